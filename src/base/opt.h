@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Options as rows: parser, help, completion and man page are made from one table.
+ */
+#ifndef BERTH_BASE_OPT_H
+#define BERTH_BASE_OPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "why.h"
+
+struct berth_opt {
+	const char *name;     /* without the dashes; ends the table where NULL */
+	const char *arg;      /* name of the value, e.g. "FILE"; NULL: a flag */
+	const char *initial;  /* default, as help shows it; NULL: none */
+	const char *help;     /* one or two sentences */
+	const char *values;   /* the words it may have, separated by '|'; NULL: anything */
+	/*
+	 * Stores the value (NULL for a flag) in the command's own struct.
+	 * Returns 0, or negative with the sentence in why.
+	 */
+	int (*set)(void *into, const char *value, struct berth_why *why);
+};
+
+struct berth_verb {
+	const char *name;
+	const char *summary;  /* one line, no full stop */
+	const char *operands; /* what follows the options, e.g. "-- PROGRAM [ARG...]"; "" for none */
+	const char *about;    /* paragraphs for help and man page, separated by '\n' */
+	const struct berth_opt *opts;
+	/* Runs the verb; argv[0] is its name. Returns the exit status of the process. */
+	int (*main)(int argc, char **argv);
+};
+
+/*
+ * Parses argv[1..] up to "--" or the first word that is no option; "--name value" and "--name=value".
+ * Returns the index of the first operand, or negative with the sentence in why: -EINVAL.
+ * "--help" is not handled here; give it a row.
+ */
+int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *into,
+		    struct berth_why *why);
+
+/* Prints usage, about and options of a verb. */
+void berth_opt_help(FILE *out, const struct berth_verb *verb);
+
+/* Prints a man page in mdoc(7) for all verbs of a table that ends with a row without name. */
+void berth_opt_man(FILE *out, const struct berth_verb *verbs);
+
+/* Prints a completion script for bash, zsh or fish; returns false for another shell. */
+bool berth_opt_completion(FILE *out, const struct berth_verb *verbs, const char *shell);
+
+#endif
