@@ -68,12 +68,38 @@ struct berth_load {
 /* What is remembered with an assigned socket until it is closed. */
 struct berth_assigned {
 	struct berth_lane_key lane;
+	uint32_t port;  /* 0 once it was given back */
 	uint32_t entry; /* index into the pool, or BERTH_NO_ENTRY */
-	uint16_t port;
-	uint8_t via_bind; /* assigned at bind(), no destination known */
-	uint8_t pad;
 };
 _Static_assert(sizeof(struct berth_assigned) == 56, "socket storage");
+
+/* A lane's lock and the place of its memory. The lock is the kernel's struct bpf_spin_lock. */
+struct berth_lane_slot {
+#ifdef __bpf__
+	struct bpf_spin_lock lock;
+#else
+	uint32_t lock;
+#endif
+	uint32_t slot;
+};
+_Static_assert(sizeof(struct berth_lane_slot) == 8, "lane slot");
+
+/*
+ * What the runs of a host share beside the lanes; user space maps it into memory.
+ * claim_ms: when a tuple was claimed for a socket that the kernel has not hashed yet.
+ */
+struct berth_shared {
+	uint32_t claim_ms[BERTH_CLAIMS];
+	uint32_t lanes; /* built and not reclaimed */
+	uint32_t slabs; /* given by user space, under the lock of the run registry */
+};
+
+/* Longest prefix of a destination, and the interface that its route leaves by. */
+struct berth_egress_key {
+	uint32_t prefix_len; /* of the 128 bits */
+	uint8_t dst[16];
+};
+_Static_assert(sizeof(struct berth_egress_key) == 20, "egress key");
 
 #define BERTH_NO_ENTRY 0xffffffffu
 

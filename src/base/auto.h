@@ -24,12 +24,12 @@ static inline void berth_fclose_at_exit_(FILE **f)
 		fclose(*f);
 }
 
-/* A descriptor closed when its scope ends; -1 is none. */
-#define berth_auto_fd __attribute__((cleanup(berth_close_at_exit_))) int
+/* A descriptor closed when its scope ends; -1 is none: berth_auto_fd int fd = -1; */
+#define berth_auto_fd __attribute__((cleanup(berth_close_at_exit_)))
 /* Memory freed when its scope ends: berth_auto_free char *p = NULL; */
 #define berth_auto_free __attribute__((cleanup(berth_free_at_exit_)))
-/* A stream closed when its scope ends. */
-#define berth_auto_file __attribute__((cleanup(berth_fclose_at_exit_))) FILE
+/* A stream closed when its scope ends: berth_auto_file FILE *f = NULL; */
+#define berth_auto_file __attribute__((cleanup(berth_fclose_at_exit_)))
 
 /* Hands a descriptor over: the variable is -1 afterwards. */
 static inline int berth_take_fd(int *fd)

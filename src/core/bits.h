@@ -26,7 +26,30 @@ typedef __s64 int64_t;
 #include <stdint.h>
 #endif
 
+/* Keeps the compiler from turning a copying loop into a call of memcpy, which the kernel side lacks. */
+#ifdef __bpf__
+#define BERTH_NO_IDIOM() __asm__ volatile("" ::: "memory")
+#else
+#define BERTH_NO_IDIOM() ((void)0)
+#endif
+
 #define BERTH_INLINE static inline __attribute__((always_inline, unused))
+
+/*
+ * All ones where a >= b, else 0. The BPF instruction set has no conditional move either, so the kernel
+ * side takes the sign of the difference, out of the compiler's sight.
+ */
+BERTH_INLINE uint32_t berth_mask_ge(uint32_t a, uint32_t b)
+{
+#ifdef __bpf__
+	int64_t d = (int64_t)(uint64_t)a - (int64_t)(uint64_t)b;
+
+	__asm__ volatile("" : "+r"(d));
+	return ~(uint32_t)(d >> 63);
+#else
+	return -(uint32_t)(a >= b);
+#endif
+}
 
 /* How many bits of x are set. */
 BERTH_INLINE uint32_t berth_popcount64(uint64_t x)
@@ -63,27 +86,27 @@ BERTH_INLINE uint32_t berth_select64(uint64_t x, uint32_t k)
 
 	/* At each width, skip the lower half where it holds k bits or fewer. */
 	n = (uint32_t)(e & 0xff);
-	over = -(uint32_t)(k >= n);
+	over = berth_mask_ge(k, n);
 	at += over & 32;
 	k -= over & n;
 	n = (uint32_t)((d >> at) & 0xff);
-	over = -(uint32_t)(k >= n);
+	over = berth_mask_ge(k, n);
 	at += over & 16;
 	k -= over & n;
 	n = (uint32_t)((c >> at) & 0xff);
-	over = -(uint32_t)(k >= n);
+	over = berth_mask_ge(k, n);
 	at += over & 8;
 	k -= over & n;
 	n = (uint32_t)((b >> at) & 0xf);
-	over = -(uint32_t)(k >= n);
+	over = berth_mask_ge(k, n);
 	at += over & 4;
 	k -= over & n;
 	n = (uint32_t)((a >> at) & 0x3);
-	over = -(uint32_t)(k >= n);
+	over = berth_mask_ge(k, n);
 	at += over & 2;
 	k -= over & n;
 	n = (uint32_t)((x >> at) & 1);
-	over = -(uint32_t)(k >= n);
+	over = berth_mask_ge(k, n);
 	return at + (over & 1);
 }
 

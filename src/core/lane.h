@@ -73,13 +73,24 @@ BERTH_INLINE void berth_lane_init(struct berth_lane *l, const struct berth_ports
 {
 	uint32_t i;
 
-	l->idle = *pool;
-	for (i = 0; i < BERTH_PORTSET_LEAVES; i++)
+	for (i = 0; i < BERTH_PORTSET_LEAVES; i++) {
+		l->idle.leaf[i] = pool->leaf[i];
 		l->parked.leaf[i] = l->used[i] = 0;
-	for (i = 0; i < BERTH_PORTSET_BLOCKS; i++)
-		l->parked.mid[i] = l->parked.block[i] = 0;
-	for (i = 0; i < BERTH_PORTSET_GROUPS; i++)
+		BERTH_NO_IDIOM();
+	}
+	for (i = 0; i < BERTH_PORTSET_GROUPS; i++) {
+		l->idle.group[i] = pool->group[i];
 		l->parked.group[i] = 0;
+		BERTH_NO_IDIOM();
+	}
+	for (i = 0; i < BERTH_PORTSET_BLOCKS; i++) {
+		l->idle.mid[i] = pool->mid[i];
+		l->idle.block[i] = pool->block[i];
+		l->parked.mid[i] = l->parked.block[i] = 0;
+		BERTH_NO_IDIOM();
+	}
+	l->idle.top = pool->top;
+	l->idle.count = pool->count;
 	l->parked.top = l->parked.count = 0;
 	l->open_ns = l->drop_ns = l->sweep_ns = 0;
 	l->head = l->rested = l->tail = l->mark_head = l->mark_tail = l->marked = 0;

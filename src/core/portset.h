@@ -118,21 +118,21 @@ BERTH_INLINE int32_t berth_portset_kth(const struct berth_portset *s, uint32_t k
 	/* Walk the counts of one level without a branch: "over" is all ones while k lies further on. */
 	for (i = 0, over = ~0u; i < 15; i++) {
 		n = s->block[i];
-		over &= -(uint32_t)(k - base >= n);
+		over &= berth_mask_ge(k - base, n);
 		base += over & n;
 		at -= over;
 	}
 	at <<= 3;
 	for (i = 0, over = ~0u, w = at; i < 7; i++) {
 		n = s->group[(w + i) & 127];
-		over &= -(uint32_t)(k - base >= n);
+		over &= berth_mask_ge(k - base, n);
 		base += over & n;
 		at -= over;
 	}
 	at <<= 3;
 	for (i = 0, over = ~0u, w = at; i < 7; i++) {
 		n = berth_popcount64(s->leaf[(w + i) & 1023]);
-		over &= -(uint32_t)(k - base >= n);
+		over &= berth_mask_ge(k - base, n);
 		base += over & n;
 		at -= over;
 	}
@@ -146,11 +146,11 @@ BERTH_INLINE uint32_t berth_portset_rank(const struct berth_portset *s, uint32_t
 	uint32_t w = (port >> 6) & 1023, i, rank = 0;
 
 	for (i = 0; i < BERTH_PORTSET_BLOCKS; i++)
-		rank += s->block[i] & -(uint32_t)(i < w >> 6);
+		rank += s->block[i] & ~berth_mask_ge(i, w >> 6);
 	for (i = 0; i < 8; i++)
-		rank += s->group[((w >> 6) * 8 + i) & 127] & -(uint32_t)(i < ((w >> 3) & 7));
+		rank += s->group[((w >> 6) * 8 + i) & 127] & ~berth_mask_ge(i, (w >> 3) & 7);
 	for (i = 0; i < 8; i++)
-		rank += berth_popcount64(s->leaf[((w & ~7u) + i) & 1023]) & -(uint32_t)(i < (w & 7));
+		rank += berth_popcount64(s->leaf[((w & ~7u) + i) & 1023]) & ~berth_mask_ge(i, w & 7);
 	return rank + berth_popcount64(s->leaf[w] & ~(~0ULL << (port & 63)));
 }
 

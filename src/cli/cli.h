@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The verbs of the command line: main.c has their table, each has a file of its own. */
+#ifndef BERTH_CLI_CLI_H
+#define BERTH_CLI_CLI_H
+
+#include "src/base/opt.h"
+
+/* Exit statuses that are the same for each verb. */
+enum { BERTH_EXIT_OK = 0, BERTH_EXIT_FINDINGS = 1, BERTH_EXIT_FAILURE = 2 };
+
+extern const struct berth_opt berth_run_opts[];
+extern const struct berth_opt berth_status_opts[];
+extern const struct berth_opt berth_doctor_opts[];
+
+/* Ends with the status of the program; 126 and 127 as a shell does; 2 where berth itself failed. */
+int berth_run_main(int argc, char **argv);
+int berth_status_main(int argc, char **argv);
+int berth_doctor_main(int argc, char **argv);
+
+/* Prints "berth VERB: sentence" on stderr and returns status. */
+int berth_complain(const char *verb, const struct berth_why *why, int status);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* berth: the table of verbs, help, version and what is generated from the tables. */
+#include <stdio.h>
+#include <string.h>
+
+#include "src/cli/cli.h"
+
+static int help_main(int argc, char **argv);
+static int man_main(int argc, char **argv);
+static int completion_main(int argc, char **argv);
+
+static const struct berth_opt no_opts[] = { { NULL } };
+
+static const struct berth_verb verbs[] = {
+	{ "run", "run a program whose outgoing connections get their ports from berth",
+	  "-- PROGRAM [ARG...]",
+	  "Starts PROGRAM in a cgroup of its own, in which each connect() of an unbound TCP or UDP socket is given "
+	  "a source port, and an address where a pool is named, in constant time at any occupancy.\n"
+	  "The program's exit status, signals, terminal and environment are its own. A socket that the program "
+	  "bound to a port is left alone; one bound to an address keeps the address.\n"
+	  "sendto() on an unbound UDP socket, listen() without bind() and bind() with port 0 are left to the kernel.",
+	  berth_run_opts, berth_run_main },
+	{ "status", "show runs in progress and their counters", "",
+	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
+	  berth_status_opts, berth_status_main },
+	{ "doctor", "show what this host offers berth, and how to mend what is missing", "",
+	  "One row for each thing that berth needs or can use: ok, degraded or missing, what that costs, and the "
+	  "command that mends it.\nExit status: 0 all is well, 1 something is degraded or missing.",
+	  berth_doctor_opts, berth_doctor_main },
+	{ "help", "show the verbs, or the options of one", "[VERB]", "", no_opts, help_main },
+	{ "man", "print the manual page, in mdoc", "", "", no_opts, man_main },
+	{ "completion", "print a completion script", "bash|zsh|fish", "", no_opts, completion_main },
+	{ NULL },
+};
+
+static const struct berth_verb *find_verb(const char *name)
+{
+	const struct berth_verb *v;
+
+	for (v = verbs; v->name; v++)
+		if (!strcmp(v->name, name))
+			return v;
+	return NULL;
+}
+
+int berth_complain(const char *verb, const struct berth_why *why, int status)
+{
+	fprintf(stderr, "berth %s: %s\n", verb, why->text);
+	return status;
+}
+
+static void overview(FILE *out)
+{
+	const struct berth_verb *v;
+
+	fputs("usage: berth VERB [OPTION...]\n\n", out);
+	for (v = verbs; v->name; v++)
+		fprintf(out, "  %-12s %s\n", v->name, v->summary);
+	fputs("\n\"berth help VERB\" shows the options of a verb.\n", out);
+}
+
+static int help_main(int argc, char **argv)
+{
+	const struct berth_verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
+	struct berth_why why;
+
+	if (argc > 1 && !v) {
+		berth_why(&why, 0, "there is no verb \"%s\"; see \"berth help\"", argv[1]);
+		return berth_complain("help", &why, BERTH_EXIT_FAILURE);
+	}
+	if (v)
+		berth_opt_help(stdout, v);
+	else
+		overview(stdout);
+	return BERTH_EXIT_OK;
+}
+
+static int man_main(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	berth_opt_man(stdout, verbs);
+	return BERTH_EXIT_OK;
+}
+
+static int completion_main(int argc, char **argv)
+{
+	struct berth_why why;
+
+	if (argc == 2 && berth_opt_completion(stdout, verbs, argv[1]))
+		return BERTH_EXIT_OK;
+	berth_why(&why, 0, "name a shell: bash, zsh or fish");
+	return berth_complain("completion", &why, BERTH_EXIT_FAILURE);
+}
+
+int main(int argc, char **argv)
+{
+	const struct berth_verb *v;
+
+	if (argc < 2) {
+		overview(stderr);
+		return BERTH_EXIT_FAILURE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		argv[1] = "help";
+	if (!strcmp(argv[1], "--version")) {
+		puts("berth " BERTH_VERSION);
+		return BERTH_EXIT_OK;
+	}
+	v = find_verb(argv[1]);
+	if (!v) {
+		fprintf(stderr, "berth: there is no verb \"%s\"; see \"berth help\"\n", argv[1]);
+		return BERTH_EXIT_FAILURE;
+	}
+	if (argc > 2 && !strcmp(argv[2], "--help")) {
+		berth_opt_help(stdout, v);
+		return BERTH_EXIT_OK;
+	}
+	return v->main(argc - 1, argv + 1);
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* berth run: a program whose outgoing connections get their ports from berth. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "src/base/auto.h"
+#include "src/cli/cli.h"
+#include "src/core/range.h"
+#include "src/kernel/assign.h"
+#include "src/kernel/cgroup.h"
+#include "src/kernel/child.h"
+#include "src/kernel/pool.h"
+#include "src/kernel/route.h"
+#include "src/kernel/runs.h"
+
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND 127
+#define REST_DEFAULT_NS 1000000000ULL
+
+enum via { VIA_AUTO, VIA_BPF, VIA_PRELOAD };
+
+struct want {
+	const char *pool, *ports, *stats;
+	enum berth_policy policy;
+	enum via via;
+	uint64_t rest_ns;
+	bool to_kernel;
+};
+
+/* All that one run holds; zero is "nothing yet". */
+struct session {
+	struct want want;
+	struct berth_pool pool;
+	struct berth_portset ports;
+	struct berth_run run;
+	struct berth_assign *assign;
+	struct timespec began;
+	int cgroup_fd, run_fd;
+	char cgroup[BERTH_CGROUP_PATH_MAX];
+	char *command, *ports_text;
+};
+
+static const char *const policy_name[] = {
+#define NAME(id, name, text) name,
+	BERTH_POLICIES(NAME)
+#undef NAME
+};
+
+static int set_pool(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct want *)into)->pool = value;
+	return 0;
+}
+
+static int set_ports(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct want *)into)->ports = value;
+	return 0;
+}
+
+static int set_stats(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct want *)into)->stats = value;
+	return 0;
+}
+
+static int set_policy(void *into, const char *value, struct berth_why *why)
+{
+	uint32_t i;
+
+	(void)why;
+	for (i = 0; i < BERTH_POLICY_COUNT; i++)
+		if (!strcmp(value, policy_name[i]))
+			((struct want *)into)->policy = i;
+	return 0;
+}
+
+static int set_rest(void *into, const char *value, struct berth_why *why)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = { { "", 1e9 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 } };
+	char *end;
+	double n = strtod(value, &end);
+	uint32_t i;
+
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (value[0] < '0' || value[0] > '9' || strcmp(end, units[i].unit) || n * units[i].ns > 86400e9)
+			continue;
+		((struct want *)into)->rest_ns = (uint64_t)(n * units[i].ns);
+		return 0;
+	}
+	return berth_why(why, -EINVAL, "--reuse-after: \"%s\" is not a time up to a day; write e.g. 500ms, 1s, 2m", value);
+}
+
+static int set_exhausted(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct want *)into)->to_kernel = !strcmp(value, "kernel");
+	return 0;
+}
+
+static int set_via(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct want *)into)->via = !strcmp(value, "bpf") ? VIA_BPF : !strcmp(value, "preload") ? VIA_PRELOAD : VIA_AUTO;
+	return 0;
+}
+
+#define VALUE(id, name, text) name "|"
+static const char policy_values[] = BERTH_POLICIES(VALUE);
+#undef VALUE
+
+const struct berth_opt berth_run_opts[] = {
+	{ "pool", "ADDR|CIDR[,...]", NULL,
+	  "Source addresses to connect from; for each destination the one with most headroom is taken. "
+	  "Without it the route decides, as ever.",
+	  NULL, set_pool },
+	{ "ports", "SET", "1024-65535 without the ephemeral range, reserved and named ports",
+	  "Ports to assign, as in 1024-32767,!5432,61000-65535.", NULL, set_ports },
+	{ "policy", "NAME", "uniform", "How the next port is chosen.", policy_values, set_policy },
+	{ "reuse-after", "TIME", "1s",
+	  "A released port rests so long before it is chosen again, while another one is free.", NULL, set_rest },
+	{ "when-exhausted", "WHAT", "fail",
+	  "Where the pool has no usable port: fail the connect() with EADDRNOTAVAIL, or leave it to the kernel.",
+	  "fail|kernel", set_exhausted },
+	{ "via", "HOW", "auto",
+	  "bpf: in the kernel; preload: in the program's own process, without privileges; auto: bpf where the "
+	  "kernel permits it.",
+	  "auto|bpf|preload", set_via },
+	{ "stats", "FILE", NULL, "Write the run's counters to FILE as JSON when the program has ended.", NULL, set_stats },
+	{ NULL },
+};
+
+static char *join(char **argv)
+{
+	size_t n = 1;
+	char **arg, *text;
+
+	for (arg = argv; *arg; arg++)
+		n += strlen(*arg) + 1;
+	text = calloc(1, n);
+	for (arg = argv; text && *arg; arg++) {
+		strcat(text, *arg);
+		if (arg[1])
+			strcat(text, " ");
+	}
+	return text;
+}
+
+/* The ports asked for, or the default ones. */
+static int read_ports(struct session *s, struct berth_why *why)
+{
+	struct berth_range_error error;
+	size_t n;
+	int err;
+
+	if (s->want.ports && berth_portset_parse(s->want.ports, &s->ports, &error))
+		return berth_why(why, -EINVAL, "--ports: %s at character %zu, \"%.12s\"; write e.g. 1024-32767,!5432",
+				 error.what, error.at + 1, s->want.ports + error.at);
+	err = s->want.ports ? 0 : berth_pool_default_ports(&s->ports, why);
+	if (err)
+		return err;
+	if (!s->ports.count)
+		return berth_why(why, -EINVAL, "--ports: no port is left in the pool; name more, e.g. --ports 1024-32767");
+	n = berth_portset_format(&s->ports, NULL, 0) + 1;
+	s->ports_text = malloc(n);
+	if (!s->ports_text)
+		return berth_why(why, -ENOMEM, "no memory");
+	berth_portset_format(&s->ports, s->ports_text, n);
+	return 0;
+}
+
+static int prepare(struct session *s, struct berth_why *why)
+{
+	int err = read_ports(s, why);
+
+	if (!err && s->want.pool)
+		err = berth_pool_parse(s->want.pool, &s->pool, why);
+	return err;
+}
+
+/* Loads the programs, makes the cgroup and enters the run. The registry is locked. */
+static int open_locked(struct session *s, struct berth_why *why)
+{
+	struct berth_assign_spec spec = {
+		.config = { .rest_ns = s->want.rest_ns, .policy = s->want.policy, .entries = s->pool.entries,
+			    .exhausted_to_kernel = s->want.to_kernel, .by_device = s->pool.by_device },
+		.entries = s->pool.entry,
+		.ports = &s->ports,
+	};
+	uint32_t peer[BERTH_SHARED_MAP_COUNT];
+	int err;
+
+	berth_runs_sweep();
+	err = berth_assign_complete(&spec);
+	if (err)
+		return berth_why(why, err, "network namespace: the kernel does not tell its cookie (%s)", strerror(-err));
+	err = berth_assign_open(&spec, berth_runs_peer(peer) ? peer : NULL, &s->assign, why);
+	if (err)
+		return err;
+	if (s->pool.by_device && (err = berth_route_tell(s->assign)))
+		return berth_why(why, err, "routes: the kernel does not tell them (%s)", strerror(-err));
+	err = berth_cgroup_make(s->run.id, s->cgroup, sizeof(s->cgroup), &s->cgroup_fd, why);
+	if (err)
+		return err;
+	s->run.via = "bpf";
+	s->run.cgroup = s->cgroup;
+	s->run.abi = BERTH_ASSIGN_ABI;
+	err = berth_assign_map_ids(s->assign, s->run.map_ids);
+	if (err)
+		return berth_why(why, err, "bpf: the kernel does not tell the ids of maps (%s)", strerror(-err));
+	err = berth_runs_add(&s->run, &s->run_fd, why);
+	return err ? err : berth_assign_attach(s->assign, s->cgroup_fd, why);
+}
+
+static int open_bpf(struct session *s, struct berth_why *why)
+{
+	berth_auto_fd int lock = -1;
+	int err = berth_runs_lock(&lock, why);
+
+	return err ? err : open_locked(s, why);
+}
+
+static void grow(void *arg)
+{
+	berth_auto_fd int lock = -1;
+
+	if (!berth_runs_lock(&lock, NULL))
+		berth_assign_grow(arg);
+}
+
+static json_t *counters_json(const uint64_t v[BERTH_VERDICT_COUNT])
+{
+	json_t *o = json_object();
+
+#define ADD(id, name, text) json_object_set_new(o, name, json_integer((json_int_t)v[BERTH_VERDICT_##id]));
+	BERTH_VERDICTS(ADD)
+#undef ADD
+	return o;
+}
+
+static double seconds_since(const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
+}
+
+static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_COUNT], int status, struct berth_why *why)
+{
+	json_t *root = json_pack("{s:s s:s s:s s:s s:s s:f s:f s:o s:i s:i}", "via", s->run.via, "command",
+				 s->run.command, "policy", s->run.policy, "pool", s->run.pool, "ports", s->run.ports,
+				 "reuse_after_seconds", (double)s->want.rest_ns / 1e9, "seconds",
+				 seconds_since(&s->began), "counters", counters_json(v), "exit_status",
+				 WIFEXITED(status) ? WEXITSTATUS(status) : -1, "signal",
+				 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	int err = root ? json_dump_file(root, s->want.stats, JSON_INDENT(2)) : -1;
+
+	json_decref(root);
+	if (err)
+		return berth_why(why, -EIO, "--stats: cannot write %s (%s)", s->want.stats, strerror(errno));
+	return 0;
+}
+
+/* Says what the program could not see: that berth refused it, or let the kernel choose. */
+static void report(const uint64_t v[BERTH_VERDICT_COUNT])
+{
+	if (v[BERTH_VERDICT_REFUSED])
+		fprintf(stderr,
+			"berth run: %llu connections refused, the pool was exhausted; widen --ports, add addresses with "
+			"--pool, or --when-exhausted kernel\n",
+			(unsigned long long)v[BERTH_VERDICT_REFUSED]);
+	if (v[BERTH_VERDICT_FALLBACK])
+		fprintf(stderr, "berth run: %llu connections left to the kernel, the pool was exhausted\n",
+			(unsigned long long)v[BERTH_VERDICT_FALLBACK]);
+}
+
+/* Gives back all that the run holds. A cgroup in which processes live on is left to the next sweep. */
+static void close_session(struct session *s)
+{
+	berth_auto_fd int lock = -1;
+
+	berth_assign_close(s->assign);
+	if (s->cgroup_fd >= 0)
+		close(s->cgroup_fd);
+	if (s->run_fd >= 0 || s->cgroup[0]) {
+		berth_runs_lock(&lock, NULL);
+		if (!s->cgroup[0] || berth_cgroup_remove(s->cgroup) != -EBUSY)
+			berth_runs_remove(&s->run);
+	}
+	if (s->run_fd >= 0)
+		close(s->run_fd);
+	free(s->command);
+	free(s->ports_text);
+}
+
+static int finish(struct session *s, int status, struct berth_why *why)
+{
+	uint64_t v[BERTH_VERDICT_COUNT] = { 0 };
+	int err = berth_assign_read(berth_assign_counters_fd(s->assign), v);
+
+	if (err)
+		return berth_why(why, err, "bpf: cannot read the counters (%s)", strerror(-err));
+	report(v);
+	return s->want.stats ? write_stats(s, v, status, why) : 0;
+}
+
+static int run(struct session *s, char **program, struct berth_why *why, int *out_status)
+{
+	struct berth_child child = { .signal_fd = -1 };
+	int err;
+
+	s->command = join(program);
+	if (!s->command)
+		return berth_why(why, -ENOMEM, "no memory");
+	err = prepare(s, why);
+	if (err)
+		return err;
+	berth_runs_name(&s->run);
+	s->run.command = s->command;
+	s->run.pool = s->want.pool ? s->want.pool : "";
+	s->run.ports = s->ports_text;
+	s->run.policy = policy_name[s->want.policy];
+	s->run.cgroup = s->run.shm = "";
+	err = open_bpf(s, why);
+	if (err)
+		return err;
+	clock_gettime(CLOCK_MONOTONIC, &s->began);
+	err = berth_child_start(program, environ, s->cgroup_fd, &child, why);
+	if (err) {
+		*out_status = W_EXITCODE(err == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, 0);
+		return err;
+	}
+	*out_status = berth_child_wait(&child, berth_assign_event_fd(s->assign), grow, s->assign);
+	return finish(s, *out_status, why);
+}
+
+int berth_run_main(int argc, char **argv)
+{
+	struct session s = { .want = { .rest_ns = REST_DEFAULT_NS }, .cgroup_fd = -1, .run_fd = -1 };
+	struct berth_why why;
+	int status = -1, at = berth_opt_parse(berth_run_opts, argc, argv, &s.want, &why), err;
+
+	if (at < 0)
+		return berth_complain("run", &why, BERTH_EXIT_FAILURE);
+	if (at >= argc) {
+		berth_why(&why, 0, "name a program: berth run [OPTION...] -- PROGRAM [ARG...]");
+		return berth_complain("run", &why, BERTH_EXIT_FAILURE);
+	}
+	err = run(&s, argv + at, &why, &status);
+	close_session(&s);
+	if (err)
+		berth_complain("run", &why, 0);
+	if (status < 0)
+		return BERTH_EXIT_FAILURE;
+	berth_child_exit_as(status);
+}

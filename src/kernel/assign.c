@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loader of bpf/assign.bpf.c.
+ *
+ * Programs are attached with BPF_F_ALLOW_MULTI and without a link, so that they live as long as their
+ * cgroup: a berth that is killed leaves its program running with the ports it assigns. Nothing is pinned:
+ * another run finds the shared maps by their ids, and the kernel frees them with their last user.
+ */
+#include "src/kernel/assign.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/assign.skel.h"
+#include "src/base/auto.h"
+#include "src/core/hash.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+#define SLABS_AT_START_MAX 8u
+#define SLOTS_SPARE 4u /* lanes that must be at hand before a run asks for more */
+#define DOUBLE_HASH_COUNTERS 65536u /* as many as Linux has: RFC 6056 section 3.3.4 shows 10 */
+
+struct berth_assign {
+	struct assign_bpf *skel;
+	struct ring_buffer *ring;
+	struct berth_shared *shared;
+	bool learn;
+};
+
+#define BERTH_MAP_NAME(name) #name,
+const char *const berth_shared_map_name[BERTH_SHARED_MAP_COUNT] = { BERTH_SHARED_MAPS(BERTH_MAP_NAME) };
+#undef BERTH_MAP_NAME
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	(void)level, (void)format, (void)ap;
+	return 0;
+}
+
+static uint32_t pool_number(const struct berth_assign_spec *spec)
+{
+	const uint64_t key[2] = { 0 };
+	uint64_t h[3] = { spec->config.policy, spec->config.rest_ns, 0 };
+	uint32_t i;
+
+	for (i = 0; i < BERTH_PORTSET_LEAVES; i++) {
+		uint64_t pair[2] = { h[2], spec->ports->leaf[i] };
+
+		h[2] = berth_siphash(key, pair, 2);
+	}
+	return (uint32_t)berth_siphash(key, h, 3);
+}
+
+int berth_assign_complete(struct berth_assign_spec *spec)
+{
+	struct berth_assign_config *c = &spec->config;
+	socklen_t size = sizeof(c->netns);
+	berth_auto_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &c->netns, &size))
+		return -errno;
+	if (getrandom(c->key, sizeof(c->key), 0) != sizeof(c->key))
+		return -errno;
+	c->counters = c->policy == BERTH_POLICY_DOUBLE_HASH ? DOUBLE_HASH_COUNTERS : 1;
+	c->pool_id = pool_number(spec);
+	return 0;
+}
+
+static struct bpf_map *shared_map(const struct assign_bpf *skel, enum berth_shared_map which)
+{
+	return bpf_object__find_map_by_name(skel->obj, berth_shared_map_name[which]);
+}
+
+/* Takes the maps of another run instead of new ones. */
+static int reuse_maps(struct assign_bpf *skel, const uint32_t *ids)
+{
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < BERTH_SHARED_MAP_COUNT; i++) {
+		berth_auto_fd int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		if (fd < 0)
+			return -errno;
+		err = bpf_map__reuse_fd(shared_map(skel, i), fd);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int add_slab(struct berth_assign *a)
+{
+	uint32_t slab = a->shared->slabs, i, slot;
+	int slabs = bpf_map__fd(a->skel->maps.slabs), slots = bpf_map__fd(a->skel->maps.slots);
+	berth_auto_fd int fd = -1;
+
+	if (slab >= BERTH_SLABS_MAX)
+		return -ENOSPC;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "berth_slab", sizeof(uint32_t), sizeof(struct berth_lane),
+			    BERTH_SLAB_LANES, NULL);
+	if (fd < 0)
+		return -errno;
+	if (bpf_map_update_elem(slabs, &slab, &fd, BPF_ANY))
+		return -errno;
+	for (i = BERTH_SLAB_LANES; i-- > 0;) {
+		slot = slab * BERTH_SLAB_LANES + i;
+		if (bpf_map_update_elem(slots, NULL, &slot, BPF_ANY))
+			return -errno;
+	}
+	a->shared->slabs = slab + 1;
+	return 0;
+}
+
+int berth_assign_grow(struct berth_assign *a)
+{
+	int err;
+
+	ring_buffer__consume(a->ring);
+	while (__atomic_load_n(&a->shared->lanes, __ATOMIC_RELAXED) + SLOTS_SPARE >
+	       a->shared->slabs * BERTH_SLAB_LANES) {
+		err = add_slab(a);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int ignore_event(void *ctx, void *data, size_t size)
+{
+	(void)ctx, (void)data, (void)size;
+	return 0;
+}
+
+/* What berth needs beside the programs: the shared page, the events and the first lanes. */
+static int finish(struct berth_assign *a, const struct berth_assign_spec *spec)
+{
+	uint32_t want = (spec->config.entries + SLOTS_SPARE + BERTH_SLAB_LANES - 1) / BERTH_SLAB_LANES;
+	void *page = mmap(NULL, sizeof(struct berth_shared), PROT_READ | PROT_WRITE, MAP_SHARED,
+			  bpf_map__fd(a->skel->maps.shared), 0);
+	int err = 0;
+
+	if (page == MAP_FAILED)
+		return -errno;
+	a->shared = page;
+	a->ring = ring_buffer__new(bpf_map__fd(a->skel->maps.events), ignore_event, NULL, NULL);
+	if (!a->ring)
+		return -errno;
+	want = want < SLABS_AT_START_MAX ? want : SLABS_AT_START_MAX;
+	while (!err && a->shared->slabs < want)
+		err = add_slab(a);
+	return err;
+}
+
+static int load(struct assign_bpf *skel, const struct berth_assign_spec *spec)
+{
+	memcpy((void *)&skel->rodata->config, &spec->config, sizeof(spec->config));
+	memcpy((void *)&skel->rodata->entries, spec->entries,
+	       spec->config.entries * sizeof(*spec->entries));
+	memcpy((void *)&skel->rodata->pool, spec->ports, sizeof(*spec->ports));
+	bpf_map__set_max_entries(skel->maps.counters, spec->config.counters);
+	return assign_bpf__load(skel);
+}
+
+static int refuse(int err, struct berth_why *why)
+{
+	if (err == -EPERM || err == -EACCES)
+		return berth_why(why, err,
+				 "bpf: the kernel refused to load a program (%s); run as root, with "
+				 "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or with --via preload",
+				 strerror(-err));
+	return berth_why(why, err,
+			 "bpf: the kernel did not accept the programs (%s); they need Linux 6.1 or newer: "
+			 "see \"berth doctor\", or use --via preload",
+			 strerror(-err));
+}
+
+int berth_assign_open(const struct berth_assign_spec *spec, const uint32_t *peer_ids,
+		      struct berth_assign **out_assign, struct berth_why *why)
+{
+	struct berth_assign *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return berth_why(why, -ENOMEM, "bpf: no memory");
+	if (!getenv("BERTH_BPF_LOG"))
+		libbpf_set_print(quiet);
+	a->learn = !spec->config.entries;
+	a->skel = assign_bpf__open();
+	err = a->skel ? 0 : -errno;
+	if (!err && peer_ids)
+		err = reuse_maps(a->skel, peer_ids);
+	if (!err)
+		err = load(a->skel, spec);
+	if (!err)
+		err = finish(a, spec);
+	if (err) {
+		berth_assign_close(a);
+		return refuse(err, why);
+	}
+	*out_assign = a;
+	return 0;
+}
+
+int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why *why)
+{
+	const struct {
+		struct bpf_program *prog;
+		enum bpf_attach_type type;
+		bool wanted;
+	} row[] = {
+		{ a->skel->progs.berth_release, BPF_CGROUP_INET_SOCK_RELEASE, true },
+		{ a->skel->progs.berth_learn, BPF_CGROUP_SOCK_OPS, a->learn },
+		{ a->skel->progs.berth_connect4, BPF_CGROUP_INET4_CONNECT, true },
+		{ a->skel->progs.berth_connect6, BPF_CGROUP_INET6_CONNECT, true },
+	};
+	uint32_t i;
+
+	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		if (!row[i].wanted)
+			continue;
+		if (bpf_prog_attach(bpf_program__fd(row[i].prog), cgroup_fd, row[i].type,
+				    BPF_F_ALLOW_MULTI))
+			return berth_why(why, -errno,
+					 "cgroup: the kernel refused to attach %s (%s); a program of "
+					 "another owner higher up may forbid it: bpftool cgroup tree",
+					 bpf_program__name(row[i].prog), strerror(errno));
+	}
+	return 0;
+}
+
+static int map_id(int fd, uint32_t *out_id)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	*out_id = info.id;
+	return 0;
+}
+
+int berth_assign_map_ids(const struct berth_assign *a, uint32_t out_ids[BERTH_SHARED_MAP_COUNT + 1])
+{
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < BERTH_SHARED_MAP_COUNT && !err; i++)
+		err = map_id(bpf_map__fd(shared_map(a->skel, i)), &out_ids[i]);
+	return err ? err : map_id(berth_assign_counters_fd(a), &out_ids[i]);
+}
+
+int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_key *prefix, uint32_t device)
+{
+	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.egress), prefix, &device, BPF_ANY) ? -errno : 0;
+}
+
+int berth_assign_event_fd(const struct berth_assign *a)
+{
+	return ring_buffer__epoll_fd(a->ring);
+}
+
+int berth_assign_counters_fd(const struct berth_assign *a)
+{
+	return bpf_map__fd(a->skel->maps.verdicts);
+}
+
+int berth_assign_read(int map_fd, uint64_t out_verdicts[BERTH_VERDICT_COUNT])
+{
+	int cpus = libbpf_num_possible_cpus(), cpu, i;
+	berth_auto_free uint64_t *v = NULL;
+	uint32_t zero = 0;
+
+	if (cpus < 0)
+		return cpus;
+	v = calloc((size_t)cpus, BERTH_VERDICT_COUNT * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(map_fd, &zero, v))
+		return -errno;
+	memset(out_verdicts, 0, BERTH_VERDICT_COUNT * sizeof(*out_verdicts));
+	for (cpu = 0; cpu < cpus; cpu++)
+		for (i = 0; i < BERTH_VERDICT_COUNT; i++)
+			out_verdicts[i] += v[cpu * BERTH_VERDICT_COUNT + i];
+	return 0;
+}
+
+void berth_assign_close(struct berth_assign *a)
+{
+	if (!a)
+		return;
+	if (a->shared)
+		munmap(a->shared, sizeof(*a->shared));
+	ring_buffer__free(a->ring);
+	assign_bpf__destroy(a->skel);
+	free(a);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Source addresses and ports that a run may use on this host. */
+#ifndef BERTH_KERNEL_POOL_H
+#define BERTH_KERNEL_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/assign.h"
+#include "src/base/why.h"
+
+struct berth_pool {
+	struct berth_pool_entry entry[BERTH_POOL_MAX];
+	uint32_t entries;
+	bool by_device; /* the addresses sit on more than one interface */
+};
+
+/*
+ * Reads "ADDR|PREFIX[,...]". A prefix with few enough addresses becomes one entry for each that is local;
+ * a larger one stays a prefix to take random addresses from. Whether an address may be a source is asked
+ * of the kernel by binding a socket to it, so local routes and ip_nonlocal_bind count.
+ * Returns 0; -EINVAL: not an address; -EADDRNOTAVAIL: not local; -E2BIG: more than BERTH_POOL_MAX.
+ */
+int berth_pool_parse(const char *text, struct berth_pool *out_pool, struct berth_why *why);
+
+/*
+ * The ports that berth assigns from where nobody says otherwise: 1024-65535 without the namespace's
+ * ephemeral range, without ip_local_reserved_ports, without ports that have a name in /etc/services.
+ * Where that leaves fewer than 1,024 ports the ephemeral range is used, without reserved and named ones.
+ * Returns 0 or -errno.
+ */
+int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *why);
+
+#endif
