@@ -53,7 +53,6 @@ BERTH_INLINE uint32_t berth_ctz64(uint64_t x)
 
 #define BERTH_ONES8 0x0101010101010101ULL
 #define BERTH_ONES16 0x0001000100010001ULL
-#define BERTH_EVEN8 0x00ff00ff00ff00ffULL
 
 /*
  * Hides from the compiler how x came about, so that it keeps arithmetic as arithmetic: the BPF
@@ -87,12 +86,6 @@ BERTH_INLINE uint64_t berth_if64(uint64_t x, uint64_t yes, uint64_t no)
 BERTH_INLINE uint64_t berth_ge64(uint64_t a, uint64_t b)
 {
 	return (berth_plain64(a - b) >> 63) ^ 1;
-}
-
-/* Four 16-bit lanes: in each the sum of itself and those below it. No sum may pass 65,535. */
-BERTH_INLINE uint64_t berth_sum16(uint64_t x)
-{
-	return x * BERTH_ONES16;
 }
 
 /* Four 16-bit lanes: 1 in each where r >= its value, else 0; r and the values below 32,768. */

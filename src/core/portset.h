@@ -7,12 +7,12 @@
  * occupancy, nearly without a branch: nothing for a processor to guess, one path for the verifier.
  *
  * Invariants: bit p of leaf is set <=> p is in the set; bit w of mid is set <=> leaf[w] != 0; bit b of top
- * is set <=> mid[b] != 0. The counts lie in lanes of words, lowest lane first: byte w & 7 of few[w >> 3]
- * counts leaf[w]; 16-bit lane g & 3 of group[g >> 2] counts the ports 512 g .. 512 g + 511; 16-bit lane
- * b & 3 of block[b >> 2] those in 4096 b .. 4096 b + 4095; count is the sum. A set of all zeros is the
- * empty set.
+ * is set <=> mid[b] != 0. The counts are kept as sums of what lies before, in 16-bit lanes, lowest lane
+ * first: quarter has one for each 16,384 ports (how many members are in the quarters before it); block one
+ * for each 4096 ports (members before it in its quarter), group one for each 512 (before it in its block),
+ * part one for each leaf (before it in its group); count is the size. A set of all zeros is the empty set.
  *
- * Limits: 65,536 members, so counts are 32 bits wide; 9,640 bytes. Not synchronised: the caller holds a
+ * Limits: 65,536 members, so counts are 32 bits wide; 10,672 bytes. Not synchronised: the caller holds a
  * lock or owns the set.
  */
 #ifndef BERTH_CORE_PORTSET_H
@@ -27,19 +27,40 @@
 struct berth_portset {
 	uint64_t leaf[BERTH_PORTSET_LEAVES];
 	uint64_t mid[BERTH_PORTSET_BLOCKS];
-	uint64_t few[BERTH_PORTSET_LEAVES / 8];
+	uint64_t part[BERTH_PORTSET_LEAVES / 4];
 	uint64_t group[BERTH_PORTSET_LEAVES / 32];
 	uint64_t block[BERTH_PORTSET_BLOCKS / 4];
+	uint64_t quarter;
 	uint32_t top;
 	uint32_t count;
 };
 
-_Static_assert(sizeof(struct berth_portset) == 9640, "one set is 9,640 bytes on both sides");
+_Static_assert(sizeof(struct berth_portset) == 10672, "one set is 10,672 bytes on both sides");
 
 /* True where port is in the set. */
 BERTH_INLINE bool berth_portset_has(const struct berth_portset *s, uint32_t port)
 {
 	return (s->leaf[(port >> 6) & 1023] >> (port & 63)) & 1;
+}
+
+/*
+ * Adds times (1 or -1, modulo 2^64) to every count behind leaf w. Sums borrow and carry only within a
+ * lane: none is ever below 0 or above 49,152.
+ */
+BERTH_INLINE void berth_portset_count_(struct berth_portset *s, uint32_t w, uint64_t times)
+{
+	uint64_t after = (BERTH_ONES16 << 16) * times, all = BERTH_ONES16 * times;
+	uint32_t b = w >> 6, g = w >> 3;
+	/* A node of eight takes two words: where the lane is in the low one, all of the high one is behind. */
+	uint64_t g_high = -(uint64_t)((g >> 2) & 1), w_high = -(uint64_t)((w >> 2) & 1);
+
+	s->part[(w >> 3) * 2] += (after << (16 * (w & 3))) & ~w_high;
+	s->part[(w >> 3) * 2 + 1] += (w_high & (after << (16 * (w & 3)))) | (all & ~w_high);
+	s->group[b * 2] += (after << (16 * (g & 3))) & ~g_high;
+	s->group[b * 2 + 1] += (g_high & (after << (16 * (g & 3)))) | (all & ~g_high);
+	s->block[b >> 2] += after << (16 * (b & 3));
+	s->quarter += after << (16 * (b >> 2));
+	s->count += (uint32_t)times;
 }
 
 /* Puts port into the set; false where it was there already. */
@@ -53,10 +74,7 @@ BERTH_INLINE bool berth_portset_add(struct berth_portset *s, uint32_t port)
 	s->leaf[w] |= bit;
 	s->mid[b] |= 1ULL << (w & 63);
 	s->top |= 1u << b;
-	s->few[w >> 3] += 1ULL << (8 * (w & 7));
-	s->group[w >> 5] += 1ULL << (16 * ((w >> 3) & 3));
-	s->block[w >> 8] += 1ULL << (16 * (b & 3));
-	s->count++;
+	berth_portset_count_(s, w, 1);
 	return true;
 }
 
@@ -72,10 +90,7 @@ BERTH_INLINE bool berth_portset_remove(struct berth_portset *s, uint32_t port)
 	y = s->mid[b] & ~((~berth_mask64(x) & 1) << (w & 63));
 	s->mid[b] = y;
 	s->top &= ~((uint32_t)(~berth_mask64(y) & 1) << b);
-	s->few[w >> 3] -= 1ULL << (8 * (w & 7));
-	s->group[w >> 5] -= 1ULL << (16 * ((w >> 3) & 3));
-	s->block[w >> 8] -= 1ULL << (16 * (b & 3));
-	s->count--;
+	berth_portset_count_(s, w, -1ULL);
 	return true;
 }
 
@@ -120,60 +135,49 @@ BERTH_INLINE int32_t berth_portset_next_wrap(const struct berth_portset *s, uint
 	return berth_portset_lowest_(s, w, x, y, (uint32_t)berth_if64(z, z, s->top));
 }
 
+/*
+ * One step down a node of eight: sums low and high, r members from its start. out_r: members from the
+ * start of the lane that is returned.
+ */
+BERTH_INLINE uint32_t berth_portset_lane8_(uint64_t low, uint64_t high, uint64_t r, uint64_t *out_r)
+{
+	/* The first lane is 0, so that it always counts. */
+	uint64_t n = (berth_count16(berth_ge16(r, low) + berth_ge16(r, high)) - 1) & 7;
+
+	*out_r = r - ((berth_if64(n & 4, high, low) >> (16 * (n & 3))) & 0xffff);
+	return (uint32_t)n;
+}
+
 /* The k-th member in ascending order, k from 0; -1 where the set has k members or fewer. */
 BERTH_INLINE int32_t berth_portset_kth(const struct berth_portset *s, uint32_t k)
 {
-	uint64_t r = k, p, q, t, a, b, c, even, at, n;
+	uint64_t x = s->quarter, r, n;
+	uint32_t at;
 
 	if (k >= s->count)
 		return -1;
-	/* Quarter of the set, then block in it: a is the quarter, r what is left of k there. */
-	p = berth_sum16(s->block[0]) >> 48;
-	q = berth_sum16(s->block[1]) >> 48;
-	t = berth_sum16(s->block[2]) >> 48;
-	a = berth_ge64(k, p);
-	b = berth_ge64(k, p + q);
-	c = berth_ge64(k, p + q + t);
-	r -= (p & -a) + (q & -b) + (t & -c);
-	a += b + c;
-	p = berth_sum16(s->block[a & 3]);
-	n = berth_count16(berth_ge16(r, p));
-	r -= ((p << 16) >> (16 * n)) & 0xffff;
-	at = ((a & 3) << 2) | (n & 3);
-	/* Group of 512 ports in the block: two words of four. */
-	p = berth_sum16(s->group[2 * at]);
-	q = berth_sum16(s->group[2 * at + 1]) + (p >> 48) * BERTH_ONES16;
-	n = berth_count16(berth_ge16(r, p) + berth_ge16(r, q)) & 7;
-	t = berth_if64(n & 4, (q << 16) | (p >> 48), p << 16);
-	r -= (t >> (16 * (n & 3))) & 0xffff;
-	at = (at << 3) | n;
-	/* Leaf in the group: eight bytes, as four pairs. */
-	p = s->few[at & 127];
-	even = p & BERTH_EVEN8;
-	p = berth_sum16(even + ((p >> 8) & BERTH_EVEN8));
-	n = berth_count16(berth_ge16(r, p)) & 3;
-	r -= ((p << 16) >> (16 * n)) & 0xffff;
-	even = (even >> (16 * n)) & 0xff;
-	a = berth_ge64(r, even);
-	r -= even & -a;
-	at = ((at << 3) | (n << 1) | a) & 1023;
+	n = berth_ge64(k, (x >> 16) & 0xffff) + berth_ge64(k, (x >> 32) & 0xffff) + berth_ge64(k, x >> 48);
+	r = k - ((x >> (16 * n)) & 0xffff);
+	x = s->block[n & 3];
+	at = ((uint32_t)n & 3) << 2;
+	n = (berth_count16(berth_ge16(r, x)) - 1) & 3;
+	r -= (x >> (16 * n)) & 0xffff;
+	at |= (uint32_t)n;
+	at = (at << 3) | berth_portset_lane8_(s->group[at * 2], s->group[at * 2 + 1], r, &r);
+	at = (at << 3) | berth_portset_lane8_(s->part[at * 2], s->part[at * 2 + 1], r, &r);
 	return (int32_t)((at << 6) | (berth_select64(s->leaf[at], (uint32_t)r) & 63));
 }
 
 /* How many members are below port: the inverse of berth_portset_kth() for a member. */
 BERTH_INLINE uint32_t berth_portset_rank(const struct berth_portset *s, uint32_t port)
 {
-	uint32_t w = (port >> 6) & 1023, b = w >> 6, g = (w >> 3) & 7, i;
-	uint64_t rank = 0, p;
+	uint32_t w = (port >> 6) & 1023, g = w >> 3, b = w >> 6;
 
-	for (i = 0; i < 3; i++)
-		rank += (berth_sum16(s->block[i]) >> 48) & -berth_ge64(b >> 2, i + 1);
-	rank += ((berth_sum16(s->block[b >> 2]) << 16) >> (16 * (b & 3))) & 0xffff;
-	rank += (berth_sum16(s->group[2 * b]) >> 48) & -(uint64_t)(g >> 2);
-	rank += ((berth_sum16(s->group[2 * b + (g >> 2)]) << 16) >> (16 * (g & 3))) & 0xffff;
-	p = s->few[w >> 3] & ~(~0ULL << (8 * (w & 7)));
-	rank += berth_sum16((p & BERTH_EVEN8) + ((p >> 8) & BERTH_EVEN8)) >> 48;
-	return (uint32_t)rank + berth_popcount64(s->leaf[w] & ~(~0ULL << (port & 63)));
+	return (uint32_t)(((s->quarter >> (16 * (b >> 2))) & 0xffff) +
+			  ((s->block[b >> 2] >> (16 * (b & 3))) & 0xffff) +
+			  ((s->group[g >> 2] >> (16 * (g & 3))) & 0xffff) +
+			  ((s->part[w >> 2] >> (16 * (w & 3))) & 0xffff)) +
+	       berth_popcount64(s->leaf[w] & ~(~0ULL << (port & 63)));
 }
 
 #endif
