@@ -35,7 +35,8 @@ struct berth_verb {
 };
 
 /*
- * Parses argv[1..] up to "--" or the first word that is no option; "--name value" and "--name=value".
+ * Parses argv[1..] up to "--" or the first word that is no option ("-" is none); "--name value" and
+ * "--name=value". A separate word that begins with "--" is not taken for a value: it was forgotten.
  * Returns the index of the first operand, or negative with the sentence in why: -EINVAL.
  * "--help" is not handled here; give it a row.
  */
@@ -45,10 +46,17 @@ int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *i
 /* Prints usage, about and options of a verb. */
 void berth_opt_help(FILE *out, const struct berth_verb *verb);
 
-/* Prints a man page in mdoc(7) for all verbs of a table that ends with a row without name. */
+/*
+ * Prints a man page in mdoc(7) for all verbs of a table that ends with a row without name. Its date is
+ * SOURCE_DATE_EPOCH where the environment has it, else today.
+ */
 void berth_opt_man(FILE *out, const struct berth_verb *verbs);
 
-/* Prints a completion script for bash, zsh or fish; returns false for another shell. */
+/*
+ * Prints a completion script for bash, zsh or fish; returns false for another shell. Options whose arg is
+ * FILE, PATH or DIR complete file names, those with values these; after "--" a program where operands
+ * names PROGRAM.
+ */
 bool berth_opt_completion(FILE *out, const struct berth_verb *verbs, const char *shell);
 
 #endif

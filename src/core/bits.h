@@ -26,30 +26,7 @@ typedef __s64 int64_t;
 #include <stdint.h>
 #endif
 
-/* Keeps the compiler from turning a copying loop into a call of memcpy, which the kernel side lacks. */
-#ifdef __bpf__
-#define BERTH_NO_IDIOM() __asm__ volatile("" ::: "memory")
-#else
-#define BERTH_NO_IDIOM() ((void)0)
-#endif
-
 #define BERTH_INLINE static inline __attribute__((always_inline, unused))
-
-/*
- * All ones where a >= b, else 0. The BPF instruction set has no conditional move either, so the kernel
- * side takes the sign of the difference, out of the compiler's sight.
- */
-BERTH_INLINE uint32_t berth_mask_ge(uint32_t a, uint32_t b)
-{
-#ifdef __bpf__
-	int64_t d = (int64_t)(uint64_t)a - (int64_t)(uint64_t)b;
-
-	__asm__ volatile("" : "+r"(d));
-	return ~(uint32_t)(d >> 63);
-#else
-	return -(uint32_t)(a >= b);
-#endif
-}
 
 /* How many bits of x are set. */
 BERTH_INLINE uint32_t berth_popcount64(uint64_t x)
@@ -74,40 +51,74 @@ BERTH_INLINE uint32_t berth_ctz64(uint64_t x)
 #endif
 }
 
-/* Index of the k-th bit set in x (k from 0); x has more than k bits set. Halves, without a branch. */
+#define BERTH_ONES8 0x0101010101010101ULL
+#define BERTH_ONES16 0x0001000100010001ULL
+
+/*
+ * Hides from the compiler how x came about, so that it keeps arithmetic as arithmetic: the BPF
+ * instruction set cannot turn a comparison into a number, and a branch in its place doubles the states.
+ */
+BERTH_INLINE uint64_t berth_plain64(uint64_t x)
+{
+#ifdef __bpf__
+	__asm__("" : "+r"(x));
+#endif
+	return x;
+}
+
+/* All ones where x is not 0, else 0. */
+BERTH_INLINE uint64_t berth_mask64(uint64_t x)
+{
+	return -(berth_plain64(x | -x) >> 63);
+}
+
+/* yes where x is not 0, else no; both are evaluated. */
+BERTH_INLINE uint64_t berth_if64(uint64_t x, uint64_t yes, uint64_t no)
+{
+#ifdef __bpf__
+	return no ^ ((yes ^ no) & berth_mask64(x));
+#else
+	return x ? yes : no;
+#endif
+}
+
+/* 1 where a >= b, else 0; both below 2^63. */
+BERTH_INLINE uint64_t berth_ge64(uint64_t a, uint64_t b)
+{
+	return (berth_plain64(a - b) >> 63) ^ 1;
+}
+
+/* Four 16-bit lanes: 1 in each where r >= its value, else 0; r and the values below 32,768. */
+BERTH_INLINE uint64_t berth_ge16(uint64_t r, uint64_t x)
+{
+	return (((r * BERTH_ONES16) | (BERTH_ONES16 << 15)) - x) >> 15 & BERTH_ONES16;
+}
+
+/* The sum of four 16-bit lanes. */
+BERTH_INLINE uint64_t berth_count16(uint64_t x)
+{
+	return (x * BERTH_ONES16) >> 48;
+}
+
+/* Index of the k-th bit set in x (k from 0); x has more than k bits set. Without a branch. */
 BERTH_INLINE uint32_t berth_select64(uint64_t x, uint32_t k)
 {
-	uint64_t a = x - ((x >> 1) & 0x5555555555555555ULL);
-	uint64_t b = (a & 0x3333333333333333ULL) + ((a >> 2) & 0x3333333333333333ULL);
-	uint64_t c = (b + (b >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
-	uint64_t d = c + (c >> 8);
-	uint64_t e = (d & 0x00ff00ff00ff00ffULL) + ((d >> 16) & 0x00ff00ff00ff00ffULL);
-	uint32_t at = 0, n, over;
+	const uint64_t high = BERTH_ONES8 << 7;
+	uint64_t s, at, r = k;
 
-	/* At each width, skip the lower half where it holds k bits or fewer. */
-	n = (uint32_t)(e & 0xff);
-	over = berth_mask_ge(k, n);
-	at += over & 32;
-	k -= over & n;
-	n = (uint32_t)((d >> at) & 0xff);
-	over = berth_mask_ge(k, n);
-	at += over & 16;
-	k -= over & n;
-	n = (uint32_t)((c >> at) & 0xff);
-	over = berth_mask_ge(k, n);
-	at += over & 8;
-	k -= over & n;
-	n = (uint32_t)((b >> at) & 0xf);
-	over = berth_mask_ge(k, n);
-	at += over & 4;
-	k -= over & n;
-	n = (uint32_t)((a >> at) & 0x3);
-	over = berth_mask_ge(k, n);
-	at += over & 2;
-	k -= over & n;
-	n = (uint32_t)((x >> at) & 1);
-	over = berth_mask_ge(k, n);
-	return at + (over & 1);
+	s = x - ((x >> 1) & 0x5555555555555555ULL);
+	s = (s & 0x3333333333333333ULL) + ((s >> 2) & 0x3333333333333333ULL);
+	s = ((s + (s >> 4)) & 0x0f0f0f0f0f0f0f0fULL) * BERTH_ONES8;
+	/* s: bits in each byte and below it. The byte: how many of these sums are not above k. */
+	at = (((((r * BERTH_ONES8) | high) - s) >> 7 & BERTH_ONES8) * BERTH_ONES8) >> 56;
+	at = (at & 7) << 3;
+	r -= ((s << 8) >> at) & 0xff;
+	/* That byte, a bit to each byte, and the same count once more. */
+	s = (((x >> at) & 0xff) * BERTH_ONES8) & 0x8040201008040201ULL;
+	s = (((s | high) - BERTH_ONES8) | s) & high;
+	s = (s >> 7) * BERTH_ONES8;
+	s = (((((r * BERTH_ONES8) | high) - s) >> 7 & BERTH_ONES8) * BERTH_ONES8) >> 56;
+	return (uint32_t)(at + (s & 7));
 }
 
 #endif

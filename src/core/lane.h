@@ -19,9 +19,11 @@
  *
  * Invariants: the four states are disjoint and make up the pool; the ring holds no port twice. Resting
  * ports before ring[rested] have rested. Marks give the time of a stretch of releases: sixteen of them,
- * each at least an eighth of the rest, so a port rests between 1 and 1.25 times the time asked for.
+ * each at least an eighth of the rest, so a port has rested after 1 to 1.125 times the time asked for; from
+ * then on it waits for a take() that turns it idle, and each turns sixteen.
  *
- * Limits: 156,816 bytes; times in ns of any monotonic clock. Not synchronised: the caller holds a lock.
+ * Limits: 160,928 bytes; times in ns of any monotonic clock, below 2^63. A time read before another
+ * thread's, but passed after it, is allowed. Not synchronised: the caller holds a lock.
  */
 #ifndef BERTH_CORE_LANE_H
 #define BERTH_CORE_LANE_H
@@ -54,7 +56,7 @@ struct berth_lane {
 	uint32_t heal, takes;
 };
 
-_Static_assert(sizeof(struct berth_lane) == 156816, "a lane is 156,816 bytes on both sides");
+_Static_assert(sizeof(struct berth_lane) == 160928, "a lane is 160,928 bytes on both sides");
 
 /* What a take() is to obey. All of it comes from the caller; see berth_policy_start() for start. */
 struct berth_lane_want {
@@ -71,30 +73,14 @@ enum berth_lane_from { BERTH_FROM_IDLE, BERTH_FROM_REST, BERTH_FROM_PARKED };
 /* Makes the lane new: every port of the pool idle. */
 BERTH_INLINE void berth_lane_init(struct berth_lane *l, const struct berth_portset *pool)
 {
+	/* Word by word: for -target bpf there is no memset. Lane and set consist of whole words. */
+	typedef uint64_t __attribute__((may_alias)) word;
+	const word *from = (const word *)pool;
+	word *to = (word *)l;
 	uint32_t i;
 
-	for (i = 0; i < BERTH_PORTSET_LEAVES; i++) {
-		l->idle.leaf[i] = pool->leaf[i];
-		l->parked.leaf[i] = l->used[i] = 0;
-		BERTH_NO_IDIOM();
-	}
-	for (i = 0; i < BERTH_PORTSET_GROUPS; i++) {
-		l->idle.group[i] = pool->group[i];
-		l->parked.group[i] = 0;
-		BERTH_NO_IDIOM();
-	}
-	for (i = 0; i < BERTH_PORTSET_BLOCKS; i++) {
-		l->idle.mid[i] = pool->mid[i];
-		l->idle.block[i] = pool->block[i];
-		l->parked.mid[i] = l->parked.block[i] = 0;
-		BERTH_NO_IDIOM();
-	}
-	l->idle.top = pool->top;
-	l->idle.count = pool->count;
-	l->parked.top = l->parked.count = 0;
-	l->open_ns = l->drop_ns = l->sweep_ns = 0;
-	l->head = l->rested = l->tail = l->mark_head = l->mark_tail = l->marked = 0;
-	l->sweep = l->sweep_left = l->heal = l->takes = 0;
+	for (i = 0; i < sizeof(*l) / 8; i++)
+		to[i] = i < sizeof(*pool) / 8 ? from[i] : 0;
 }
 
 /* How many ports rest. */
@@ -108,12 +94,34 @@ BERTH_INLINE bool berth_lane_is_used(const struct berth_lane *l, uint32_t port)
 	return (l->used[(port >> 6) & 1023] >> (port & 63)) & 1;
 }
 
+/* Nanoseconds from then to now; negative where now was read before the lock was taken and then after. */
+BERTH_INLINE int64_t berth_lane_since_(uint64_t now_ns, uint64_t then_ns)
+{
+	return (int64_t)(now_ns - then_ns);
+}
+
+/* Ends the oldest mark (there is one) where its stretch has rested; false where it has not. */
+BERTH_INLINE bool berth_lane_pop_(struct berth_lane *l, uint64_t now_ns, uint64_t rest_ns)
+{
+	struct berth_lane_mark *m = &l->mark[l->mark_head & (BERTH_LANE_MARKS - 1)];
+
+	if (berth_lane_since_(now_ns, m->at_ns) < (int64_t)rest_ns)
+		return false;
+	if ((int32_t)(m->pos - l->rested) > 0)
+		l->rested = m->pos;
+	l->mark_head++;
+	return true;
+}
+
+/* Ends the open stretch where it is long enough. */
 BERTH_INLINE void berth_lane_mark_(struct berth_lane *l, uint64_t now_ns, uint64_t rest_ns)
 {
 	struct berth_lane_mark *m;
 
-	if (l->tail == l->marked || now_ns - l->open_ns < rest_ns / 8 ||
-	    l->mark_tail - l->mark_head >= BERTH_LANE_MARKS)
+	if (l->tail == l->marked || berth_lane_since_(now_ns, l->open_ns) < (int64_t)(rest_ns / 8))
+		return;
+	/* Sixteen stretches take two rests, so the oldest has rested: it merges with what follows. */
+	if (l->mark_tail - l->mark_head >= BERTH_LANE_MARKS && !berth_lane_pop_(l, now_ns, rest_ns))
 		return;
 	m = &l->mark[l->mark_tail++ & (BERTH_LANE_MARKS - 1)];
 	m->at_ns = l->drop_ns;
@@ -126,15 +134,9 @@ BERTH_INLINE void berth_lane_drain_(struct berth_lane *l, uint64_t now_ns, uint6
 	uint32_t i;
 
 	berth_lane_mark_(l, now_ns, rest_ns);
-	for (i = 0; i < BERTH_LANE_MARKS && l->mark_head != l->mark_tail; i++) {
-		struct berth_lane_mark *m = &l->mark[l->mark_head & (BERTH_LANE_MARKS - 1)];
-
-		if (now_ns - m->at_ns < rest_ns)
+	for (i = 0; i < BERTH_LANE_MARKS && l->mark_head != l->mark_tail; i++)
+		if (!berth_lane_pop_(l, now_ns, rest_ns))
 			break;
-		if ((int32_t)(m->pos - l->rested) > 0)
-			l->rested = m->pos;
-		l->mark_head++;
-	}
 	for (i = 0; i < BERTH_LANE_DRAIN && l->head != l->rested; i++)
 		berth_portset_add(&l->idle, l->ring[l->head++ & (BERTH_PORTS - 1)]);
 }
@@ -203,7 +205,8 @@ BERTH_INLINE void berth_lane_drop(struct berth_lane *l, uint32_t port, uint64_t 
 	if (l->tail == l->marked)
 		l->open_ns = now_ns;
 	l->ring[l->tail++ & (BERTH_PORTS - 1)] = (uint16_t)port;
-	l->drop_ns = now_ns;
+	if (berth_lane_since_(now_ns, l->drop_ns) > 0)
+		l->drop_ns = now_ns;
 }
 
 /* Says that a port just taken is held by somebody else. */

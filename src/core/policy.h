@@ -63,25 +63,33 @@ BERTH_INLINE uint32_t berth_policy_start(enum berth_policy policy, uint32_t num,
 {
 	if (policy == BERTH_POLICY_RANDOM)
 		return berth_below(rnd, num);
-	return (counter + offset) % num;
+	return (uint32_t)(((uint64_t)counter + offset) % num);
 }
 
 /*
  * The port to try: out of the free ports, which are a part of the pool. start is what
- * berth_policy_start() gave. -1 only where nothing is free.
+ * berth_policy_start() gave, below pool->count. -1 where nothing is free.
  */
 BERTH_INLINE int32_t berth_policy_pick(enum berth_policy policy, const struct berth_portset *pool,
 				       const struct berth_portset *free, uint32_t start, uint32_t rnd)
 {
 	int32_t from;
 
+	if (!free->count)
+		return -1;
 	if (!berth_policy_scans(policy))
 		return berth_portset_kth(free, berth_below(rnd, free->count));
 	from = berth_portset_kth(pool, start);
 	return from < 0 ? from : berth_portset_next_wrap(free, (uint32_t)from);
 }
 
-/* How many members of the pool a search that began at start passed over before it came to port. */
+/*
+ * How many members of the pool a search that began at start passed over before it came to port, a member.
+ * Added to the counter after berth_policy_step(), it leaves the value that the RFC's loop leaves
+ * (algorithms 3 and 4, sequential). A loop that found nothing has passed over pool->count - 1.
+ * random-increment: the RFC's loop takes another random step for each port in use; here the next free
+ * member is taken, so port and counter are the RFC's where the first try is free, and only there.
+ */
 BERTH_INLINE uint32_t berth_policy_passed(const struct berth_portset *pool, uint32_t start, uint32_t port)
 {
 	uint32_t rank = berth_portset_rank(pool, port);

@@ -4,13 +4,15 @@
  *
  * Why: a scan over 28,232 taken ports costs 23 us, and every refused connect() pays it. Here "is it in",
  * "how many", "the next from here" and "the k-th" are a fixed number of word operations each, at any
- * occupancy.
+ * occupancy, nearly without a branch: nothing for a processor to guess, one path for the verifier.
  *
  * Invariants: bit p of leaf is set <=> p is in the set; bit w of mid is set <=> leaf[w] != 0; bit b of top
- * is set <=> mid[b] != 0; block[b] counts the ports in 4096 b .. 4096 b + 4095, group[g] those in
- * 512 g .. 512 g + 511; count is the sum. A set of all zeros is the empty set.
+ * is set <=> mid[b] != 0. The counts are kept as sums of what lies before, in 16-bit lanes, lowest lane
+ * first: quarter has one for each 16,384 ports (how many members are in the quarters before it); block one
+ * for each 4096 ports (members before it in its quarter), group one for each 512 (before it in its block),
+ * part one for each leaf (before it in its group); count is the size. A set of all zeros is the empty set.
  *
- * Limits: 65,536 members, so counts are 32 bits wide; 8,616 bytes. Not synchronised: the caller holds a
+ * Limits: 65,536 members, so counts are 32 bits wide; 10,672 bytes. Not synchronised: the caller holds a
  * lock or owns the set.
  */
 #ifndef BERTH_CORE_PORTSET_H
@@ -20,24 +22,45 @@
 
 #define BERTH_PORTS 65536u
 #define BERTH_PORTSET_LEAVES 1024u
-#define BERTH_PORTSET_GROUPS 128u
 #define BERTH_PORTSET_BLOCKS 16u
 
 struct berth_portset {
 	uint64_t leaf[BERTH_PORTSET_LEAVES];
 	uint64_t mid[BERTH_PORTSET_BLOCKS];
-	uint16_t group[BERTH_PORTSET_GROUPS];
-	uint16_t block[BERTH_PORTSET_BLOCKS];
+	uint64_t part[BERTH_PORTSET_LEAVES / 4];
+	uint64_t group[BERTH_PORTSET_LEAVES / 32];
+	uint64_t block[BERTH_PORTSET_BLOCKS / 4];
+	uint64_t quarter;
 	uint32_t top;
 	uint32_t count;
 };
 
-_Static_assert(sizeof(struct berth_portset) == 8616, "one set is 8,616 bytes on both sides");
+_Static_assert(sizeof(struct berth_portset) == 10672, "one set is 10,672 bytes on both sides");
 
 /* True where port is in the set. */
 BERTH_INLINE bool berth_portset_has(const struct berth_portset *s, uint32_t port)
 {
 	return (s->leaf[(port >> 6) & 1023] >> (port & 63)) & 1;
+}
+
+/*
+ * Adds times (1 or -1, modulo 2^64) to every count behind leaf w. Sums borrow and carry only within a
+ * lane: none is ever below 0 or above 49,152.
+ */
+BERTH_INLINE void berth_portset_count_(struct berth_portset *s, uint32_t w, uint64_t times)
+{
+	uint64_t after = (BERTH_ONES16 << 16) * times, all = BERTH_ONES16 * times;
+	uint32_t b = w >> 6, g = w >> 3;
+	/* A node of eight takes two words: where the lane is in the low one, all of the high one is behind. */
+	uint64_t g_high = -(uint64_t)((g >> 2) & 1), w_high = -(uint64_t)((w >> 2) & 1);
+
+	s->part[(w >> 3) * 2] += (after << (16 * (w & 3))) & ~w_high;
+	s->part[(w >> 3) * 2 + 1] += (w_high & (after << (16 * (w & 3)))) | (all & ~w_high);
+	s->group[b * 2] += (after << (16 * (g & 3))) & ~g_high;
+	s->group[b * 2 + 1] += (g_high & (after << (16 * (g & 3)))) | (all & ~g_high);
+	s->block[b >> 2] += after << (16 * (b & 3));
+	s->quarter += after << (16 * (b >> 2));
+	s->count += (uint32_t)times;
 }
 
 /* Puts port into the set; false where it was there already. */
@@ -51,9 +74,7 @@ BERTH_INLINE bool berth_portset_add(struct berth_portset *s, uint32_t port)
 	s->leaf[w] |= bit;
 	s->mid[b] |= 1ULL << (w & 63);
 	s->top |= 1u << b;
-	s->group[w >> 3]++;
-	s->block[b]++;
-	s->count++;
+	berth_portset_count_(s, w, 1);
 	return true;
 }
 
@@ -61,97 +82,102 @@ BERTH_INLINE bool berth_portset_add(struct berth_portset *s, uint32_t port)
 BERTH_INLINE bool berth_portset_remove(struct berth_portset *s, uint32_t port)
 {
 	uint32_t w = (port >> 6) & 1023, b = w >> 6;
-	uint64_t bit = 1ULL << (port & 63);
+	uint64_t bit = 1ULL << (port & 63), x = s->leaf[w] & ~bit, y;
 
 	if (!(s->leaf[w] & bit))
 		return false;
-	s->leaf[w] &= ~bit;
-	s->group[w >> 3]--;
-	s->block[b]--;
-	s->count--;
-	if (!s->leaf[w]) {
-		s->mid[b] &= ~(1ULL << (w & 63));
-		if (!s->mid[b])
-			s->top &= ~(1u << b);
-	}
+	s->leaf[w] = x;
+	y = s->mid[b] & ~((~berth_mask64(x) & 1) << (w & 63));
+	s->mid[b] = y;
+	s->top &= ~((uint32_t)(~berth_mask64(y) & 1) << b);
+	berth_portset_count_(s, w, -1ULL);
 	return true;
+}
+
+/*
+ * The lowest member of leaf word x, else of the words y of the middle level, else of the blocks z; each
+ * of them already cut to what lies ahead, and one of them not 0.
+ */
+BERTH_INLINE int32_t berth_portset_lowest_(const struct berth_portset *s, uint32_t w, uint64_t x,
+					   uint64_t y, uint32_t z)
+{
+	/* A high bit that is only met where all below it are clear keeps the scan of 0 defined. */
+	const uint64_t guard = 1ULL << 63;
+	uint32_t b = berth_ctz64(z | guard) & 15, v;
+
+	b = (uint32_t)berth_if64(y, w >> 6, b);
+	y = berth_if64(y, y, s->mid[b & 15]);
+	v = (uint32_t)berth_if64(x, w, (b << 6) | berth_ctz64(y | guard)) & 1023;
+	x = berth_if64(x, x, s->leaf[v]);
+	return (int32_t)((v << 6) | (berth_ctz64(x | guard) & 63));
 }
 
 /* The lowest member that is not below from (0..65535), or -1 where there is none. Does not wrap. */
 BERTH_INLINE int32_t berth_portset_next(const struct berth_portset *s, uint32_t from)
 {
-	uint32_t w = (from >> 6) & 1023, b = w >> 6;
-	uint64_t x = s->leaf[w] & (~0ULL << (from & 63));
+	uint32_t w = (from >> 6) & 1023, b = w >> 6, z = s->top & (~1u << b);
+	uint64_t x = s->leaf[w] & (~0ULL << (from & 63)), y = s->mid[b] & (~1ULL << (w & 63));
 
-	if (!x) {
-		uint64_t y = s->mid[b] & (~1ULL << (w & 63));
-
-		if (!y) {
-			uint32_t z = s->top & (~1u << b);
-
-			if (!z)
-				return -1;
-			b = berth_ctz64(z) & 15;
-			y = s->mid[b];
-		}
-		w = ((b << 6) | berth_ctz64(y)) & 1023;
-		x = s->leaf[w];
-	}
-	return (int32_t)((w << 6) | (berth_ctz64(x) & 63));
+	if (!(x | y | z))
+		return -1;
+	return berth_portset_lowest_(s, w, x, y, z);
 }
 
 /* As berth_portset_next(), going on at port 0 after 65535; -1 only where the set is empty. */
 BERTH_INLINE int32_t berth_portset_next_wrap(const struct berth_portset *s, uint32_t from)
 {
-	int32_t p = berth_portset_next(s, from);
+	uint32_t w = (from >> 6) & 1023, b = w >> 6, z = s->top & (~1u << b);
+	uint64_t x = s->leaf[w] & (~0ULL << (from & 63)), y = s->mid[b] & (~1ULL << (w & 63));
 
-	return p >= 0 ? p : berth_portset_next(s, 0);
+	if (!s->top)
+		return -1;
+	/* Nothing ahead: the lowest block at all, taken from its start, may be this one again. */
+	return berth_portset_lowest_(s, w, x, y, (uint32_t)berth_if64(z, z, s->top));
+}
+
+/*
+ * One step down a node of eight: sums low and high, r members from its start. out_r: members from the
+ * start of the lane that is returned.
+ */
+BERTH_INLINE uint32_t berth_portset_lane8_(uint64_t low, uint64_t high, uint64_t r, uint64_t *out_r)
+{
+	/* The first lane is 0, so that it always counts. */
+	uint64_t n = (berth_count16(berth_ge16(r, low) + berth_ge16(r, high)) - 1) & 7;
+
+	*out_r = r - ((berth_if64(n & 4, high, low) >> (16 * (n & 3))) & 0xffff);
+	return (uint32_t)n;
 }
 
 /* The k-th member in ascending order, k from 0; -1 where the set has k members or fewer. */
 BERTH_INLINE int32_t berth_portset_kth(const struct berth_portset *s, uint32_t k)
 {
-	uint32_t at = 0, n, i, over, base = 0, w;
+	uint64_t x = s->quarter, r, n;
+	uint32_t at;
 
 	if (k >= s->count)
 		return -1;
-	/* Walk the counts of one level without a branch: "over" is all ones while k lies further on. */
-	for (i = 0, over = ~0u; i < 15; i++) {
-		n = s->block[i];
-		over &= berth_mask_ge(k - base, n);
-		base += over & n;
-		at -= over;
-	}
-	at <<= 3;
-	for (i = 0, over = ~0u, w = at; i < 7; i++) {
-		n = s->group[(w + i) & 127];
-		over &= berth_mask_ge(k - base, n);
-		base += over & n;
-		at -= over;
-	}
-	at <<= 3;
-	for (i = 0, over = ~0u, w = at; i < 7; i++) {
-		n = berth_popcount64(s->leaf[(w + i) & 1023]);
-		over &= berth_mask_ge(k - base, n);
-		base += over & n;
-		at -= over;
-	}
-	at &= 1023;
-	return (int32_t)((at << 6) | (berth_select64(s->leaf[at], k - base) & 63));
+	n = berth_ge64(k, (x >> 16) & 0xffff) + berth_ge64(k, (x >> 32) & 0xffff) + berth_ge64(k, x >> 48);
+	r = k - ((x >> (16 * n)) & 0xffff);
+	x = s->block[n & 3];
+	at = ((uint32_t)n & 3) << 2;
+	n = (berth_count16(berth_ge16(r, x)) - 1) & 3;
+	r -= (x >> (16 * n)) & 0xffff;
+	at |= (uint32_t)n;
+	at = (at << 3) | berth_portset_lane8_(s->group[at * 2], s->group[at * 2 + 1], r, &r);
+	at = (at << 3) | berth_portset_lane8_(s->part[at * 2], s->part[at * 2 + 1], r, &r);
+	return (int32_t)((at << 6) | (berth_select64(s->leaf[at], (uint32_t)r) & 63));
 }
 
 /* How many members are below port: the inverse of berth_portset_kth() for a member. */
 BERTH_INLINE uint32_t berth_portset_rank(const struct berth_portset *s, uint32_t port)
 {
-	uint32_t w = (port >> 6) & 1023, i, rank = 0;
+	uint32_t w = (port >> 6) & 1023, g = w >> 3, b = w >> 6;
 
-	for (i = 0; i < BERTH_PORTSET_BLOCKS; i++)
-		rank += s->block[i] & ~berth_mask_ge(i, w >> 6);
-	for (i = 0; i < 8; i++)
-		rank += s->group[((w >> 6) * 8 + i) & 127] & ~berth_mask_ge(i, (w >> 3) & 7);
-	for (i = 0; i < 8; i++)
-		rank += berth_popcount64(s->leaf[((w & ~7u) + i) & 1023]) & ~berth_mask_ge(i, w & 7);
-	return rank + berth_popcount64(s->leaf[w] & ~(~0ULL << (port & 63)));
+	return (uint32_t)(((s->quarter >> (16 * (b >> 2))) & 0xffff) +
+			  ((s->block[b >> 2] >> (16 * (b & 3))) & 0xffff) +
+			  ((s->group[g >> 2] >> (16 * (g & 3))) & 0xffff) +
+			  ((s->part[w >> 2] >> (16 * (w & 3))) & 0xffff)) +
+	       berth_popcount64(s->leaf[w] & ~(~0ULL << (port & 63)));
 }
 
 #endif

@@ -27,15 +27,15 @@ void berth_portset_remove_range(struct berth_portset *s, struct berth_range r);
 
 /* What is wrong with a text, and where. */
 struct berth_range_error {
-	size_t at;        /* index of the character */
-	const char *what; /* constant text: "number expected", ... */
+	size_t at;	  /* index of the character, at most the text's length */
+	const char *what; /* constant text: "number expected", "range ends below its start", ... */
 };
 
 /*
  * Reads a set: items separated by commas, each "PORT" or "FIRST-LAST", with "!" in front to take ports
  * out again; items work from left to right, so "1024-32767,!5432,61000-65535". A text that begins with
- * "!" takes away from the full set 1-65535. Spaces around items are allowed, elsewhere not. Port 0 is "none" and
- * refused. s is overwritten.
+ * "!" takes away from the full set 1-65535; one of nothing but spaces is the empty set. Spaces around
+ * items are allowed, elsewhere not. Port 0 is "none" and refused. s is overwritten.
  * Returns 0, or -EINVAL with out_error set (s is then undefined). An empty result is no error here.
  */
 int berth_portset_parse(const char *text, struct berth_portset *s,
@@ -43,8 +43,8 @@ int berth_portset_parse(const char *text, struct berth_portset *s,
 
 /*
  * Writes the set as ranges in ascending order, "-" between the ends, "," between the items; "" for the
- * empty set. Returns the length that the whole text has (without the NUL), as snprintf does; at most
- * size bytes are written, NUL included.
+ * empty set; what berth_portset_parse() reads back, but for port 0. Returns the length that the whole text
+ * has (without the NUL), as snprintf does; at most size bytes are written, NUL included.
  */
 size_t berth_portset_format(const struct berth_portset *s, char *buf, size_t size);
 

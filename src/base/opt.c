@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parser, help, man page and completion, all out of the rows of opt.h. */
+#include "opt.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WIDTH 79     /* of help and of the source of the man page */
+#define NAME_MAX_ 32 /* longer words get no suggestion */
+
+/* ---- words ---- */
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Letters to add, drop, change or swap with their neighbour to make b (bn letters) of a. */
+static size_t edits(const char *a, const char *b, size_t bn)
+{
+	size_t row[3][NAME_MAX_ + 1], an = strlen(a), i, j;
+
+	if (an > NAME_MAX_ || bn > NAME_MAX_)
+		return SIZE_MAX;
+	for (j = 0; j <= bn; j++)
+		row[0][j] = j;
+	for (i = 1; i <= an; i++) {
+		size_t *now = row[i % 3], *up = row[(i + 2) % 3], *upper = row[(i + 1) % 3];
+
+		now[0] = i;
+		for (j = 1; j <= bn; j++) {
+			now[j] = least(up[j - 1] + (a[i - 1] != b[j - 1]),
+				       least(up[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = least(now[j], upper[j - 2] + 1);
+		}
+	}
+	return row[an % 3][bn];
+}
+
+struct word {
+	const char *text;
+	size_t len;
+};
+
+/* Keeps in best what is nearer to given than it, where it is near enough to be meant. */
+static void consider(const char *given, struct word w, struct word *best, size_t *best_edits)
+{
+	size_t n = strlen(given), far = edits(given, w.text, w.len);
+
+	/* The start of a word is as good as a slip of one letter. */
+	if (n >= 2 && n < w.len && !memcmp(given, w.text, n))
+		far = least(far, 1);
+	if (far <= 1 + n / 4 && far < n && far < *best_edits) {
+		*best = w;
+		*best_edits = far;
+	}
+}
+
+/* The next of the words that '|' separates; false at the end. */
+static bool next_word(const char **values, struct word *out_word)
+{
+	if (!**values)
+		return false;
+	out_word->text = *values;
+	out_word->len = strcspn(*values, "|");
+	*values += out_word->len + ((*values)[out_word->len] == '|');
+	return true;
+}
+
+/* Appends to a text of limited size; what does not fit is cut. */
+static void append(char *text, size_t size, const char *more, size_t n)
+{
+	size_t len = strlen(text);
+
+	n = least(n, size - 1 - len);
+	memcpy(text + len, more, n);
+	text[len + n] = '\0';
+}
+
+static void append_values(char *text, size_t size, const char *values)
+{
+	struct word w;
+	bool any = false;
+
+	while (next_word(&values, &w)) {
+		if (any)
+			append(text, size, ", ", 2);
+		append(text, size, w.text, w.len);
+		any = true;
+	}
+}
+
+/* ---- parser ---- */
+
+static int refuse_name(const struct berth_opt *opts, const char *name, struct berth_why *why)
+{
+	struct word best = {NULL, 0};
+	size_t best_edits = SIZE_MAX;
+	const char *dashes = name[0] == '-' ? "" : "--";
+
+	for (; opts->name; opts++)
+		consider(name + strspn(name, "-"), (struct word){opts->name, strlen(opts->name)},
+			 &best, &best_edits);
+	if (best.text)
+		return berth_why(why, -EINVAL, "%s%s: no such option; did you mean --%s?", dashes,
+				 name, best.text);
+	return berth_why(why, -EINVAL, "%s%s: no such option; --help shows all of them", dashes,
+			 name);
+}
+
+/* 0 where value is among the words of the row, or the row has none. */
+static int check_value(const struct berth_opt *opt, const char *value, struct berth_why *why)
+{
+	const char *values = opt->values;
+	char list[256] = "";
+	struct word w, best = {NULL, 0};
+	size_t best_edits = SIZE_MAX, n = strlen(value);
+
+	if (!values)
+		return 0;
+	while (next_word(&values, &w)) {
+		if (w.len == n && !memcmp(w.text, value, n))
+			return 0;
+		consider(value, w, &best, &best_edits);
+	}
+	append_values(list, sizeof(list), opt->values);
+	if (best.text)
+		return berth_why(why, -EINVAL, "--%s %s: not one of %s; did you mean %.*s?",
+				 opt->name, value, list, (int)best.len, best.text);
+	return berth_why(why, -EINVAL, "--%s '%s': no such %s; choose one of %s", opt->name, value,
+			 opt->arg, list);
+}
+
+static const struct berth_opt *find_opt(const struct berth_opt *opts, struct word w)
+{
+	for (; opts->name; opts++)
+		if (strlen(opts->name) == w.len && !memcmp(opts->name, w.text, w.len))
+			return opts;
+	return NULL;
+}
+
+/* Takes the option at argv[i] and its value; returns how many words they were. */
+static int take_opt(const struct berth_opt *opts, char **argv, int i, int argc, void *into,
+		    struct berth_why *why)
+{
+	const char *name = argv[i] + 2, *value = NULL;
+	struct word w = {name, strcspn(name, "=")};
+	const struct berth_opt *opt = argv[i][1] == '-' ? find_opt(opts, w) : NULL;
+	char given[NAME_MAX_ * 2];
+	int used = 1, err;
+
+	if (!opt) {
+		if (argv[i][1] != '-')
+			return refuse_name(opts, argv[i], why);
+		snprintf(given, sizeof(given), "%.*s", (int)least(w.len, sizeof(given)), name);
+		return refuse_name(opts, given, why);
+	}
+	if (name[w.len] == '=')
+		value = name + w.len + 1;
+	if (!opt->arg && value)
+		return berth_why(why, -EINVAL, "--%s: takes no value; leave '=%s' out", opt->name,
+				 value);
+	if (opt->arg && !value) {
+		if (i + 1 == argc)
+			return berth_why(why, -EINVAL, "--%s: %s is missing; write --%s %s",
+					 opt->name, opt->arg, opt->name, opt->arg);
+		value = argv[i + 1];
+		if (!strncmp(value, "--", 2))
+			return berth_why(
+				why, -EINVAL,
+				"--%s: %s is missing before '%s'; write --%s=%s if it is meant",
+				opt->name, opt->arg, value, opt->name, value);
+		used = 2;
+	}
+	if (value) {
+		err = check_value(opt, value, why);
+		if (err)
+			return err;
+	}
+	err = opt->set(into, value, why);
+	return err < 0 ? err : used;
+}
+
+int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *into,
+		    struct berth_why *why)
+{
+	int i = 1, used;
+
+	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+		if (!strcmp(argv[i], "--"))
+			return i + 1;
+		used = take_opt(opts, argv, i, argc, into, why);
+		if (used < 0)
+			return used;
+		i += used;
+	}
+	return i < argc ? i : argc;
+}
+
+/* ---- help ---- */
+
+/* Prints words with a line break before the one that would pass the width; column: where it stands.
+ */
+static void wrap(FILE *out, const char *text, size_t indent, size_t column)
+{
+	while (*text) {
+		size_t n = strcspn(text, " \n");
+
+		if (column > indent && column + 1 + n > WIDTH)
+			column = (size_t)fprintf(out, "\n%*s", (int)indent, "") - 1;
+		else if (column > indent)
+			column += (size_t)fprintf(out, " ");
+		else if (column < indent)
+			column += (size_t)fprintf(out, "%*s", (int)(indent - column), "");
+		column += (size_t)fprintf(out, "%.*s", (int)n, text);
+		text += n;
+		if (*text == '\n') {
+			fputs(text[1] ? "\n\n" : "", out);
+			column = 0;
+		}
+		text += *text ? 1 : 0;
+	}
+	fputc('\n', out);
+}
+
+/* What help and man page say of an option: its sentences, its words, its default. */
+static void describe(const struct berth_opt *opt, char *text, size_t size)
+{
+	text[0] = '\0';
+	append(text, size, opt->help, strlen(opt->help));
+	if (opt->values) {
+		append(text, size, " One of: ", 9);
+		append_values(text, size, opt->values);
+		append(text, size, ".", 1);
+	}
+	if (opt->initial) {
+		append(text, size, " Default: ", 10);
+		append(text, size, opt->initial, strlen(opt->initial));
+		append(text, size, ".", 1);
+	}
+}
+
+void berth_opt_help(FILE *out, const struct berth_verb *verb)
+{
+	const struct berth_opt *opt;
+	char text[1024];
+	size_t column;
+
+	fprintf(out, "Usage: berth %s%s%s%s\n\n", verb->name,
+		verb->opts->name ? " [OPTION...]" : "", *verb->operands ? " " : "", verb->operands);
+	wrap(out, verb->about, 0, 0);
+	if (verb->opts->name)
+		fputs("\nOptions:\n", out);
+	for (opt = verb->opts; opt->name; opt++) {
+		column = (size_t)fprintf(out, "  --%s%s%s", opt->name, opt->arg ? " " : "",
+					 opt->arg ? opt->arg : "");
+		if (column >= 26) {
+			fputc('\n', out);
+			column = 0;
+		}
+		describe(opt, text, sizeof(text));
+		column += (size_t)fprintf(out, "%*s", (int)(26 - column), "");
+		wrap(out, text, 26, 26);
+	}
+}
+
+/* ---- man page ---- */
+
+/* One word in running text of mdoc(7): no request by accident, no escape by accident. */
+static size_t man_word(FILE *out, const char *word, size_t n, bool line_start)
+{
+	size_t i, column = 0;
+
+	if (line_start && (word[0] == '.' || word[0] == '\''))
+		column += (size_t)fprintf(out, "\\&");
+	for (i = 0; i < n; i++)
+		column += (size_t)(word[i] == '\\' ? fprintf(out, "\\e")
+						   : fprintf(out, "%c", word[i]));
+	return column;
+}
+
+/* Running text: a new line for each sentence, a paragraph for each '\n'. */
+static void man_text(FILE *out, const char *text)
+{
+	size_t column = 0;
+	bool stop = false;
+
+	while (*text) {
+		size_t n = strcspn(text, " \n");
+
+		if (n && column && (stop || column + 1 + n > WIDTH - 4)) {
+			fputc('\n', out);
+			column = 0;
+		}
+		if (n && column)
+			column += (size_t)fprintf(out, " ");
+		if (n) {
+			column += man_word(out, text, n, column == 0);
+			stop = strchr(".!?", text[n - 1]) != NULL;
+		}
+		text += n;
+		if (*text == '\n' && text[1] && column) {
+			fputs("\n.Pp\n", out);
+			column = 0;
+		}
+		text += *text ? 1 : 0;
+	}
+	if (column)
+		fputc('\n', out);
+}
+
+/* An argument of a macro; \& keeps it from being taken for a macro itself. */
+static void man_arg(FILE *out, const char *macro, const char *word, size_t n)
+{
+	fprintf(out, " %s%s\\&", *macro ? macro : "", *macro ? " " : "");
+	man_word(out, word, n, false);
+}
+
+/* Operands such as "-- PROGRAM [ARG...]" as macros on the line of .Nm. */
+static void man_operands(FILE *out, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, " "), dots, close = 0;
+
+		for (; n && *text == '['; text++, n--)
+			fputs(" Oo", out);
+		while (n && text[n - 1 - close] == ']')
+			close++;
+		dots = n - close > 3 && !memcmp(text + n - close - 3, "...", 3) ? 3 : 0;
+		if (*text == '-')
+			man_arg(out, "Fl", text + 1, n - close - dots - 1);
+		else
+			man_arg(out, "Ar", text, n - close - dots);
+		if (dots)
+			fputs(" ...", out);
+		for (text += n; close; close--)
+			fputs(" Oc", out);
+		text += *text ? 1 : 0;
+	}
+}
+
+static void man_usage(FILE *out, const struct berth_verb *verb)
+{
+	fputs(".Nm", out);
+	man_arg(out, "Cm", verb->name, strlen(verb->name));
+	if (verb->opts->name)
+		fputs(" Op Ar option ...", out);
+	man_operands(out, verb->operands);
+	fputc('\n', out);
+}
+
+static void man_verb(FILE *out, const struct berth_verb *verb)
+{
+	const struct berth_opt *opt;
+	char text[1024];
+
+	fprintf(out, ".Ss berth %s: %s\n", verb->name, verb->summary);
+	man_text(out, verb->about);
+	if (!verb->opts->name)
+		return;
+	fputs(".Bl -tag -width Ds\n", out);
+	for (opt = verb->opts; opt->name; opt++) {
+		fputs(".It", out);
+		fputs(" Fl \\&-", out);
+		man_word(out, opt->name, strlen(opt->name), false);
+		if (opt->arg)
+			man_arg(out, "Ar", opt->arg, strlen(opt->arg));
+		fputc('\n', out);
+		describe(opt, text, sizeof(text));
+		man_text(out, text);
+	}
+	fputs(".El\n", out);
+}
+
+/* The date of the page: of the source where the build says it, else of today. */
+static void man_date(FILE *out)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	time_t when = epoch ? (time_t)strtoll(epoch, NULL, 10) : time(NULL);
+	char month[16] = "January";
+	struct tm tm = {.tm_mday = 1, .tm_year = 70};
+
+	gmtime_r(&when, &tm);
+	strftime(month, sizeof(month), "%B", &tm);
+	fprintf(out, ".Dd %s %d, %d\n", month, tm.tm_mday, tm.tm_year + 1900);
+}
+
+void berth_opt_man(FILE *out, const struct berth_verb *verbs)
+{
+	const struct berth_verb *verb;
+
+	man_date(out);
+	fputs(".Dt BERTH 1\n.Os\n.Sh NAME\n.Nm berth\n.Nd port authority of a Linux host\n"
+	      ".Sh SYNOPSIS\n",
+	      out);
+	for (verb = verbs; verb->name; verb++)
+		man_usage(out, verb);
+	fputs(".Sh DESCRIPTION\nThe verbs of\n.Nm\nare these.\n", out);
+	for (verb = verbs; verb->name; verb++)
+		man_verb(out, verb);
+	fputs(".Sh EXIT STATUS\n0 done or clean, 1 findings or nothing found, 2 usage or failure.\n"
+	      ".Nm\n.Cm run\nends with the status of its program.\n",
+	      out);
+}
+
+/* ---- completion ---- */
+
+/* Text between single quotes of a shell; end: how that shell writes a single quote inside of them.
+ */
+static void quoted(FILE *out, const char *text, const char *quote)
+{
+	for (; *text; text++)
+		if (*text == '\'')
+			fputs(quote, out);
+		else
+			fputc(*text == '\n' ? ' ' : *text, out);
+}
+
+/* The words of a row with blanks between. */
+static void spaced(FILE *out, const char *values)
+{
+	for (; *values; values++)
+		fputc(*values == '|' ? ' ' : *values, out);
+}
+
+static bool takes(const struct berth_opt *opt, const char *arg)
+{
+	return opt->arg && !opt->values && !strcmp(opt->arg, arg);
+}
+
+/* Two words lead to a program where the operands name one. */
+static bool runs_program(const struct berth_verb *verb)
+{
+	return strstr(verb->operands, "PROGRAM") != NULL;
+}
+
+static void bash_verb(FILE *out, const struct berth_verb *verb)
+{
+	const struct berth_opt *opt;
+
+	for (opt = verb->opts; opt->name; opt++) {
+		if (!opt->arg)
+			continue;
+		fprintf(out, "\t%s:--%s) ", verb->name, opt->name);
+		if (opt->values) {
+			fputs("COMPREPLY=($(compgen -W '", out);
+			spaced(out, opt->values);
+			fputs("' -- \"$cur\")); ", out);
+		} else if (takes(opt, "FILE") || takes(opt, "PATH")) {
+			fputs("COMPREPLY=($(compgen -f -- \"$cur\")); ", out);
+		} else if (takes(opt, "DIR")) {
+			fputs("COMPREPLY=($(compgen -d -- \"$cur\")); ", out);
+		}
+		fputs("return ;;\n", out);
+	}
+	fprintf(out, "\t%s:*) words='", verb->name);
+	for (opt = verb->opts; opt->name; opt++)
+		fprintf(out, "%s--%s", opt == verb->opts ? "" : " ", opt->name);
+	fprintf(out, "%s' ;;\n", runs_program(verb) ? " --" : "");
+}
+
+static void bash(FILE *out, const struct berth_verb *verbs)
+{
+	const struct berth_verb *verb;
+
+	fputs("_berth()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} "
+	      "words i\n"
+	      "\tCOMPREPLY=()\n"
+	      "\tif ((COMP_CWORD == 1)); then\n\t\tCOMPREPLY=($(compgen -W '",
+	      out);
+	for (verb = verbs; verb->name; verb++)
+		fprintf(out, "%s%s", verb == verbs ? "" : " ", verb->name);
+	fputs("' -- \"$cur\"))\n\t\treturn\n\tfi\n"
+	      "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
+	      "\t\t[[ ${COMP_WORDS[i]} == -- ]] || continue\n"
+	      "\t\tif ((i + 1 == COMP_CWORD)); then\n"
+	      "\t\t\tCOMPREPLY=($(compgen -c -- \"$cur\"))\n"
+	      "\t\telse\n\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\t\tfi\n\t\treturn\n\tdone\n"
+	      "\tif [[ $cur == = ]]; then\n\t\tcur=\n"
+	      "\telif [[ $prev == = ]]; then\n\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n\tfi\n"
+	      "\tcase ${COMP_WORDS[1]}:$prev in\n",
+	      out);
+	for (verb = verbs; verb->name; verb++)
+		bash_verb(out, verb);
+	fputs("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
+	      "complete -o default -F _berth berth\n",
+	      out);
+}
+
+/* As quoted(), and what _arguments takes for the end of a text made plain. */
+static void zsh_text(FILE *out, const char *text)
+{
+	char one[3] = "";
+
+	for (; *text; text++) {
+		snprintf(one, sizeof(one), strchr("[]:\\", *text) ? "\\%c" : "%c", *text);
+		quoted(out, one, "'\\''");
+	}
+}
+
+static void zsh_opt(FILE *out, const struct berth_opt *opt)
+{
+	fprintf(out, " \\\n\t\t\t'--%s%s[", opt->name, opt->arg ? "=" : "");
+	zsh_text(out, opt->help);
+	fputc(']', out);
+	if (opt->arg) {
+		fputc(':', out);
+		zsh_text(out, opt->arg);
+		fputc(':', out);
+	}
+	if (opt->values) {
+		fputc('(', out);
+		spaced(out, opt->values);
+		fputc(')', out);
+	} else if (takes(opt, "FILE") || takes(opt, "PATH")) {
+		fputs("_files", out);
+	} else if (takes(opt, "DIR")) {
+		fputs("_files -/", out);
+	}
+	fputc('\'', out);
+}
+
+static void zsh(FILE *out, const struct berth_verb *verbs)
+{
+	const struct berth_verb *verb;
+	const struct berth_opt *opt;
+
+	fputs("#compdef berth\n_berth()\n{\n\tlocal -a verbs=(\n", out);
+	for (verb = verbs; verb->name; verb++) {
+		fprintf(out, "\t\t'%s:", verb->name);
+		zsh_text(out, verb->summary);
+		fputs("'\n", out);
+	}
+	fputs("\t)\n\tif ((CURRENT == 2)); then\n\t\t_describe verb verbs\n\t\treturn\n\tfi\n"
+	      "\tlocal verb=$words[2]\n\tshift words\n\t((CURRENT--))\n\tcase $verb in\n",
+	      out);
+	for (verb = verbs; verb->name; verb++) {
+		fprintf(out, "\t%s)\n\t\t_arguments -S", verb->name);
+		for (opt = verb->opts; opt->name; opt++)
+			zsh_opt(out, opt);
+		fputs(runs_program(verb) ? " \\\n\t\t\t'*:::program:_normal'\n"
+					 : " \\\n\t\t\t'*:operand:'\n",
+		      out);
+		fputs("\t\t;;\n", out);
+	}
+	/* Loaded by name the file is the function's body; read in, it registers the function. */
+	fputs("\tesac\n}\nif [[ $zsh_eval_context[-1] == loadautofunc ]]; then\n\t_berth \"$@\"\n"
+	      "else\n\tcompdef _berth berth\nfi\n",
+	      out);
+}
+
+static void fish_opt(FILE *out, const struct berth_verb *verb, const struct berth_opt *opt)
+{
+	fprintf(out, "complete -c berth -n '__berth_in %s' -l %s", verb->name, opt->name);
+	if (opt->values) {
+		fputs(" -x -a '", out);
+		spaced(out, opt->values);
+		fputc('\'', out);
+	} else if (takes(opt, "FILE") || takes(opt, "PATH") || takes(opt, "DIR")) {
+		fputs(" -r -F", out);
+	} else if (opt->arg) {
+		fputs(" -x", out);
+	}
+	fputs(" -d '", out);
+	quoted(out, opt->help, "\\'");
+	fputs("'\n", out);
+}
+
+static void fish(FILE *out, const struct berth_verb *verbs)
+{
+	const struct berth_verb *verb;
+	const struct berth_opt *opt;
+
+	fputs("function __berth_in\n\tset -l words (commandline -opc)\n"
+	      "\ttest (count $words) -ge 2; and test $words[2] = $argv[1]; and not contains -- -- "
+	      "$words\n"
+	      "end\nfunction __berth_program\n\tset -l words (commandline -opc)\n"
+	      "\ttest (count $words) -ge 3; and test $words[2] = $argv[1]; and test $words[-1] = "
+	      "--\n"
+	      "end\nfunction __berth_first\n\ttest (count (commandline -opc)) -eq 1\nend\n"
+	      "complete -c berth -f\n",
+	      out);
+	for (verb = verbs; verb->name; verb++) {
+		fprintf(out, "complete -c berth -n __berth_first -a %s -d '", verb->name);
+		quoted(out, verb->summary, "\\'");
+		fputs("'\n", out);
+		for (opt = verb->opts; opt->name; opt++)
+			fish_opt(out, verb, opt);
+		if (runs_program(verb))
+			fprintf(out,
+				"complete -c berth -n '__berth_program %s' "
+				"-a '(__fish_complete_command)'\n",
+				verb->name);
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*print)(FILE *out, const struct berth_verb *verbs);
+} shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
+
+bool berth_opt_completion(FILE *out, const struct berth_verb *verbs, const char *shell)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(shells) / sizeof(*shells); i++) {
+		if (strcmp(shells[i].name, shell))
+			continue;
+		shells[i].print(out, verbs);
+		return true;
+	}
+	return false;
+}
