@@ -157,7 +157,10 @@ struct attempt {
 	uint8_t any;     /* the route decides the address: bind the wildcard */
 	uint8_t started; /* the policy has been asked where to begin */
 	uint8_t in_lane; /* the candidate came from a lane */
-	uint8_t pad[2];
+	uint8_t alone;   /* the port is to have no other user: its lane is that of the whole namespace */
+	uint8_t pad;
+	uint16_t dport;  /* the destination's port */
+	uint16_t pad2;
 };
 
 struct drive {
@@ -650,7 +653,7 @@ static int walk(struct attempt *a)
 /* True where connecting from the port would reach the socket itself. */
 static bool is_self(const struct attempt *a, uint32_t port)
 {
-	return port == a->key.dport && (a->any || same(a->key.src, a->key.dst));
+	return port == a->dport && (a->any || same(a->key.src, a->key.dst));
 }
 
 /* Has the address in use nothing left: the next one, or the end. */
@@ -685,7 +688,7 @@ __attribute__((noinline)) int candidate_next(struct attempt *a, uint32_t i)
 	if (!is_wide(a)) {
 		port = lane_take(&a->key, &a->want, &a->from);
 		/* The first probe collided, or the policy needs a memory: from here on with a lane. */
-		if (port == TAKE_NO_LANE && (a->walked == 1 || config.policy == BERTH_POLICY_LONGEST_IDLE)) {
+		if (port == TAKE_NO_LANE && (a->walked == 1 || a->alone || config.policy == BERTH_POLICY_LONGEST_IDLE)) {
 			if (!lane_build(&a->key))
 				port = lane_take(&a->key, &a->want, &a->from);
 			else
@@ -709,6 +712,8 @@ static int candidate_judge(struct bpf_sock_addr *ctx, struct attempt *a)
 
 	if (is_self(a, a->candidate))
 		return TUPLE_BUSY;
+	if (a->alone)
+		return TUPLE_USABLE;
 	if (!a->in_lane && !tuple_claim(&a->key, a->candidate, a->want.now_ns))
 		return TUPLE_BUSY;
 	count(BERTH_VERDICT_PROBED);
@@ -728,7 +733,8 @@ __attribute__((noinline)) int candidate_try(struct bpf_sock_addr *ctx, struct at
 		return STEP_END;
 	verdict = candidate_judge(ctx, a);
 	if (verdict == TUPLE_USABLE) {
-		share(ctx);
+		if (!a->alone)
+			share(ctx);
 		err = bind_to(ctx, a, a->candidate);
 		if (!err) {
 			a->port = a->candidate;
@@ -804,8 +810,16 @@ static void choose(struct drive *d, struct bpf_sock *sk)
 	struct berth_route_key r = {};
 	uint8_t *src;
 
-	if (!config.entries && !d->a.fixed) {
-		d->a.any = 1;
+	d->a.any = !config.entries && !d->a.fixed;
+	if (d->a.any && d->a.key.protocol != IPPROTO_TCP) {
+		/*
+		 * Nothing tells which source the route will give a datagram socket, and the kernel accepts
+		 * the same tuple twice: so each port goes to one socket alone, and the bind proves it.
+		 */
+		__builtin_memset(d->a.key.dst, 0, 16);
+		d->a.key.dport = 0;
+		d->a.alone = 1;
+	} else if (d->a.any) {
 		route_key(&r, &d->a.key, sk);
 		src = bpf_map_lookup_elem(&routes, &r);
 		if (src) {
@@ -813,7 +827,7 @@ static void choose(struct drive *d, struct bpf_sock *sk)
 		} else {
 			bpf_loop(UNSHARED_TRIES, try_unshared, d, 0);
 			/* Every port has a user somewhere: share one; the route is known from then on. */
-			if (d->a.port || d->a.key.protocol != IPPROTO_TCP)
+			if (d->a.port)
 				return;
 		}
 	}
@@ -845,6 +859,7 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 	struct berth_assigned *s;
 
 	d->ctx = ctx;
+	d->a.dport = d->a.key.dport;
 	d->a.entry = BERTH_NO_ENTRY;
 	d->a.fixed = !is_zero(d->a.key.src);
 	d->a.key.pool = config.pool_id;
