@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* berth doctor: what this host offers to berth, what a lack costs, and the command that mends it. */
-#include "doctor.h"
-
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "../base/auto.h"
-#include "../kernel/probe.h"
+#include "src/cli/cli.h"
+#include "src/kernel/probe.h"
 
 #define NAME_WIDTH 28 /* the longest name of a fact, bpf_skc_to_tcp_timewait_sock */
 #define HEALTH_WIDTH 8
@@ -19,7 +18,6 @@
 
 struct options {
 	bool json;
-	bool help;
 };
 
 /* All facts, and what follows from them. */
@@ -39,33 +37,9 @@ static int set_json(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_help(void *into, const char *value, struct berth_why *why)
-{
-	(void)value;
-	(void)why;
-	((struct options *)into)->help = true;
-	return 0;
-}
-
 const struct berth_opt berth_doctor_opts[] = {
 	{.name = "json", .help = "Print one JSON object instead of the table.", .set = set_json},
-	{.name = "help", .help = "Print this help.", .set = set_help},
 	{0},
-};
-
-const char berth_doctor_about[] =
-	"Tries whatever berth needs or can use on this host and in this network namespace, and prints one row "
-	"for each: its name, what was found and whether that is ok, degraded or missing. A row that is not ok "
-	"says what it costs and which command mends it. Nothing is changed.\n"
-	"Exit status: 0 all is there, 1 something is degraded or missing, 2 usage or failure.";
-
-static const struct berth_verb verb = {
-	.name = "doctor",
-	.summary = "what this host offers to berth, and how to mend what is missing",
-	.operands = "",
-	.about = berth_doctor_about,
-	.opts = berth_doctor_opts,
-	.main = berth_doctor_main,
 };
 
 /* The worst health of the facts that stand in the way of one path, or of any path. */
@@ -222,19 +196,13 @@ int berth_doctor_main(int argc, char **argv)
 	int first = berth_opt_parse(berth_doctor_opts, argc, argv, &options, &why);
 
 	if (first >= 0 && first < argc)
-		first = berth_why(&why, -1, "doctor: unexpected word '%s'; see berth doctor --help",
+		first = berth_why(&why, -EINVAL, "unexpected word \"%s\"; see \"berth help doctor\"",
 				  argv[first]);
-	if (first < 0) {
-		fprintf(stderr, "berth: %s\n", why.text);
-		return 2;
-	}
-	if (options.help) {
-		berth_opt_help(stdout, &verb);
-		return 0;
-	}
+	if (first < 0)
+		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
 	if (!examine(&report)) {
-		fputs("berth: doctor: out of memory\n", stderr);
-		return 2;
+		berth_why(&why, -ENOMEM, "no memory for the report");
+		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
 	}
 	if (options.json)
 		printed = print_json(&report);
@@ -242,8 +210,8 @@ int berth_doctor_main(int argc, char **argv)
 		print_table(&report);
 	free(report.facts);
 	if (!printed || fflush(stdout) || ferror(stdout)) {
-		perror("berth: doctor: standard output");
-		return 2;
+		berth_why(&why, -EIO, "cannot write to standard output: %s", strerror(errno));
+		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
 	}
-	return report.verdict == BERTH_HEALTH_OK ? 0 : 1;
+	return report.verdict == BERTH_HEALTH_OK ? BERTH_EXIT_OK : BERTH_EXIT_FINDINGS;
 }

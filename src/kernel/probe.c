@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What this host offers to berth: one row for each fact, and how each is found. */
-#include "probe.h"
+#include "src/kernel/probe.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -22,8 +23,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "../base/auto.h"
-#include "proctext.h"
+#include "src/base/auto.h"
+#include "src/kernel/file.h"
+#include "src/kernel/proctext.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51 /* linux/in.h from 6.3 on */
@@ -33,7 +35,6 @@
 #define NARROW_EPHEMERAL 16384u	 /* fewer ports than half of the kernel's default range */
 #define NARROW_POOL 16384u	 /* likewise for the pool of `berth run` */
 #define FEW_DESCRIPTORS 16384u
-#define PROC_TEXT_MAX (512 * 1024) /* 32,768 reserved ports with commas are 192 KB */
 
 #define REMEDY_KERNEL                                                                              \
 	"boot a kernel >= 6.1 with CONFIG_BPF_SYSCALL, CONFIG_CGROUP_BPF and CONFIG_DEBUG_INFO_BTF"
@@ -71,24 +72,14 @@ static void say(char *into, const char *format, ...)
 /* The text of a file without the newline at its end, to be freed; NULL with errno set where it cannot be read. */
 static char *read_text(const char *path)
 {
-	berth_auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *text = fd < 0 ? NULL : malloc(PROC_TEXT_MAX);
-	size_t len = 0;
-	ssize_t n = 1;
+	char *text = NULL;
+	int err = berth_file_read(path, &text);
+	size_t len = err ? 0 : strlen(text);
 
-	if (!text)
-		return NULL;
-	while (n > 0 && len < PROC_TEXT_MAX - 1) {
-		n = read(fd, text + len, PROC_TEXT_MAX - 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	len -= len && text[len - 1] == '\n';
-	text[len] = '\0';
-	return text;
+	if (len && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	errno = -err;
+	return err ? NULL : text;
 }
 
 /* A file that holds one number, as most of /proc/sys does; negative errno where it cannot be read. */
@@ -162,28 +153,37 @@ static enum berth_health find_release(const struct row *row, struct berth_fact *
 	return release >= OLDEST_RELEASE ? BERTH_HEALTH_OK : BERTH_HEALTH_DEGRADED;
 }
 
+/* The caller's own cgroup, below which `berth run` makes one: its path, and whether its mount is rw. */
+static int own_cgroup(char *out_path, size_t size, bool *out_rw)
+{
+	berth_auto_free char *mounts = read_text("/proc/self/mounts");
+	berth_auto_free char *own = read_text("/proc/self/cgroup");
+	int err = mounts ? berth_mounts_find(mounts, "cgroup2", out_path, size, out_rw) : -ENOENT;
+	size_t len = err ? 0 : strlen(out_path);
+
+	if (!err && own)
+		err = berth_own_cgroup_parse(own, out_path + len, size - len);
+	return err;
+}
+
 static enum berth_health find_cgroup(const struct row *row, struct berth_fact *fact)
 {
-	berth_auto_free char *mounts = read_text("/proc/mounts");
-	char path[sizeof(fact->value) / 2];
+	char path[PATH_MAX];
 	bool rw = false;
-	int err = mounts ? berth_mounts_find(mounts, "cgroup2", path, sizeof(path), &rw) : -ENOENT;
 
 	(void)row;
-	if (err) {
+	if (own_cgroup(path, sizeof(path), &rw)) {
 		say(fact->value, "not mounted");
 		return BERTH_HEALTH_MISSING;
 	}
 	say(fact->value, "%s", path);
-	if (!rw) {
-		say(fact->value, "%s, mounted read-only", path);
-		say(fact->remedy, "mount -o remount,rw %s", path);
-		return BERTH_HEALTH_MISSING;
-	}
 	if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0)
 		return BERTH_HEALTH_OK;
 	say(fact->value, "%s, not writable: %s", path, strerror(errno));
-	say(fact->remedy, "%s", REMEDY_PRIVILEGE);
+	if (rw)
+		say(fact->remedy, "%s", REMEDY_PRIVILEGE);
+	else
+		say(fact->remedy, "mount -o remount,rw \"$(findmnt -nt cgroup2 -o TARGET)\"");
 	return BERTH_HEALTH_MISSING;
 }
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../base/why.h"
+#include "src/base/why.h"
 
 /* How much depends on a fact. One row each: enumerator, name in JSON. */
 #define BERTH_NEEDS(X)                                                                             \

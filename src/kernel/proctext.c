@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The texts that the kernel shows under /proc and /sys, read from a string: no system call here. */
-#include "proctext.h"
+#include "src/kernel/proctext.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -89,6 +89,28 @@ int berth_mounts_find(const char *mounts, const char *fstype, char *out_path, si
 	if (!err)
 		*out_rw = found_rw;
 	return err;
+}
+
+int berth_own_cgroup_parse(const char *text, char *out_path, size_t size)
+{
+	const char *line = text;
+	size_t len;
+
+	while (strncmp(line, "0::", 3)) {
+		line = strchr(line, '\n');
+		if (!line)
+			return -ENOENT;
+		line++;
+	}
+	line += 3;
+	len = strcspn(line, "\n");
+	if (len == 1 || !strncmp(line, "/..", 3))
+		len = 0;
+	if (len >= size)
+		return -ENAMETOOLONG;
+	memcpy(out_path, line, len);
+	out_path[len] = '\0';
+	return 0;
 }
 
 /* A port at *p, which is moved behind it; -EINVAL where there is none. */

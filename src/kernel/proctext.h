@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../core/range.h"
+#include "src/core/range.h"
 
 /*
  * Finds a mount of a file system type in the text of /proc/mounts. A writable mount wins over a read-only
@@ -16,6 +16,13 @@
  */
 int berth_mounts_find(const char *mounts, const char *fstype, char *out_path, size_t size,
 		      bool *out_rw);
+
+/*
+ * Finds the caller's cgroup v2 in the text of /proc/self/cgroup, as a path below the mount: "" for the root,
+ * and where it lies outside of what this cgroup namespace shows.
+ * Returns 0; -ENOENT where the text has no line for v2; -ENAMETOOLONG where it does not fit.
+ */
+int berth_own_cgroup_parse(const char *text, char *out_path, size_t size);
 
 /*
  * Reads ip_local_port_range: two ports, the low end first.

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "../../src/kernel/probe.h"
-#include "../../src/kernel/proctext.h"
+#include "src/kernel/probe.h"
+#include "src/kernel/proctext.h"
 
 static const struct {
 	const char *what, *mounts;
@@ -63,6 +63,25 @@ static void a_path_may_fill_its_buffer(void **state)
 	assert_int_equal(berth_mounts_find("n /ab t rw 0 0\n", "t", path, sizeof(path), &rw), 0);
 	assert_string_equal(path, "/ab");
 	assert_int_equal(berth_mounts_find("n /abc t rw 0 0\n", "t", path, sizeof(path), &rw),
+			 -ENAMETOOLONG);
+}
+
+static void the_own_cgroup_is_found(void **state)
+{
+	char path[16];
+
+	(void)state;
+	assert_int_equal(berth_own_cgroup_parse("0::/\n", path, sizeof(path)), 0);
+	assert_string_equal(path, "");
+	assert_int_equal(berth_own_cgroup_parse("12:cpu:/x\n0::/a/b\n", path, sizeof(path)), 0);
+	assert_string_equal(path, "/a/b");
+	assert_int_equal(berth_own_cgroup_parse("0::/../other", path, sizeof(path)), 0);
+	assert_string_equal(path, "");
+	assert_int_equal(berth_own_cgroup_parse("1:cpu:/\n", path, sizeof(path)), -ENOENT);
+	assert_int_equal(berth_own_cgroup_parse("10::/x", path, sizeof(path)), -ENOENT);
+	assert_int_equal(berth_own_cgroup_parse("", path, sizeof(path)), -ENOENT);
+	assert_int_equal(berth_own_cgroup_parse("0::/23456789012345", path, sizeof(path)), 0);
+	assert_int_equal(berth_own_cgroup_parse("0::/234567890123456", path, sizeof(path)),
 			 -ENAMETOOLONG);
 }
 
@@ -163,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mounts_are_found),
 		cmocka_unit_test(a_path_may_fill_its_buffer),
+		cmocka_unit_test(the_own_cgroup_is_found),
 		cmocka_unit_test(ranges_are_read),
 		cmocka_unit_test(releases_are_read),
 		cmocka_unit_test(the_bracketed_word_is_found),
