@@ -37,6 +37,7 @@ tests | jq               | cmd:jq          | reads JSON in system tests
 tests | libcap2-bin      | cmd:capsh       | drops capabilities in system tests
 tests | util-linux       | cmd:unshare,setpriv | enters namespaces, changes user in system tests
 tests | procps           | cmd:sysctl      | sets sysctls in network namespaces
+tests | clang-format-14  | cmd:clang-format-14 | checks the form of the sources
 tests | shellcheck       | cmd:shellcheck  | checks the shell scripts
 tests | codespell        | cmd:codespell   | checks the spelling
 tests | mandoc           | cmd:mandoc      | checks the man page

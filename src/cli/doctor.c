@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* berth doctor: what this host offers to berth, what a lack costs, and the command that mends it. */
+/* berth doctor: what this host offers, what a lack costs, and the command that mends it. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -38,8 +38,8 @@ static int set_json(void *into, const char *value, struct berth_why *why)
 }
 
 const struct berth_opt berth_doctor_opts[] = {
-	{.name = "json", .help = "Print one JSON object instead of the table.", .set = set_json},
-	{0},
+	{ .name = "json", .help = "Print one JSON object instead of the table.", .set = set_json },
+	{ 0 },
 };
 
 /* The worst health of the facts that stand in the way of one path, or of any path. */
@@ -60,7 +60,7 @@ static enum berth_health worst(const struct report *report, enum berth_need need
 /* Finds all facts; false where memory ran out. The facts are the caller's to free. */
 static bool examine(struct report *report)
 {
-	*report = (struct report){.count = berth_probe_count()};
+	*report = (struct report){ .count = berth_probe_count() };
 	report->facts = calloc(report->count, sizeof(*report->facts));
 	if (!report->facts)
 		return false;
@@ -85,8 +85,8 @@ static json_t *text_or_null(const char *text)
  *   via      "bpf" or "preload": the path that `berth run --via auto` takes here
  *   rows     a list of objects:
  *     name     the fact; stable
- *     need     "bpf", "preload": that path fails without it; "useful": something is slower or smaller
- *              without it; "spare": nothing uses it yet
+ *     need     "bpf", "preload": that path fails without it; "useful": something is slower or
+ *              smaller without it; "spare": nothing uses it yet
  *     value    what was found, words for a person
  *     verdict  "ok", "degraded" or "missing"
  *     cost     what it costs, null where the verdict is "ok"
@@ -100,12 +100,12 @@ static bool print_json(const struct report *report)
 	for (size_t i = 0; i < report->count; i++) {
 		const struct berth_fact *fact = &report->facts[i];
 
-		json_array_append_new(
-			rows, json_pack("{ss ss ss ss so so}", "name", fact->name, "need",
-					berth_need_name(fact->need), "value", fact->value, "verdict",
-					berth_health_name(fact->health), "cost",
-					text_or_null(fact->cost), "remedy",
-					text_or_null(fact->remedy)));
+		json_array_append_new(rows,
+				      json_pack("{ss ss ss ss so so}", "name", fact->name, "need",
+						berth_need_name(fact->need), "value", fact->value,
+						"verdict", berth_health_name(fact->health), "cost",
+						text_or_null(fact->cost), "remedy",
+						text_or_null(fact->remedy)));
 	}
 	all = json_pack("{ss ss so}", "verdict", berth_health_name(report->verdict), "via",
 			report->via, "rows", rows);
@@ -124,7 +124,7 @@ static size_t terminal_width(void)
 	return size.ws_col < NARROWEST ? NARROWEST : size.ws_col;
 }
 
-/* Prints text from column indent on, broken at spaces so that it stays within width (0: not broken). */
+/* Prints text from column indent on, broken at spaces to stay within width (0: not broken). */
 static void print_wrapped(const char *text, size_t indent, size_t width)
 {
 	size_t room = width > indent ? width - indent : 0, len = strlen(text);
@@ -145,7 +145,7 @@ static void print_wrapped(const char *text, size_t indent, size_t width)
 
 static void print_row(const struct berth_fact *fact, size_t width, bool colour)
 {
-	static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+	static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
 
 	printf("%s%-*s%s  %-*s  ", colour ? colours[fact->health] : "", HEALTH_WIDTH,
 	       berth_health_name(fact->health), colour ? "\033[0m" : "", NAME_WIDTH, fact->name);
@@ -167,7 +167,7 @@ static bool same_advice(const struct berth_fact *a, const struct berth_fact *b)
 	       !strcmp(a->remedy, b->remedy);
 }
 
-/* One line for each fact; what neighbours have in common to cost and to mend is said once, below the last. */
+/* One line for each fact; a cost and remedy that neighbours share are said once, below the last. */
 static void print_table(const struct report *report)
 {
 	const char *no_colour = getenv("NO_COLOR");
@@ -189,15 +189,15 @@ static void print_table(const struct report *report)
 
 int berth_doctor_main(int argc, char **argv)
 {
-	struct options options = {0};
+	struct options options = { 0 };
 	struct report report;
 	struct berth_why why;
 	bool printed = true;
 	int first = berth_opt_parse(berth_doctor_opts, argc, argv, &options, &why);
 
 	if (first >= 0 && first < argc)
-		first = berth_why(&why, -EINVAL, "unexpected word \"%s\"; see \"berth help doctor\"",
-				  argv[first]);
+		first = berth_why(&why, -EINVAL,
+				  "unexpected word \"%s\"; see \"berth help doctor\"", argv[first]);
 	if (first < 0)
 		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
 	if (!examine(&report)) {

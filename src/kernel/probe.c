@@ -31,9 +31,9 @@
 #define IP_LOCAL_PORT_RANGE 51 /* linux/in.h from 6.3 on */
 #endif
 
-#define OLDEST_RELEASE 6001	 /* 6.1 as berth_release_parse() gives it */
-#define NARROW_EPHEMERAL 16384u	 /* fewer ports than half of the kernel's default range */
-#define NARROW_POOL 16384u	 /* likewise for the pool of `berth run` */
+#define OLDEST_RELEASE 6001     /* 6.1 as berth_release_parse() gives it */
+#define NARROW_EPHEMERAL 16384u /* fewer ports than half of the kernel's default range */
+#define NARROW_POOL 16384u      /* likewise for the pool of `berth run` */
 #define FEW_DESCRIPTORS 16384u
 
 #define REMEDY_KERNEL                                                                              \
@@ -69,7 +69,7 @@ static void say(char *into, const char *format, ...)
 	va_end(ap);
 }
 
-/* The text of a file without the newline at its end, to be freed; NULL with errno set where it cannot be read. */
+/* A file's text without the newline at its end, to be freed; NULL with errno where unreadable. */
 static char *read_text(const char *path)
 {
 	char *text = NULL;
@@ -82,7 +82,7 @@ static char *read_text(const char *path)
 	return err ? NULL : text;
 }
 
-/* A file that holds one number, as most of /proc/sys does; negative errno where it cannot be read. */
+/* A file that holds one number, as most of /proc/sys does; -errno where it cannot be read. */
 static int read_number(const char *path)
 {
 	berth_auto_free char *text = read_text(path);
@@ -94,9 +94,9 @@ static const struct {
 	cap_value_t cap;
 	const char *name;
 } capabilities[] = {
-	{CAP_BPF, "CAP_BPF"},
-	{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-	{CAP_PERFMON, "CAP_PERFMON"},
+	{ CAP_BPF, "CAP_BPF" },
+	{ CAP_NET_ADMIN, "CAP_NET_ADMIN" },
+	{ CAP_PERFMON, "CAP_PERFMON" },
 };
 
 static bool has_capability(cap_t caps, cap_value_t cap)
@@ -110,7 +110,7 @@ static bool has_capability(cap_t caps, cap_value_t cap)
 	return has == CAP_SET || admin == CAP_SET;
 }
 
-/* True where no capability that berth asks for is missing; lists those that are in missing (may be NULL). */
+/* True where no capability that berth asks for is missing; missing (or NULL) names those that are. */
 static bool all_capabilities(char *missing, size_t size)
 {
 	cap_t caps = cap_get_proc();
@@ -153,7 +153,7 @@ static enum berth_health find_release(const struct row *row, struct berth_fact *
 	return release >= OLDEST_RELEASE ? BERTH_HEALTH_OK : BERTH_HEALTH_DEGRADED;
 }
 
-/* The caller's own cgroup, below which `berth run` makes one: its path, and whether its mount is rw. */
+/* The caller's cgroup, below which `berth run` makes one: its path, and whether its mount is rw. */
 static int own_cgroup(char *out_path, size_t size, bool *out_rw)
 {
 	berth_auto_free char *mounts = read_text("/proc/self/mounts");
@@ -202,7 +202,7 @@ static enum berth_health find_capabilities(const struct row *row, struct berth_f
 
 static enum berth_health find_bpf_call(const struct row *row, struct berth_fact *fact)
 {
-	berth_auto_fd fd = bpf_map_create(BPF_MAP_TYPE_HASH, "berth_probe", 4, 4, 1, NULL);
+	berth_auto_fd int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "berth_probe", 4, 4, 1, NULL);
 	enum berth_health health = BERTH_HEALTH_OK;
 	int disabled = read_number("/proc/sys/kernel/unprivileged_bpf_disabled");
 	size_t len;
@@ -230,8 +230,8 @@ static enum berth_health find_lockdown(const struct row *row, struct berth_fact 
 		return BERTH_HEALTH_OK;
 	}
 	say(fact->value, "%.*s", len, word);
-	return strncmp(word, "confidentiality", (size_t)len) ? BERTH_HEALTH_OK :
-							       BERTH_HEALTH_DEGRADED;
+	return strncmp(word, "confidentiality", (size_t)len) ? BERTH_HEALTH_OK
+							     : BERTH_HEALTH_DEGRADED;
 }
 
 /* Loads a program and lets go of it; 0, or negative errno. log may be NULL. */
@@ -240,7 +240,7 @@ static int try_load(const struct row *row, const struct bpf_insn *insns, size_t 
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = row->attach_type,
 		    .log_buf = log, .log_size = (uint32_t)log_size, .log_level = log ? 1 : 0);
-	berth_auto_fd fd = -1;
+	berth_auto_fd int fd = -1;
 
 	if (log)
 		log[0] = '\0';
@@ -261,8 +261,8 @@ static enum berth_health find_program(const struct row *row, struct berth_fact *
 {
 	/* return 1: within the range of verdicts of every type in the table */
 	const struct bpf_insn insns[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
-		{.code = BPF_JMP | BPF_EXIT},
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	int err = try_load(row, insns, 2, NULL, 0);
 
@@ -280,16 +280,16 @@ static bool log_says_no_helper(const char *log)
 }
 
 /*
- * Calls the helper without arguments: the verifier looks the helper up before it looks at those, so any
- * other complaint means that the helper is there. (libbpf's own probe does not know the third message,
- * and takes EPERM for a yes.)
+ * Calls the helper without arguments: the verifier looks the helper up before it looks at those,
+ * so any other complaint means that the helper is there. (libbpf's own probe does not know the
+ * third message, and takes EPERM for a yes.)
  */
 static enum berth_health find_helper(const struct row *row, struct berth_fact *fact)
 {
 	const struct bpf_insn insns[] = {
-		{.code = BPF_JMP | BPF_CALL, .imm = row->helper},
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
-		{.code = BPF_JMP | BPF_EXIT},
+		{ .code = BPF_JMP | BPF_CALL, .imm = row->helper },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	char log[4096];
 	int err = try_load(row, insns, 3, log, sizeof(log));
@@ -323,15 +323,18 @@ static int ask_sock_diag(const struct sockaddr_in *addr)
 		struct nlmsghdr head;
 		struct inet_diag_req_v2 body;
 	} ask = {
-		.head = {.nlmsg_len = sizeof(ask), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			 .nlmsg_flags = NLM_F_REQUEST},
-		.body = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP, .idiag_states = ~0u},
+		.head = { .nlmsg_len = sizeof(ask),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST },
+		.body = { .sdiag_family = AF_INET,
+			  .sdiag_protocol = IPPROTO_TCP,
+			  .idiag_states = ~0u },
 	};
 	union {
 		struct nlmsghdr head;
 		char bytes[4096];
 	} answer;
-	berth_auto_fd fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	berth_auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	ssize_t n;
 
 	ask.body.id.idiag_sport = addr->sin_port;
@@ -349,9 +352,9 @@ static int ask_sock_diag(const struct sockaddr_in *addr)
 
 static enum berth_health find_sock_diag(const struct row *row, struct berth_fact *fact)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(addr);
-	berth_auto_fd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	berth_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int err = 0;
 
 	(void)row;
@@ -370,11 +373,12 @@ static enum berth_health find_sock_diag(const struct row *row, struct berth_fact
 
 static enum berth_health find_range_option(const struct row *row, struct berth_fact *fact)
 {
-	berth_auto_fd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	berth_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	uint32_t one_port = 40000u << 16 | 40000u;
 
 	(void)row;
-	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &one_port, sizeof(one_port))) {
+	if (fd < 0 ||
+	    setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &one_port, sizeof(one_port))) {
 		say(fact->value, "not in this kernel: %s", strerror(errno));
 		return BERTH_HEALTH_DEGRADED;
 	}
@@ -455,7 +459,7 @@ static enum berth_health find_pool(const struct row *row, struct berth_fact *fac
 
 static enum berth_health find_tw_reuse(const struct row *row, struct berth_fact *fact)
 {
-	static const char *const meaning[] = {"never", "always", "on loopback"};
+	static const char *const meaning[] = { "never", "always", "on loopback" };
 	int value = read_number("/proc/sys/net/ipv4/tcp_tw_reuse");
 
 	(void)row;
@@ -507,28 +511,52 @@ static enum berth_health find_descriptors(const struct row *row, struct berth_fa
 	return BERTH_HEALTH_DEGRADED;
 }
 
+/* clang-format off: tables */
 #define BPF_ROW(text, need_id, type, attach)                                                       \
-	{.name = text, .need = BERTH_NEED_##need_id, .find = find_program, .cost = COST_NO_BPF,    \
-	 .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type, .attach_type = BPF_##attach}
+	{                                                                                          \
+		.name = text, .need = BERTH_NEED_##need_id, .find = find_program,                  \
+		.cost = COST_NO_BPF, .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type,   \
+		.attach_type = BPF_##attach                                                        \
+	}
 #define HELPER_ROW(text, id, type, attach)                                                         \
-	{.name = text, .need = BERTH_NEED_BPF, .find = find_helper, .cost = COST_NO_BPF,           \
-	 .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type, .attach_type = BPF_##attach,  \
-	 .helper = BPF_FUNC_##id}
+	{                                                                                          \
+		.name = text, .need = BERTH_NEED_BPF, .find = find_helper, .cost = COST_NO_BPF,    \
+		.remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type,                        \
+		.attach_type = BPF_##attach, .helper = BPF_FUNC_##id                               \
+	}
 
 static const struct row rows[] = {
-	{.name = "kernel", .need = BERTH_NEED_USEFUL, .find = find_release,
-	 .cost = "older than 6.1, where berth has not been tried", .remedy = REMEDY_KERNEL},
-	{.name = "cgroup v2", .need = BERTH_NEED_BPF, .find = find_cgroup, .cost = COST_NO_BPF,
-	 .remedy = "mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"},
-	{.name = "capabilities", .need = BERTH_NEED_BPF, .find = find_capabilities,
-	 .cost = COST_NO_BPF, .remedy = REMEDY_PRIVILEGE},
-	{.name = "bpf()", .need = BERTH_NEED_BPF, .find = find_bpf_call, .cost = COST_NO_BPF,
-	 .remedy = REMEDY_KERNEL},
-	{.name = "lockdown", .need = BERTH_NEED_USEFUL, .find = find_lockdown,
-	 .cost = "the kernel may refuse BPF programs that read its memory",
-	 .remedy = "boot without lockdown=confidentiality"},
-	{.name = "kernel BTF", .need = BERTH_NEED_BPF, .find = find_btf, .cost = COST_NO_BPF,
-	 .remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF"},
+	{ .name = "kernel",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_release,
+	  .cost = "older than 6.1, where berth has not been tried",
+	  .remedy = REMEDY_KERNEL },
+	{ .name = "cgroup v2",
+	  .need = BERTH_NEED_BPF,
+	  .find = find_cgroup,
+	  .cost = COST_NO_BPF,
+	  .remedy = "mkdir -p /sys/fs/cgroup/unified && "
+		    "mount -t cgroup2 none /sys/fs/cgroup/unified" },
+	{ .name = "capabilities",
+	  .need = BERTH_NEED_BPF,
+	  .find = find_capabilities,
+	  .cost = COST_NO_BPF,
+	  .remedy = REMEDY_PRIVILEGE },
+	{ .name = "bpf()",
+	  .need = BERTH_NEED_BPF,
+	  .find = find_bpf_call,
+	  .cost = COST_NO_BPF,
+	  .remedy = REMEDY_KERNEL },
+	{ .name = "lockdown",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_lockdown,
+	  .cost = "the kernel may refuse BPF programs that read its memory",
+	  .remedy = "boot without lockdown=confidentiality" },
+	{ .name = "kernel BTF",
+	  .need = BERTH_NEED_BPF,
+	  .find = find_btf,
+	  .cost = COST_NO_BPF,
+	  .remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF" },
 	BPF_ROW("BPF connect4", BPF, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
 	BPF_ROW("BPF connect6", BPF, CGROUP_SOCK_ADDR, CGROUP_INET6_CONNECT),
 	BPF_ROW("BPF bind4", BPF, CGROUP_SOCK_ADDR, CGROUP_INET4_BIND),
@@ -547,35 +575,54 @@ static const struct row rows[] = {
 	BPF_ROW("BPF iter/tcp", SPARE, TRACING, TRACE_ITER),
 	BPF_ROW("BPF sk_lookup", SPARE, SK_LOOKUP, SK_LOOKUP),
 	BPF_ROW("BPF xdp", SPARE, XDP, XDP),
-	{.name = "sock_diag", .need = BERTH_NEED_PRELOAD, .find = find_sock_diag,
-	 .cost = "the preload path cannot tell which ports outside of the ephemeral range are free",
-	 .remedy = "modprobe tcp_diag"},
-	{.name = "IP_LOCAL_PORT_RANGE", .need = BERTH_NEED_USEFUL, .find = find_range_option,
-	 .cost = "the preload path cannot assign ports inside the ephemeral range",
-	 .remedy = "boot a kernel >= 6.3"},
-	{.name = "ip_local_port_range", .need = BERTH_NEED_USEFUL, .find = find_ephemeral,
-	 .cost = "programs that do not run under berth have few ports toward one destination",
-	 .remedy = "sysctl -w net.ipv4.ip_local_port_range='32768 60999'"},
-	{.name = "ip_local_reserved_ports", .need = BERTH_NEED_USEFUL, .find = find_reserved,
-	 .cost = "`berth run` cannot keep off the reserved ports",
-	 .remedy = "mount -t proc proc /proc"},
-	{.name = "default pool", .need = BERTH_NEED_USEFUL, .find = find_pool,
-	 .cost = "`berth run` without --ports has few ports toward one destination",
-	 .remedy = "berth run --ports SET, or sysctl -w net.ipv4.ip_local_port_range='32768 60999'"},
-	{.name = "tcp_tw_reuse", .need = BERTH_NEED_USEFUL, .find = find_tw_reuse,
-	 .cost = "ports that the kernel chooses, also for the preload path, rest 60 s after each close",
-	 .remedy = "sysctl -w net.ipv4.tcp_tw_reuse=2"},
-	{.name = "tcp_timestamps", .need = BERTH_NEED_USEFUL, .find = find_timestamps,
-	 .cost = "a closed connection keeps its port for 60 s: no quick reuse, under berth neither",
-	 .remedy = "sysctl -w net.ipv4.tcp_timestamps=1"},
-	{.name = "ip_unprivileged_port_start", .need = BERTH_NEED_USEFUL,
-	 .find = find_unprivileged_start,
-	 .cost = "pool ports below it are refused to programs without CAP_NET_BIND_SERVICE",
-	 .remedy = "sysctl -w net.ipv4.ip_unprivileged_port_start=1024"},
-	{.name = "descriptors", .need = BERTH_NEED_USEFUL, .find = find_descriptors,
-	 .cost = "one process can hold few connections",
-	 .remedy = "as root: prlimit --nofile=1048576 --pid $$"},
+	{ .name = "sock_diag",
+	  .need = BERTH_NEED_PRELOAD,
+	  .find = find_sock_diag,
+	  .cost = "the preload path cannot tell which ports outside of the ephemeral range are free",
+	  .remedy = "modprobe tcp_diag" },
+	{ .name = "IP_LOCAL_PORT_RANGE",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_range_option,
+	  .cost = "the preload path cannot assign ports inside the ephemeral range",
+	  .remedy = "boot a kernel >= 6.3" },
+	{ .name = "ip_local_port_range",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_ephemeral,
+	  .cost = "programs that do not run under berth have few ports toward one destination",
+	  .remedy = "sysctl -w net.ipv4.ip_local_port_range='32768 60999'" },
+	{ .name = "ip_local_reserved_ports",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_reserved,
+	  .cost = "`berth run` cannot keep off the reserved ports",
+	  .remedy = "mount -t proc proc /proc" },
+	{ .name = "default pool",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_pool,
+	  .cost = "`berth run` without --ports has few ports toward one destination",
+	  .remedy = "berth run --ports SET, or "
+		    "sysctl -w net.ipv4.ip_local_port_range='32768 60999'" },
+	{ .name = "tcp_tw_reuse",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_tw_reuse,
+	  .cost = "ports that the kernel chooses, also for the preload path, rest 60 s when closed",
+	  .remedy = "sysctl -w net.ipv4.tcp_tw_reuse=2" },
+	{ .name = "tcp_timestamps",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_timestamps,
+	  .cost = "a closed connection keeps its port for 60 s: no quick reuse, under berth neither",
+	  .remedy = "sysctl -w net.ipv4.tcp_timestamps=1" },
+	{ .name = "ip_unprivileged_port_start",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_unprivileged_start,
+	  .cost = "pool ports below it are refused to programs without CAP_NET_BIND_SERVICE",
+	  .remedy = "sysctl -w net.ipv4.ip_unprivileged_port_start=1024" },
+	{ .name = "descriptors",
+	  .need = BERTH_NEED_USEFUL,
+	  .find = find_descriptors,
+	  .cost = "one process can hold few connections",
+	  .remedy = "as root: prlimit --nofile=1048576 --pid $$" },
 };
+/* clang-format on */
 
 size_t berth_probe_count(void)
 {
@@ -586,7 +633,7 @@ void berth_probe_fact(size_t i, struct berth_fact *out_fact)
 {
 	const struct row *row = &rows[i];
 
-	*out_fact = (struct berth_fact){.name = row->name, .need = row->need};
+	*out_fact = (struct berth_fact){ .name = row->name, .need = row->need };
 	out_fact->health = row->find(row, out_fact);
 	if (out_fact->health == BERTH_HEALTH_OK)
 		return;
@@ -603,14 +650,14 @@ void berth_probe_fact(size_t i, struct berth_fact *out_fact)
 #define NAME_OF(id, name) name,
 const char *berth_health_name(enum berth_health health)
 {
-	static const char *const names[] = {BERTH_HEALTHS(NAME_OF)};
+	static const char *const names[] = { BERTH_HEALTHS(NAME_OF) };
 
 	return names[health];
 }
 
 const char *berth_need_name(enum berth_need need)
 {
-	static const char *const names[] = {BERTH_NEEDS(NAME_OF)};
+	static const char *const names[] = { BERTH_NEEDS(NAME_OF) };
 
 	return names[need];
 }

@@ -2,8 +2,8 @@
 /*
  * What this host offers to berth: one fact for each thing that berth needs or can use.
  *
- * Whatever can be tried is tried, not looked up: BPF programs are loaded, socket options are set, sock_diag
- * is asked for a socket. Nothing on the host is changed.
+ * Whatever can be tried is tried, not looked up: BPF programs are loaded, socket options are set,
+ * sock_diag is asked for a socket. Nothing on the host is changed.
  */
 #ifndef BERTH_KERNEL_PROBE_H
 #define BERTH_KERNEL_PROBE_H
@@ -15,12 +15,12 @@
 
 /* How much depends on a fact. One row each: enumerator, name in JSON. */
 #define BERTH_NEEDS(X)                                                                             \
-	X(BPF, "bpf")		/* `berth run --via bpf` does not work without it */               \
-	X(PRELOAD, "preload")	/* `berth run --via preload` does not work without it */           \
-	X(USEFUL, "useful")	/* something is slower or smaller without it */                    \
-	X(SPARE, "spare")	/* nothing uses it yet; it does not count in the verdict */
+	X(BPF, "bpf")         /* `berth run --via bpf` does not work without it */                 \
+	X(PRELOAD, "preload") /* `berth run --via preload` does not work without it */             \
+	X(USEFUL, "useful")   /* something is slower or smaller without it */                      \
+	X(SPARE, "spare")     /* nothing uses it yet; it does not count in the verdict */
 
-/* One row each: enumerator, name in table and JSON; ascending, so that the worst of many is the maximum. */
+/* One row each: enumerator, name in table and JSON; ascending: the worst of many is the maximum. */
 #define BERTH_HEALTHS(X)                                                                           \
 	X(OK, "ok")                                                                                \
 	X(DEGRADED, "degraded")                                                                    \
@@ -56,8 +56,9 @@ const char *berth_health_name(enum berth_health health);
 const char *berth_need_name(enum berth_need need);
 
 /*
- * Whether `berth run --via bpf` can work here: 0, or negative with the sentence of the first fact that
- * stands against it: -EPERM where privilege is what is missing, otherwise -ENOTSUP. Takes a few milliseconds.
+ * Whether `berth run --via bpf` can work here: 0, or negative with the sentence of the first fact
+ * that stands against it: -EPERM where privilege is what is missing, otherwise -ENOTSUP. Takes a
+ * few milliseconds.
  */
 int berth_probe_bpf(struct berth_why *why);
 

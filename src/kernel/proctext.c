@@ -68,7 +68,7 @@ static bool mounted_rw(struct word options)
 int berth_mounts_find(const char *mounts, const char *fstype, char *out_path, size_t size,
 		      bool *out_rw)
 {
-	struct word found = {0};
+	struct word found = { 0 };
 	bool found_rw = false;
 	int err;
 
@@ -135,7 +135,7 @@ int berth_local_range_parse(const char *text, struct berth_range *out_range)
 		return -EINVAL;
 	if (text[strspn(text, " \t\n")])
 		return -EINVAL;
-	*out_range = (struct berth_range){(uint16_t)first, (uint16_t)last};
+	*out_range = (struct berth_range){ (uint16_t)first, (uint16_t)last };
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What berth reads out of /proc, from texts of several kinds of hosts, and the shape of the facts. */
+/* What berth reads out of /proc, from texts of several kinds of hosts; the shape of the facts. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,27 +17,29 @@ static const struct {
 	const char *path;
 	bool rw;
 } mounts_cases[] = {
-	{"pure v2", "sysfs /sys sysfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n", 0,
-	 "/sys/fs/cgroup", true},
-	{"hybrid",
-	 "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"
-	 "cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0\n",
-	 0, "/sys/fs/cgroup/unified", true},
-	{"only v1", "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n", -ENOENT, NULL, false},
-	{"empty", "", -ENOENT, NULL, false},
-	{"the type in another field", "cgroup2 /cgroup2 tmpfs rw,cgroup2 0 0\n", -ENOENT, NULL, false},
-	{"a longer type", "none /mnt cgroup22 rw 0 0\n", -ENOENT, NULL, false},
-	{"space and backslash", "none /a\\040b\\134c cgroup2 rw 0 0\n", 0, "/a b\\c", true},
-	{"no escape", "none /a\\04 cgroup2 rw 0 0\n", 0, "/a\\04", true},
-	{"bytes above 127", "none /\\303\\251 cgroup2 rw 0 0\n", 0, "/\303\251", true},
-	{"read-only", "none /sys/fs/cgroup cgroup2 ro,relatime 0 0\n", 0, "/sys/fs/cgroup", false},
-	{"rw is only the first option", "none /c cgroup2 ro,rwx 0 0\n", 0, "/c", false},
-	{"a writable one wins", "a /ro cgroup2 ro 0 0\nb /rw cgroup2 rw 0 0\n", 0, "/rw", true},
-	{"the first one wins", "a /one cgroup2 rw 0 0\nb /two cgroup2 rw 0 0\n", 0, "/one", true},
-	{"no newline at the end", "none /c cgroup2 rw 0 0", 0, "/c", true},
-	{"a line cut short", "none\nnone /c\nnone /c cgroup2 rw 0 0\n", 0, "/c", true},
-	{"too long", "none /0123456789012345678901234567890123456789 cgroup2 rw 0 0\n",
-	 -ENAMETOOLONG, NULL, false},
+	{ "pure v2", "sysfs /sys sysfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n", 0,
+	  "/sys/fs/cgroup", true },
+	{ "hybrid",
+	  "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"
+	  "cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0\n",
+	  0, "/sys/fs/cgroup/unified", true },
+	{ "only v1", "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n", -ENOENT, NULL, false },
+	{ "empty", "", -ENOENT, NULL, false },
+	{ "the type in another field", "cgroup2 /cgroup2 tmpfs rw,cgroup2 0 0\n", -ENOENT, NULL,
+	  false },
+	{ "a longer type", "none /mnt cgroup22 rw 0 0\n", -ENOENT, NULL, false },
+	{ "space and backslash", "none /a\\040b\\134c cgroup2 rw 0 0\n", 0, "/a b\\c", true },
+	{ "no escape", "none /a\\04 cgroup2 rw 0 0\n", 0, "/a\\04", true },
+	{ "bytes above 127", "none /\\303\\251 cgroup2 rw 0 0\n", 0, "/\303\251", true },
+	{ "read-only", "none /sys/fs/cgroup cgroup2 ro,relatime 0 0\n", 0, "/sys/fs/cgroup",
+	  false },
+	{ "rw is only the first option", "none /c cgroup2 ro,rwx 0 0\n", 0, "/c", false },
+	{ "a writable one wins", "a /ro cgroup2 ro 0 0\nb /rw cgroup2 rw 0 0\n", 0, "/rw", true },
+	{ "the first one wins", "a /one cgroup2 rw 0 0\nb /two cgroup2 rw 0 0\n", 0, "/one", true },
+	{ "no newline at the end", "none /c cgroup2 rw 0 0", 0, "/c", true },
+	{ "a line cut short", "none\nnone /c\nnone /c cgroup2 rw 0 0\n", 0, "/c", true },
+	{ "too long", "none /0123456789012345678901234567890123456789 cgroup2 rw 0 0\n",
+	  -ENAMETOOLONG, NULL, false },
 };
 
 static void mounts_are_found(void **state)
@@ -46,7 +48,8 @@ static void mounts_are_found(void **state)
 	for (size_t i = 0; i < sizeof(mounts_cases) / sizeof(mounts_cases[0]); i++) {
 		char path[32] = "untouched";
 		bool rw = false;
-		int err = berth_mounts_find(mounts_cases[i].mounts, "cgroup2", path, sizeof(path), &rw);
+		int err = berth_mounts_find(mounts_cases[i].mounts, "cgroup2", path, sizeof(path),
+					    &rw);
 
 		if (err != mounts_cases[i].err || rw != mounts_cases[i].rw ||
 		    (!err && strcmp(path, mounts_cases[i].path)))
@@ -87,10 +90,18 @@ static void the_own_cgroup_is_found(void **state)
 
 static void ranges_are_read(void **state)
 {
-	static const char *const bad[] = {"",	       "32768",	     "x 1",	      "1 x",
-					  "2 1",       "1 65536",    "-1 5",	      "1 2 3",
-					  "1\t2junk", "1 -2", "99999999999999999999 5"};
-	struct berth_range r = {7, 7};
+	static const char *const bad[] = { "",
+					   "32768",
+					   "x 1",
+					   "1 x",
+					   "2 1",
+					   "1 65536",
+					   "-1 5",
+					   "1 2 3",
+					   "1\t2junk",
+					   "1 -2",
+					   "99999999999999999999 5" };
+	struct berth_range r = { 7, 7 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -131,8 +142,8 @@ static void the_bracketed_word_is_found(void **state)
 
 static void the_default_pool_is_counted(void **state)
 {
-	struct berth_portset reserved = {0};
-	struct berth_range all = {0, 65535}, usual = {32768, 60999}, one = {500, 500};
+	struct berth_portset reserved = { 0 };
+	struct berth_range all = { 0, 65535 }, usual = { 32768, 60999 }, one = { 500, 500 };
 
 	(void)state;
 	assert_int_equal(berth_default_pool_len(all, &reserved), 0);
@@ -162,7 +173,7 @@ static void every_fact_is_complete(void **state)
 
 static void the_bpf_path_agrees_with_its_facts(void **state)
 {
-	struct berth_why why = {""};
+	struct berth_why why = { "" };
 	struct berth_fact fact;
 	bool possible = true;
 	int err = berth_probe_bpf(&why);
