@@ -110,7 +110,7 @@ static bool has_capability(cap_t caps, cap_value_t cap)
 	return has == CAP_SET || admin == CAP_SET;
 }
 
-/* True where no capability that berth asks for is missing; missing (or NULL) names those that are. */
+/* True where no capability that berth asks for is missing; missing (or NULL) names the others. */
 static bool all_capabilities(char *missing, size_t size)
 {
 	cap_t caps = cap_get_proc();
@@ -511,52 +511,30 @@ static enum berth_health find_descriptors(const struct row *row, struct berth_fa
 	return BERTH_HEALTH_DEGRADED;
 }
 
-/* clang-format off: tables */
+/* clang-format off */
 #define BPF_ROW(text, need_id, type, attach)                                                       \
-	{                                                                                          \
-		.name = text, .need = BERTH_NEED_##need_id, .find = find_program,                  \
-		.cost = COST_NO_BPF, .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type,   \
-		.attach_type = BPF_##attach                                                        \
-	}
+	{ .name = text, .need = BERTH_NEED_##need_id, .find = find_program, .cost = COST_NO_BPF,   \
+	 .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type, .attach_type = BPF_##attach }
 #define HELPER_ROW(text, id, type, attach)                                                         \
-	{                                                                                          \
-		.name = text, .need = BERTH_NEED_BPF, .find = find_helper, .cost = COST_NO_BPF,    \
-		.remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type,                        \
-		.attach_type = BPF_##attach, .helper = BPF_FUNC_##id                               \
-	}
+	{ .name = text, .need = BERTH_NEED_BPF, .find = find_helper, .cost = COST_NO_BPF,          \
+	 .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type, .attach_type = BPF_##attach,  \
+	 .helper = BPF_FUNC_##id }
 
 static const struct row rows[] = {
-	{ .name = "kernel",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_release,
-	  .cost = "older than 6.1, where berth has not been tried",
-	  .remedy = REMEDY_KERNEL },
-	{ .name = "cgroup v2",
-	  .need = BERTH_NEED_BPF,
-	  .find = find_cgroup,
-	  .cost = COST_NO_BPF,
-	  .remedy = "mkdir -p /sys/fs/cgroup/unified && "
-		    "mount -t cgroup2 none /sys/fs/cgroup/unified" },
-	{ .name = "capabilities",
-	  .need = BERTH_NEED_BPF,
-	  .find = find_capabilities,
-	  .cost = COST_NO_BPF,
-	  .remedy = REMEDY_PRIVILEGE },
-	{ .name = "bpf()",
-	  .need = BERTH_NEED_BPF,
-	  .find = find_bpf_call,
-	  .cost = COST_NO_BPF,
-	  .remedy = REMEDY_KERNEL },
-	{ .name = "lockdown",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_lockdown,
-	  .cost = "the kernel may refuse BPF programs that read its memory",
-	  .remedy = "boot without lockdown=confidentiality" },
-	{ .name = "kernel BTF",
-	  .need = BERTH_NEED_BPF,
-	  .find = find_btf,
-	  .cost = COST_NO_BPF,
-	  .remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF" },
+	{ .name = "kernel", .need = BERTH_NEED_USEFUL, .find = find_release,
+	 .cost = "older than 6.1, where berth has not been tried", .remedy = REMEDY_KERNEL },
+	{ .name = "cgroup v2", .need = BERTH_NEED_BPF, .find = find_cgroup, .cost = COST_NO_BPF,
+	 .remedy = "mkdir -p /sys/fs/cgroup/unified && "
+		   "mount -t cgroup2 none /sys/fs/cgroup/unified" },
+	{ .name = "capabilities", .need = BERTH_NEED_BPF, .find = find_capabilities,
+	 .cost = COST_NO_BPF, .remedy = REMEDY_PRIVILEGE },
+	{ .name = "bpf()", .need = BERTH_NEED_BPF, .find = find_bpf_call, .cost = COST_NO_BPF,
+	 .remedy = REMEDY_KERNEL },
+	{ .name = "lockdown", .need = BERTH_NEED_USEFUL, .find = find_lockdown,
+	 .cost = "the kernel may refuse BPF programs that read its memory",
+	 .remedy = "boot without lockdown=confidentiality" },
+	{ .name = "kernel BTF", .need = BERTH_NEED_BPF, .find = find_btf, .cost = COST_NO_BPF,
+	 .remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF" },
 	BPF_ROW("BPF connect4", BPF, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
 	BPF_ROW("BPF connect6", BPF, CGROUP_SOCK_ADDR, CGROUP_INET6_CONNECT),
 	BPF_ROW("BPF bind4", BPF, CGROUP_SOCK_ADDR, CGROUP_INET4_BIND),
@@ -575,52 +553,35 @@ static const struct row rows[] = {
 	BPF_ROW("BPF iter/tcp", SPARE, TRACING, TRACE_ITER),
 	BPF_ROW("BPF sk_lookup", SPARE, SK_LOOKUP, SK_LOOKUP),
 	BPF_ROW("BPF xdp", SPARE, XDP, XDP),
-	{ .name = "sock_diag",
-	  .need = BERTH_NEED_PRELOAD,
-	  .find = find_sock_diag,
-	  .cost = "the preload path cannot tell which ports outside of the ephemeral range are free",
-	  .remedy = "modprobe tcp_diag" },
-	{ .name = "IP_LOCAL_PORT_RANGE",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_range_option,
-	  .cost = "the preload path cannot assign ports inside the ephemeral range",
-	  .remedy = "boot a kernel >= 6.3" },
-	{ .name = "ip_local_port_range",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_ephemeral,
-	  .cost = "programs that do not run under berth have few ports toward one destination",
-	  .remedy = "sysctl -w net.ipv4.ip_local_port_range='32768 60999'" },
-	{ .name = "ip_local_reserved_ports",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_reserved,
-	  .cost = "`berth run` cannot keep off the reserved ports",
-	  .remedy = "mount -t proc proc /proc" },
-	{ .name = "default pool",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_pool,
-	  .cost = "`berth run` without --ports has few ports toward one destination",
-	  .remedy = "berth run --ports SET, or "
-		    "sysctl -w net.ipv4.ip_local_port_range='32768 60999'" },
-	{ .name = "tcp_tw_reuse",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_tw_reuse,
-	  .cost = "ports that the kernel chooses, also for the preload path, rest 60 s when closed",
-	  .remedy = "sysctl -w net.ipv4.tcp_tw_reuse=2" },
-	{ .name = "tcp_timestamps",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_timestamps,
-	  .cost = "a closed connection keeps its port for 60 s: no quick reuse, under berth neither",
-	  .remedy = "sysctl -w net.ipv4.tcp_timestamps=1" },
-	{ .name = "ip_unprivileged_port_start",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_unprivileged_start,
-	  .cost = "pool ports below it are refused to programs without CAP_NET_BIND_SERVICE",
-	  .remedy = "sysctl -w net.ipv4.ip_unprivileged_port_start=1024" },
-	{ .name = "descriptors",
-	  .need = BERTH_NEED_USEFUL,
-	  .find = find_descriptors,
-	  .cost = "one process can hold few connections",
-	  .remedy = "as root: prlimit --nofile=1048576 --pid $$" },
+	{ .name = "sock_diag", .need = BERTH_NEED_PRELOAD, .find = find_sock_diag,
+	 .cost = "the preload path cannot tell which ports beyond the ephemeral range are free",
+	 .remedy = "modprobe tcp_diag" },
+	{ .name = "IP_LOCAL_PORT_RANGE", .need = BERTH_NEED_USEFUL, .find = find_range_option,
+	 .cost = "the preload path cannot assign ports inside the ephemeral range",
+	 .remedy = "boot a kernel >= 6.3" },
+	{ .name = "ip_local_port_range", .need = BERTH_NEED_USEFUL, .find = find_ephemeral,
+	 .cost = "programs that do not run under berth have few ports toward one destination",
+	 .remedy = "sysctl -w net.ipv4.ip_local_port_range='32768 60999'" },
+	{ .name = "ip_local_reserved_ports", .need = BERTH_NEED_USEFUL, .find = find_reserved,
+	 .cost = "`berth run` cannot keep off the reserved ports",
+	 .remedy = "mount -t proc proc /proc" },
+	{ .name = "default pool", .need = BERTH_NEED_USEFUL, .find = find_pool,
+	 .cost = "`berth run` without --ports has few ports toward one destination",
+	 .remedy = "berth run --ports SET, or "
+		   "sysctl -w net.ipv4.ip_local_port_range='32768 60999'" },
+	{ .name = "tcp_tw_reuse", .need = BERTH_NEED_USEFUL, .find = find_tw_reuse,
+	 .cost = "ports that the kernel chooses, also for the preload path, rest 60 s once closed",
+	 .remedy = "sysctl -w net.ipv4.tcp_tw_reuse=2" },
+	{ .name = "tcp_timestamps", .need = BERTH_NEED_USEFUL, .find = find_timestamps,
+	 .cost = "a closed connection keeps its port for 60 s: no quick reuse, under berth neither",
+	 .remedy = "sysctl -w net.ipv4.tcp_timestamps=1" },
+	{ .name = "ip_unprivileged_port_start", .need = BERTH_NEED_USEFUL,
+	 .find = find_unprivileged_start,
+	 .cost = "pool ports below it are refused to programs without CAP_NET_BIND_SERVICE",
+	 .remedy = "sysctl -w net.ipv4.ip_unprivileged_port_start=1024" },
+	{ .name = "descriptors", .need = BERTH_NEED_USEFUL, .find = find_descriptors,
+	 .cost = "one process can hold few connections",
+	 .remedy = "as root: prlimit --nofile=1048576 --pid $$" },
 };
 /* clang-format on */
 
