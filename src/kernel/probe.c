@@ -25,6 +25,7 @@
 
 #include "src/base/auto.h"
 #include "src/kernel/file.h"
+#include "src/kernel/pool.h"
 #include "src/kernel/proctext.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -198,6 +199,19 @@ static enum berth_health find_capabilities(const struct row *row, struct berth_f
 	}
 	say(fact->value, "without %s", missing);
 	return BERTH_HEALTH_MISSING;
+}
+
+static enum berth_health find_sharing(const struct row *row, struct berth_fact *fact)
+{
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t has = CAP_CLEAR;
+
+	(void)row;
+	if (caps)
+		cap_get_flag(caps, CAP_SYS_ADMIN, CAP_EFFECTIVE, &has);
+	cap_free(caps);
+	say(fact->value, "%s CAP_SYS_ADMIN", has == CAP_SET ? "with" : "without");
+	return has == CAP_SET ? BERTH_HEALTH_OK : BERTH_HEALTH_DEGRADED;
 }
 
 static enum berth_health find_bpf_call(const struct row *row, struct berth_fact *fact)
@@ -442,19 +456,24 @@ static enum berth_health find_reserved(const struct row *row, struct berth_fact 
 
 static enum berth_health find_pool(const struct row *row, struct berth_fact *fact)
 {
-	struct berth_portset reserved;
-	struct berth_range range;
-	unsigned int len;
+	struct berth_portset ports;
+	struct berth_range range = { 0, 0 };
+	struct berth_why why = { "" };
+	int32_t next;
+	bool inside;
 
 	(void)row;
-	if (ephemeral_range(&range) || reserved_ports(&reserved)) {
-		say(fact->value, "unknown");
+	if (berth_pool_default_ports(&ports, &why) || ephemeral_range(&range)) {
+		say(fact->value, "unknown: %s", why.text);
 		return BERTH_HEALTH_DEGRADED;
 	}
-	len = berth_default_pool_len(range, &reserved);
-	say(fact->value, "%u ports: 1024-65535 without %u-%u and the reserved ones", len,
-	    range.first, range.last);
-	return len < NARROW_POOL ? BERTH_HEALTH_DEGRADED : BERTH_HEALTH_OK;
+	next = berth_portset_next(&ports, range.first);
+	inside = next >= 0 && next <= range.last;
+	say(fact->value, "%u ports %s the ephemeral range", ports.count,
+	    inside ? "out of" : "beside");
+	if (inside)
+		say(fact->cost, "ports under berth are taken away from programs that are not");
+	return inside || ports.count < NARROW_POOL ? BERTH_HEALTH_DEGRADED : BERTH_HEALTH_OK;
 }
 
 static enum berth_health find_tw_reuse(const struct row *row, struct berth_fact *fact)
@@ -530,6 +549,9 @@ static const struct row rows[] = {
 	 .cost = COST_NO_BPF, .remedy = REMEDY_PRIVILEGE },
 	{ .name = "bpf()", .need = BERTH_NEED_BPF, .find = find_bpf_call, .cost = COST_NO_BPF,
 	 .remedy = REMEDY_KERNEL },
+	{ .name = "shared lanes", .need = BERTH_NEED_USEFUL, .find = find_sharing,
+	 .cost = "two runs on one pool do not know of each other's ports and probe more",
+	 .remedy = "run as root; a run opens the maps of another by their ids" },
 	{ .name = "lockdown", .need = BERTH_NEED_USEFUL, .find = find_lockdown,
 	 .cost = "the kernel may refuse BPF programs that read its memory",
 	 .remedy = "boot without lockdown=confidentiality" },

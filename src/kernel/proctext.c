@@ -162,14 +162,3 @@ int berth_bracketed(const char *text, const char **out_word)
 	*out_word = open + 1;
 	return (int)(close - open - 1);
 }
-
-unsigned int berth_default_pool_len(struct berth_range ephemeral,
-				    const struct berth_portset *reserved)
-{
-	unsigned int n = 0;
-
-	for (uint32_t port = 1024; port < BERTH_PORTS; port++)
-		n += (port < ephemeral.first || port > ephemeral.last) &&
-		     !berth_portset_has(reserved, port);
-	return n;
-}

@@ -43,11 +43,4 @@ int berth_release_parse(const char *release);
  */
 int berth_bracketed(const char *text, const char **out_word);
 
-/*
- * How many ports `berth run` assigns from where nothing else is said: 1024-65535 without the
- * ephemeral range and without the reserved ports.
- */
-unsigned int berth_default_pool_len(struct berth_range ephemeral,
-				    const struct berth_portset *reserved);
-
 #endif

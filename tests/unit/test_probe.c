@@ -140,21 +140,6 @@ static void the_bracketed_word_is_found(void **state)
 	assert_int_equal(berth_bracketed("]none[", &word), -ENOENT);
 }
 
-static void the_default_pool_is_counted(void **state)
-{
-	struct berth_portset reserved = { 0 };
-	struct berth_range all = { 0, 65535 }, usual = { 32768, 60999 }, one = { 500, 500 };
-
-	(void)state;
-	assert_int_equal(berth_default_pool_len(all, &reserved), 0);
-	assert_int_equal(berth_default_pool_len(usual, &reserved), 64512 - 28232);
-	assert_int_equal(berth_default_pool_len(one, &reserved), 64512);
-	berth_portset_add(&reserved, 80);    /* below 1024: not in the pool anyway */
-	berth_portset_add(&reserved, 8080);  /* in the pool */
-	berth_portset_add(&reserved, 40000); /* in the ephemeral range anyway */
-	assert_int_equal(berth_default_pool_len(usual, &reserved), 64512 - 28232 - 1);
-}
-
 static void every_fact_is_complete(void **state)
 {
 	struct berth_fact fact;
@@ -197,7 +182,6 @@ int main(void)
 		cmocka_unit_test(ranges_are_read),
 		cmocka_unit_test(releases_are_read),
 		cmocka_unit_test(the_bracketed_word_is_found),
-		cmocka_unit_test(the_default_pool_is_counted),
 		cmocka_unit_test(every_fact_is_complete),
 		cmocka_unit_test(the_bpf_path_agrees_with_its_facts),
 	};
