@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* berth doctor: what this host offers, what a lack costs, and the command that mends it. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "src/cli/cli.h"
+#include "src/kernel/probe.h"
+
+#define NAME_WIDTH 28 /* the longest name of a fact, bpf_skc_to_tcp_timewait_sock */
+#define HEALTH_WIDTH 8
+#define INDENT (HEALTH_WIDTH + 2)
+#define NARROWEST 60
+
+struct options {
+	bool json;
+};
+
+/* All facts, and what follows from them. */
+struct report {
+	struct berth_fact *facts;
+	size_t count;
+	enum berth_health verdict;
+	size_t tally[BERTH_HEALTH_COUNT];
+	const char *via; /* the path that `berth run --via auto` takes */
+};
+
+static int set_json(void *into, const char *value, struct berth_why *why)
+{
+	(void)value;
+	(void)why;
+	((struct options *)into)->json = true;
+	return 0;
+}
+
+const struct berth_opt berth_doctor_opts[] = {
+	{ .name = "json", .help = "Print one JSON object instead of the table.", .set = set_json },
+	{ 0 },
+};
+
+/* The worst health of the facts that stand in the way of one path, or of any path. */
+static enum berth_health worst(const struct report *report, enum berth_need need, bool any)
+{
+	enum berth_health health = BERTH_HEALTH_OK;
+
+	for (size_t i = 0; i < report->count; i++) {
+		const struct berth_fact *fact = &report->facts[i];
+		bool counts = any ? fact->need != BERTH_NEED_SPARE : fact->need == need;
+
+		if (counts && fact->health > health)
+			health = fact->health;
+	}
+	return health;
+}
+
+/* Finds all facts; false where memory ran out. The facts are the caller's to free. */
+static bool examine(struct report *report)
+{
+	*report = (struct report){ .count = berth_probe_count() };
+	report->facts = calloc(report->count, sizeof(*report->facts));
+	if (!report->facts)
+		return false;
+	for (size_t i = 0; i < report->count; i++) {
+		berth_probe_fact(i, &report->facts[i]);
+		report->tally[report->facts[i].health]++;
+	}
+	report->verdict = worst(report, BERTH_NEED_BPF, true);
+	report->via = worst(report, BERTH_NEED_BPF, false) == BERTH_HEALTH_OK ? "bpf" : "preload";
+	return true;
+}
+
+/* A text, or null where there is none. */
+static json_t *text_or_null(const char *text)
+{
+	return *text ? json_string(text) : json_null();
+}
+
+/*
+ * One object:
+ *   verdict  "ok", "degraded" or "missing": the worst of the rows, without those of need "spare"
+ *   via      "bpf" or "preload": the path that `berth run --via auto` takes here
+ *   rows     a list of objects:
+ *     name     the fact; stable
+ *     need     "bpf", "preload": that path fails without it; "useful": something is slower or
+ *              smaller without it; "spare": nothing uses it yet
+ *     value    what was found, words for a person
+ *     verdict  "ok", "degraded" or "missing"
+ *     cost     what it costs, null where the verdict is "ok"
+ *     remedy   the command or step that mends it, null where the verdict is "ok"
+ */
+static bool print_json(const struct report *report)
+{
+	json_t *rows = json_array(), *all;
+	bool printed;
+
+	for (size_t i = 0; i < report->count; i++) {
+		const struct berth_fact *fact = &report->facts[i];
+
+		json_array_append_new(rows,
+				      json_pack("{ss ss ss ss so so}", "name", fact->name, "need",
+						berth_need_name(fact->need), "value", fact->value,
+						"verdict", berth_health_name(fact->health), "cost",
+						text_or_null(fact->cost), "remedy",
+						text_or_null(fact->remedy)));
+	}
+	all = json_pack("{ss ss so}", "verdict", berth_health_name(report->verdict), "via",
+			report->via, "rows", rows);
+	printed = all && json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') == '\n';
+	json_decref(all);
+	return printed;
+}
+
+/* Columns of the terminal; 0 where stdout is none: lines are then as long as they are. */
+static size_t terminal_width(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
+		return 0;
+	return size.ws_col < NARROWEST ? NARROWEST : size.ws_col;
+}
+
+/* Prints text from column indent on, broken at spaces to stay within width (0: not broken). */
+static void print_wrapped(const char *text, size_t indent, size_t width)
+{
+	size_t room = width > indent ? width - indent : 0, len = strlen(text);
+
+	while (room && len > room) {
+		size_t cut = room;
+
+		while (cut && text[cut] != ' ')
+			cut--;
+		if (!cut)
+			cut = room;
+		printf("%.*s\n%*s", (int)cut, text, (int)indent, "");
+		text += cut + (text[cut] == ' ');
+		len = strlen(text);
+	}
+	printf("%s\n", text);
+}
+
+static void print_row(const struct berth_fact *fact, size_t width, bool colour)
+{
+	static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
+
+	printf("%s%-*s%s  %-*s  ", colour ? colours[fact->health] : "", HEALTH_WIDTH,
+	       berth_health_name(fact->health), colour ? "\033[0m" : "", NAME_WIDTH, fact->name);
+	print_wrapped(fact->value, INDENT + NAME_WIDTH + 2, width);
+}
+
+static void print_advice(const struct berth_fact *fact, size_t width)
+{
+	printf("%*scosts: ", INDENT, "");
+	print_wrapped(fact->cost, INDENT + 7, width);
+	/* Not broken: it is there to be copied. */
+	printf("%*smend:  %s\n", INDENT, "", fact->remedy);
+}
+
+/* True where two facts cost the same and are mended by the same step. */
+static bool same_advice(const struct berth_fact *a, const struct berth_fact *b)
+{
+	return a->health != BERTH_HEALTH_OK && !strcmp(a->cost, b->cost) &&
+	       !strcmp(a->remedy, b->remedy);
+}
+
+/* One line for each fact; a cost and remedy that neighbours share are said once, below the last. */
+static void print_table(const struct report *report)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	bool colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+	size_t width = terminal_width();
+
+	for (size_t i = 0; i < report->count; i++) {
+		const struct berth_fact *fact = &report->facts[i];
+		bool last = i + 1 == report->count;
+
+		print_row(fact, width, colour);
+		if (fact->health != BERTH_HEALTH_OK && (last || !same_advice(fact + 1, fact)))
+			print_advice(fact, width);
+	}
+	printf("\n%zu ok, %zu degraded, %zu missing; `berth run` takes the %s path here\n",
+	       report->tally[BERTH_HEALTH_OK], report->tally[BERTH_HEALTH_DEGRADED],
+	       report->tally[BERTH_HEALTH_MISSING], report->via);
+}
+
+int berth_doctor_main(int argc, char **argv)
+{
+	struct options options = { 0 };
+	struct report report;
+	struct berth_why why;
+	bool printed = true;
+	int first = berth_opt_parse(berth_doctor_opts, argc, argv, &options, &why);
+
+	if (first >= 0 && first < argc)
+		first = berth_why(&why, -EINVAL,
+				  "unexpected word \"%s\"; see \"berth help doctor\"", argv[first]);
+	if (first < 0)
+		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
+	if (!examine(&report)) {
+		berth_why(&why, -ENOMEM, "no memory for the report");
+		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
+	}
+	if (options.json)
+		printed = print_json(&report);
+	else
+		print_table(&report);
+	free(report.facts);
+	if (!printed || fflush(stdout) || ferror(stdout)) {
+		berth_why(&why, -EIO, "cannot write to standard output: %s", strerror(errno));
+		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
+	}
+	return report.verdict == BERTH_HEALTH_OK ? BERTH_EXIT_OK : BERTH_EXIT_FINDINGS;
+}

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Read by the check scripts: which files belong to the tree.
+# shellcheck shell=bash
+
+# Files of the tree, one each line: what git knows or would add; without git, all but what was built.
+tree_files()
+{
+  # The tree may be another user's: it is only listed here.
+  git -c safe.directory='*' ls-files --cached --others --exclude-standard 2>/dev/null |
+    while IFS= read -r file; do
+      [ ! -f "$file" ] || printf '%s\n' "$file"
+    done
+  [ "${PIPESTATUS[0]}" = 0 ] && return
+  find . \( -name .git -o -name 'build*' -o -name out \) -prune -o -type f -print | sed 's|^\./||'
+}
+
+# Skips the whole check where a program is absent.
+need()
+{
+  command -v "$1" >/dev/null && return
+  echo "$1 is not installed"
+  exit 77
+}
