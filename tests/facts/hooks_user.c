@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loads and attaches the programs of hooks.bpf.c; they go when the fact's process ends. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "hooks_user.h"
+
+#include "hooks.skel.h"
+
+struct hooks_want *want;
+struct hooks_seen *seen;
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+static void attach(struct bpf_program *program)
+{
+	fact_need(bpf_program__attach_cgroup(program, fact_cgroup()) != NULL, bpf_program__name(program));
+}
+
+void hooks_begin(const char *text)
+{
+	struct hooks_bpf *hooks;
+	struct bpf_program *program;
+	int code;
+
+	fact_begin_cgroup(text);
+	libbpf_set_print(quiet);
+	hooks = hooks_bpf__open();
+	fact_need(hooks != NULL, "open the programs");
+	code = hooks_bpf__load(hooks);
+	if (code == -EPERM || code == -EACCES || code == -ENOSYS || code == -EOPNOTSUPP)
+		fact_skip("BPF is refused: %s", strerror(-code));
+	errno = -code;
+	fact_need(!code, "load the programs");
+	bpf_object__for_each_program(program, hooks->obj)
+		attach(program);
+	want = &hooks->bss->want;
+	seen = &hooks->bss->seen;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Loads hooks.bpf.c into the private cgroup of a fact. */
+#ifndef BERTH_FACTS_HOOKS_USER_H
+#define BERTH_FACTS_HOOKS_USER_H
+
+#include "fact.h"
+#include "hooks.h"
+
+extern struct hooks_want *want;
+extern struct hooks_seen *seen;
+
+/* fact_begin_cgroup(), then loads and attaches the programs; skips where the kernel refuses BPF. */
+void hooks_begin(const char *text);
+
+#endif
