@@ -5,17 +5,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "src/base/why.h"
 
 #define BERTH_CGROUP_PATH_MAX 4096
-
-/*
- * Where cgroup v2 is mounted, from the text of /proc/self/mounts (a pure v2 host or a hybrid one).
- * Returns 0, or -ENOENT. Octal escapes are undone.
- */
-int berth_cgroup_mount_of(const char *mounts, char *out_path, size_t size);
 
 /*
  * Makes the cgroup "berth-ID" below the caller's own, so that limits set on the caller hold for the program too.

@@ -17,6 +17,7 @@
 #include "src/base/auto.h"
 #include "src/core/range.h"
 #include "src/kernel/file.h"
+#include "src/kernel/proctext.h"
 
 #define USABLE_MIN 1024u
 
@@ -247,21 +248,23 @@ static void remove_reserved(struct berth_portset *s)
 int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *why)
 {
 	berth_auto_free char *text = NULL;
-	unsigned lo, hi;
+	struct berth_range ephemeral;
 	int err = berth_file_read("/proc/sys/net/ipv4/ip_local_port_range", &text);
 
-	if (err || sscanf(text, "%u %u", &lo, &hi) != 2 || lo > hi || hi > 65535)
-		return berth_why(why, err ? err : -EINVAL,
+	if (!err)
+		err = berth_local_range_parse(text, &ephemeral);
+	if (err)
+		return berth_why(why, err,
 				 "ip_local_port_range: cannot read it; say the ports yourself: --ports 1024-32767");
 	memset(out_ports, 0, sizeof(*out_ports));
 	berth_portset_add_range(out_ports, (struct berth_range){ 1024, 65535 });
-	berth_portset_remove_range(out_ports, (struct berth_range){ (uint16_t)lo, (uint16_t)hi });
+	berth_portset_remove_range(out_ports, ephemeral);
 	remove_named(out_ports);
 	remove_reserved(out_ports);
 	if (out_ports->count >= USABLE_MIN)
 		return 0;
 	memset(out_ports, 0, sizeof(*out_ports));
-	berth_portset_add_range(out_ports, (struct berth_range){ (uint16_t)lo, (uint16_t)hi });
+	berth_portset_add_range(out_ports, ephemeral);
 	remove_named(out_ports);
 	remove_reserved(out_ports);
 	return 0;
