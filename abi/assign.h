@@ -51,6 +51,10 @@ struct berth_lane_key {
 };
 _Static_assert(sizeof(struct berth_lane_key) == 48, "lane key");
 
+struct berth_address {
+	uint8_t byte[16];
+};
+
 /* The source address that the route gave to the last connection toward an address. */
 struct berth_route_key {
 	uint64_t netns;
@@ -68,7 +72,7 @@ struct berth_load {
 /* What is remembered with an assigned socket until it is closed. */
 struct berth_assigned {
 	struct berth_lane_key lane;
-	uint32_t port;  /* 0 once it was given back */
+	uint32_t port;  /* with BERTH_PORT_BOUND where bind() asked for it; 0 once it was given back */
 	uint32_t entry; /* index into the pool, or BERTH_NO_ENTRY */
 };
 _Static_assert(sizeof(struct berth_assigned) == 56, "socket storage");
@@ -80,16 +84,21 @@ struct berth_lane_slot {
 #else
 	uint32_t lock;
 #endif
-	uint32_t slot;
+	uint32_t slot;   /* BERTH_SLOT_DEAD: reclaimed, the memory may belong to another lane */
+	uint32_t used_s; /* when a port was taken last, seconds of uptime */
+	uint32_t pad;
 };
-_Static_assert(sizeof(struct berth_lane_slot) == 8, "lane slot");
+_Static_assert(sizeof(struct berth_lane_slot) == 16, "lane slot");
 
 /*
  * What the runs of a host share beside the lanes; user space maps it into memory.
  * claim_ms: when a tuple was claimed for a socket that the kernel has not hashed yet.
+ * users: TCP sockets that berth gave this port, all addresses and namespaces together; those of bind(),
+ * each of which wants the port for itself, count BERTH_USER_BOUND.
  */
 struct berth_shared {
 	uint32_t claim_ms[BERTH_CLAIMS];
+	uint32_t users[BERTH_PORTS];
 	uint32_t lanes; /* built and not reclaimed */
 	uint32_t slabs; /* given by user space, under the lock of the run registry */
 };
@@ -102,6 +111,9 @@ struct berth_egress_key {
 _Static_assert(sizeof(struct berth_egress_key) == 20, "egress key");
 
 #define BERTH_NO_ENTRY 0xffffffffu
+#define BERTH_PORT_BOUND 0x10000u
+#define BERTH_SLOT_DEAD 0xffffffffu
+#define BERTH_USER_BOUND 0x10000u
 
 /* One source of the pool: an address (prefix_len 128) or a prefix to take random addresses from. */
 struct berth_pool_entry {
@@ -128,7 +140,8 @@ struct berth_assign_config {
 	uint32_t counters; /* size of the policy's counter table, a power of two */
 	uint8_t exhausted_to_kernel; /* --when-exhausted kernel */
 	uint8_t by_device; /* pool addresses sit on several interfaces: ask the routes */
-	uint8_t pad[6];
+	uint8_t no_port_bit; /* of inet_flags: IP_BIND_ADDRESS_NO_PORT is set; 0: not known on this kernel */
+	uint8_t pad[5];
 };
 _Static_assert(sizeof(struct berth_assign_config) == 72, "config");
 

@@ -21,6 +21,7 @@
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#include <bpf/bpf_core_read.h>
 
 #include "../abi/assign.h"
 #include "../src/core/hash.h"
@@ -41,12 +42,14 @@
 #define CLAIM_MS 8	    /* how long a claim holds: far longer than from look-up to hashing */
 #define TRIES_MAX (1u << 17) /* more than a pool has ports: a bound for the verifier, not for us */
 #define UNSHARED_TRIES 8    /* while the source address is not known */
+#define BOUND_TRIES 64	    /* ports that bind() looks at before the kernel chooses */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct berth_assign_config config;
 const volatile struct berth_pool_entry entries[BERTH_POOL_MAX];
-const volatile struct berth_portset pool;
+/* Written before the load only, but not read-only: what the verifier knew of it would vary with each pool. */
+struct berth_portset pool;
 
 /* Shared by all runs of a host: names of maps are found by src/kernel/assign.c. */
 struct {
@@ -95,7 +98,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, BERTH_ROUTES_MAX);
 	__type(key, struct berth_route_key);
-	__uint(value_size, 16);
+	__type(value, struct berth_address);
 } routes SEC(".maps");
 
 struct {
@@ -142,6 +145,7 @@ static const struct berth_load no_load;
 /* One connect() on its way to a port. Holds no pointer, so that functions verified on their own take it. */
 struct attempt {
 	struct berth_lane_key key; /* src all zero: not known yet */
+	uint8_t bind_addr[16];     /* of bind() */
 	struct berth_lane_want want;
 	uint64_t tried[BERTH_POOL_MAX / 64]; /* pool addresses that have nothing left */
 	uint32_t entry;  /* pool address in use, or BERTH_NO_ENTRY */
@@ -171,15 +175,6 @@ struct drive {
 enum { TUPLE_USABLE, TUPLE_BUSY, TUPLE_YOUNG, TUPLE_OWN };
 enum { TAKE_EXHAUSTED = -1, TAKE_NO_LANE = -2 };
 enum { STEP_AGAIN, STEP_TRY, STEP_END };
-
-/* The pool without "volatile", but out of the compiler's sight, which would fold its initial zeros in. */
-static const struct berth_portset *the_pool(void)
-{
-	const struct berth_portset *p = (const struct berth_portset *)&pool;
-
-	__asm__ volatile("" : "+r"(p));
-	return p;
-}
 
 static void count(enum berth_verdict verdict)
 {
@@ -232,9 +227,13 @@ static bool is_link_local(const uint8_t a[16])
 	return a[0] == 0xfe && (a[1] & 0xc0) == 0x80;
 }
 
-/* ---- lanes: each function looks its lane up, locks it, and leaves nothing held ---- */
+/*
+ * ---- lanes: each function looks its lane up, locks it, and leaves nothing held ----
+ * A lane that was reclaimed before the lock was had has another slot: it is none then.
+ */
 
-static struct berth_lane_slot *lane_find(const struct berth_lane_key *key, struct berth_lane **out_lane)
+static struct berth_lane_slot *lane_find(const struct berth_lane_key *key, struct berth_lane **out_lane,
+					 uint32_t *out_slot)
 {
 	struct berth_lane_slot *s = bpf_map_lookup_elem(&lanes, key);
 	uint32_t slab, at;
@@ -242,8 +241,9 @@ static struct berth_lane_slot *lane_find(const struct berth_lane_key *key, struc
 
 	if (!s)
 		return 0;
-	slab = s->slot / BERTH_SLAB_LANES;
-	at = s->slot % BERTH_SLAB_LANES;
+	*out_slot = s->slot;
+	slab = *out_slot / BERTH_SLAB_LANES;
+	at = *out_slot % BERTH_SLAB_LANES;
 	inner = bpf_map_lookup_elem(&slabs, &slab);
 	if (!inner)
 		return 0;
@@ -259,19 +259,25 @@ __attribute__((noinline)) int lane_take(const struct berth_lane_key *key, const 
 	struct berth_lane *lane = 0;
 	struct berth_lane_slot *s;
 	struct berth_lane_want w;
-	int port;
+	uint32_t slot = 0, now_s;
+	int port = TAKE_NO_LANE;
 
 	if (!key || !want || !out_from)
 		return TAKE_NO_LANE;
-	s = lane_find(key, &lane);
+	s = lane_find(key, &lane, &slot);
 	if (!s || !lane)
 		return TAKE_NO_LANE;
 	w = *want;
+	now_s = (uint32_t)(w.now_ns / 1000000000);
 	bpf_spin_lock(&s->lock);
-	port = berth_lane_take(lane, the_pool(), &w, &from);
+	if (s->slot == slot) {
+		s->used_s = now_s;
+		port = berth_lane_take(lane, &pool, &w, &from);
+		port = port < 0 ? TAKE_EXHAUSTED : port;
+	}
 	bpf_spin_unlock(&s->lock);
 	*out_from = from;
-	return port < 0 ? TAKE_EXHAUSTED : port;
+	return port;
 }
 
 __attribute__((noinline)) int lane_drop(const struct berth_lane_key *key, uint32_t port)
@@ -279,14 +285,16 @@ __attribute__((noinline)) int lane_drop(const struct berth_lane_key *key, uint32
 	struct berth_lane *lane = 0;
 	struct berth_lane_slot *s;
 	uint64_t now = bpf_ktime_get_ns(), rest = config.rest_ns;
+	uint32_t slot = 0;
 
 	if (!key)
 		return 0;
-	s = lane_find(key, &lane);
+	s = lane_find(key, &lane, &slot);
 	if (!s || !lane)
 		return 0;
 	bpf_spin_lock(&s->lock);
-	berth_lane_drop(lane, port, now, rest);
+	if (s->slot == slot)
+		berth_lane_drop(lane, port, now, rest);
 	bpf_spin_unlock(&s->lock);
 	return 0;
 }
@@ -295,14 +303,16 @@ __attribute__((noinline)) int lane_park(const struct berth_lane_key *key, uint32
 {
 	struct berth_lane *lane = 0;
 	struct berth_lane_slot *s;
+	uint32_t slot = 0;
 
 	if (!key)
 		return 0;
-	s = lane_find(key, &lane);
+	s = lane_find(key, &lane, &slot);
 	if (!s || !lane)
 		return 0;
 	bpf_spin_lock(&s->lock);
-	berth_lane_park(lane, port);
+	if (s->slot == slot)
+		berth_lane_park(lane, port);
 	bpf_spin_unlock(&s->lock);
 	return 0;
 }
@@ -329,8 +339,9 @@ __attribute__((noinline)) int lane_build(const struct berth_lane_key *key)
 	lane = bpf_map_lookup_elem(inner, &at);
 	if (!lane)
 		return -1;
-	berth_lane_init(lane, the_pool());
+	berth_lane_init(lane, &pool);
 	fresh.slot = slot;
+	fresh.used_s = (uint32_t)(bpf_ktime_get_ns() / 1000000000);
 	err = bpf_map_update_elem(&lanes, key, &fresh, BPF_NOEXIST);
 	if (err) {
 		bpf_map_push_elem(&slots, &slot, 0);
@@ -427,6 +438,41 @@ __attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx, const struc
 	verdict = is_own(sk) ? TUPLE_OWN : TUPLE_BUSY;
 	bpf_sk_release(sk);
 	return verdict;
+}
+
+/* Adds to the users of a port: by 1 for a connection. False, with nothing added, where bind() has it alone. */
+static bool user_add(uint32_t port)
+{
+	uint32_t zero = 0, *users;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
+
+	if (!all)
+		return true;
+	users = &all->users[port & (BERTH_PORTS - 1)];
+	if (__sync_fetch_and_add(users, 1) < BERTH_USER_BOUND)
+		return true;
+	__sync_fetch_and_add(users, -1);
+	return false;
+}
+
+/* Makes bind() the only user of a port; false where it has others. */
+static bool user_add_bound(uint32_t port)
+{
+	uint32_t zero = 0;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
+
+	return all && !__sync_val_compare_and_swap(&all->users[port & (BERTH_PORTS - 1)], 0, BERTH_USER_BOUND);
+}
+
+/* Takes a user away: port as in struct berth_assigned. */
+static void user_remove(uint32_t port)
+{
+	uint32_t zero = 0;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
+
+	if (all)
+		__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)],
+				     port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
 }
 
 /* True where nobody else claimed the tuple in the last few milliseconds; it is claimed then. */
@@ -630,7 +676,7 @@ __attribute__((noinline)) int policy_end(const struct attempt *a)
 
 	if (!a || !berth_policy_counts(config.policy))
 		return 0;
-	passed = berth_policy_passed(the_pool(), a->want.start, a->port);
+	passed = berth_policy_passed(&pool, a->want.start, a->port);
 	at = a->counter_at;
 	counter = bpf_map_lookup_elem(&counters, &at);
 	if (counter && passed)
@@ -647,7 +693,7 @@ static int walk(struct attempt *a)
 		return TAKE_EXHAUSTED;
 	index = berth_policy_scans(config.policy) ? a->want.start : berth_below(a->want.rnd, n);
 	index += a->walked++;
-	return berth_portset_kth(the_pool(), index % n);
+	return berth_portset_kth(&pool, index % n);
 }
 
 /* True where connecting from the port would reach the socket itself. */
@@ -732,6 +778,8 @@ __attribute__((noinline)) int candidate_try(struct bpf_sock_addr *ctx, struct at
 	if (!a)
 		return STEP_END;
 	verdict = candidate_judge(ctx, a);
+	if (verdict == TUPLE_USABLE && !a->alone && !user_add(a->candidate))
+		verdict = TUPLE_BUSY;
 	if (verdict == TUPLE_USABLE) {
 		if (!a->alone)
 			share(ctx);
@@ -740,6 +788,8 @@ __attribute__((noinline)) int candidate_try(struct bpf_sock_addr *ctx, struct at
 			a->port = a->candidate;
 			return STEP_END;
 		}
+		if (!a->alone)
+			user_remove(a->candidate);
 		if (err == -EADDRNOTAVAIL) {
 			count(BERTH_VERDICT_UNREACHABLE);
 			if (a->in_lane)
@@ -779,11 +829,14 @@ __attribute__((noinline)) int unshared_try(struct bpf_sock_addr *ctx, struct att
 
 	if (!n || !a)
 		return STEP_END;
-	port = berth_portset_kth(the_pool(), berth_below(i ? bpf_get_prandom_u32() : a->want.rnd, n));
+	port = berth_portset_kth(&pool, berth_below(i ? bpf_get_prandom_u32() : a->want.rnd, n));
 	if (port < 0 || is_self(a, port) || !tuple_claim(&a->key, port, a->want.now_ns))
 		return STEP_AGAIN;
 	count(BERTH_VERDICT_PROBED);
+	if (!user_add(port))
+		return STEP_AGAIN;
 	if (bind_to(ctx, a, port)) {
+		user_remove(port);
 		count(BERTH_VERDICT_BUSY);
 		return STEP_AGAIN;
 	}
@@ -873,13 +926,18 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 		return exhausted();
 	policy_end(&d->a);
 	s = bpf_sk_storage_get(&assigned, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (s) {
-		s->lane = d->a.key;
-		s->entry = d->a.entry;
-		s->port = d->a.port;
-	}
-	load_add(&d->a.key, d->a.entry, 1);
 	count(BERTH_VERDICT_ASSIGNED);
+	if (!s) {
+		/* Nothing will tell of the close: the lane finds out by itself. */
+		if (!d->a.alone)
+			user_remove(d->a.port);
+		lane_park(&d->a.key, d->a.port);
+		return 1;
+	}
+	s->lane = d->a.key;
+	s->entry = d->a.entry;
+	s->port = d->a.port;
+	load_add(&d->a.key, d->a.entry, 1);
 	return 1;
 }
 
@@ -890,6 +948,14 @@ static bool concerns(struct bpf_sock_addr *ctx)
 	       (ctx->protocol == IPPROTO_UDP && ctx->type == SOCK_DGRAM);
 }
 
+/* A socket with a port: its program's choice, or one that berth assigned at bind() or an earlier connect(). */
+static int leave_alone(struct bpf_sock *sk)
+{
+	if (!is_own(sk))
+		count(BERTH_VERDICT_LEFT_ALONE);
+	return 1;
+}
+
 SEC("cgroup/connect4")
 int berth_connect4(struct bpf_sock_addr *ctx)
 {
@@ -898,10 +964,8 @@ int berth_connect4(struct bpf_sock_addr *ctx)
 
 	if (!sk || !concerns(ctx))
 		return 1;
-	if (sk->src_port) {
-		count(BERTH_VERDICT_LEFT_ALONE);
-		return 1;
-	}
+	if (sk->src_port)
+		return leave_alone(sk);
 	/* 0.0.0.0 as a destination means this host. */
 	set_v4(d.a.key.dst, ctx->user_ip4 ? ctx->user_ip4 : bpf_htonl(0x7f000001));
 	if (sk->src_ip4)
@@ -921,10 +985,8 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 
 	if (!sk || !concerns(ctx))
 		return 1;
-	if (sk->src_port) {
-		count(BERTH_VERDICT_LEFT_ALONE);
-		return 1;
-	}
+	if (sk->src_port)
+		return leave_alone(sk);
 	dst[0] = ctx->user_ip6[0];
 	dst[1] = ctx->user_ip6[1];
 	dst[2] = ctx->user_ip6[2];
@@ -942,24 +1004,154 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 	return assign(ctx, &d, sk);
 }
 
+/* Gives the socket's port back, once; nested runs share the storage, and whoever is first does it. */
+static void give_back(struct berth_assigned *s)
+{
+	uint32_t port = __sync_lock_test_and_set(&s->port, 0);
+	struct berth_lane_key key;
+
+	if (!port)
+		return;
+	key = s->lane;
+	if (key.protocol == IPPROTO_TCP)
+		user_remove(port);
+	lane_drop(&key, port & (BERTH_PORTS - 1));
+	load_add(&key, s->entry, -1);
+	count(BERTH_VERDICT_RELEASED);
+}
+
 SEC("cgroup/sock_release")
 int berth_release(struct bpf_sock *sk)
 {
 	struct berth_assigned *s = bpf_sk_storage_get(&assigned, sk, 0, 0);
-	struct berth_lane_key key;
-	uint32_t port;
 
+	if (s)
+		give_back(s);
+	return 1;
+}
+
+/* ---- bind() with an address and port 0 ---- */
+
+struct inet_sock {
+	unsigned long inet_flags;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+} __attribute__((preserve_access_index));
+
+/* True where the program asked for the address only; also where this kernel does not tell. */
+static bool wants_no_port(struct bpf_sock *sk)
+{
+	struct tcp_sock *tp = config.no_port_bit ? bpf_skc_to_tcp_sock(sk) : 0;
+
+	if (!tp || !bpf_core_field_exists(tp->inet_conn.icsk_inet.inet_flags))
+		return true;
+	return (tp->inet_conn.icsk_inet.inet_flags >> (config.no_port_bit & 63)) & 1;
+}
+
+/* One candidate for bind(): alone on its port, and no listener there. Returns 1 to end the loop. */
+__attribute__((noinline)) int bound_try(struct bpf_sock_addr *ctx, struct attempt *a)
+{
+	struct berth_lane_key key;
+	int port;
+
+	if (!a)
+		return STEP_END;
+	port = lane_take(&a->key, &a->want, &a->from);
+	if (port == TAKE_NO_LANE && !lane_build(&a->key))
+		port = lane_take(&a->key, &a->want, &a->from);
+	if (port < 0)
+		return STEP_END;
+	count(BERTH_VERDICT_PROBED);
+	if (user_add_bound(port)) {
+		/* The tuple of a connection from the address to itself: only a listener can be found. */
+		key = a->key;
+		__builtin_memcpy(key.src, a->bind_addr, 16);
+		__builtin_memcpy(key.dst, a->bind_addr, 16);
+		if (tuple_judge(ctx, &key, port, a->want.now_ns) == TUPLE_USABLE) {
+			a->port = port;
+			return STEP_END;
+		}
+		user_remove(port | BERTH_PORT_BOUND);
+	}
+	count(BERTH_VERDICT_BUSY);
+	lane_park(&a->key, port);
+	return STEP_AGAIN;
+}
+
+static long try_bound(uint32_t i, struct drive *d)
+{
+	return bound_try(d->ctx, &d->a) == STEP_END;
+}
+
+/*
+ * A port for bind(): the destination is not known, so the port is to have no other user. A wrong guess
+ * would reach the program, with no second chance: in doubt the kernel chooses, out of the ephemeral range.
+ */
+static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *sk)
+{
+	struct berth_assigned *s;
+
+	if (is_zero(d->a.bind_addr) || wants_no_port(sk))
+		return 1;
+	s = bpf_sk_storage_get(&assigned, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s)
 		return 1;
-	/* Nested runs share the storage: whoever is first gives the port back. */
-	port = __sync_lock_test_and_set(&s->port, 0);
-	if (!port)
+	give_back(s); /* of a bind() that failed */
+	d->ctx = ctx;
+	d->a.key.protocol = IPPROTO_TCP;
+	d->a.key.pool = config.pool_id;
+	d->a.key.netns = bpf_get_netns_cookie(ctx);
+	d->a.want.policy = BERTH_POLICY_UNIFORM;
+	d->a.want.rest_ns = config.rest_ns;
+	d->a.want.now_ns = bpf_ktime_get_ns();
+	d->a.want.rnd = random_bits(d->a.want.now_ns);
+	bpf_loop(BOUND_TRIES, try_bound, d, 0);
+	if (!d->a.port) {
+		count(BERTH_VERDICT_FALLBACK);
 		return 1;
-	key = s->lane;
-	lane_drop(&key, port);
-	load_add(&key, s->entry, -1);
-	count(BERTH_VERDICT_RELEASED);
+	}
+	s->lane = d->a.key;
+	s->entry = BERTH_NO_ENTRY;
+	s->port = d->a.port | BERTH_PORT_BOUND;
+	share(ctx);
+	ctx->user_port = bpf_htons((uint16_t)d->a.port);
+	count(BERTH_VERDICT_BOUND);
 	return 1;
+}
+
+SEC("cgroup/bind4")
+int berth_bind4(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct drive d = {};
+
+	if (!sk || ctx->user_port || ctx->protocol != IPPROTO_TCP || ctx->type != SOCK_STREAM)
+		return 1;
+	if (ctx->user_ip4)
+		set_v4(d.a.bind_addr, ctx->user_ip4);
+	return assign_bound(ctx, &d, sk);
+}
+
+SEC("cgroup/bind6")
+int berth_bind6(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct drive d = {};
+	uint32_t *addr = (uint32_t *)d.a.bind_addr;
+
+	if (!sk || ctx->user_port || ctx->protocol != IPPROTO_TCP || ctx->type != SOCK_STREAM)
+		return 1;
+	addr[0] = ctx->user_ip6[0];
+	addr[1] = ctx->user_ip6[1];
+	addr[2] = ctx->user_ip6[2];
+	addr[3] = ctx->user_ip6[3];
+	return assign_bound(ctx, &d, sk);
 }
 
 /* Learns which source address the route gives toward a destination, where the route decides. */

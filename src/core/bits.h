@@ -51,6 +51,13 @@ BERTH_INLINE uint32_t berth_ctz64(uint64_t x)
 #endif
 }
 
+/* Keeps the compiler from turning a loop into a call of memcpy or memset, which the kernel side lacks. */
+#ifdef __bpf__
+#define BERTH_NO_IDIOM() __asm__ volatile("" ::: "memory")
+#else
+#define BERTH_NO_IDIOM() ((void)0)
+#endif
+
 #define BERTH_ONES8 0x0101010101010101ULL
 #define BERTH_ONES16 0x0001000100010001ULL
 

@@ -73,14 +73,27 @@ enum berth_lane_from { BERTH_FROM_IDLE, BERTH_FROM_REST, BERTH_FROM_PARKED };
 /* Makes the lane new: every port of the pool idle. */
 BERTH_INLINE void berth_lane_init(struct berth_lane *l, const struct berth_portset *pool)
 {
-	/* Word by word: for -target bpf there is no memset. Lane and set consist of whole words. */
+	/*
+	 * Word by word: for -target bpf there is no memset. Lane and set consist of whole words. What the
+	 * ring holds outside of head..tail is never read, so it is left as it is.
+	 */
 	typedef uint64_t __attribute__((may_alias)) word;
 	const word *from = (const word *)pool;
 	word *to = (word *)l;
 	uint32_t i;
 
-	for (i = 0; i < sizeof(*l) / 8; i++)
-		to[i] = i < sizeof(*pool) / 8 ? from[i] : 0;
+	for (i = 0; i < sizeof(*pool) / 8; i++) {
+		to[i] = from[i];
+		BERTH_NO_IDIOM();
+	}
+	for (; i < __builtin_offsetof(struct berth_lane, ring) / 8; i++) {
+		to[i] = 0;
+		BERTH_NO_IDIOM();
+	}
+	for (i = __builtin_offsetof(struct berth_lane, mark) / 8; i < sizeof(*l) / 8; i++) {
+		to[i] = 0;
+		BERTH_NO_IDIOM();
+	}
 }
 
 /* How many ports rest. */

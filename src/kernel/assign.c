@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/assign.skel.h"
@@ -62,6 +63,29 @@ static uint32_t pool_number(const struct berth_assign_spec *spec)
 	return (uint32_t)berth_siphash(key, h, 3);
 }
 
+/* The bit of inet_flags that says IP_BIND_ADDRESS_NO_PORT, out of the kernel's own types; 0 where it has none. */
+static uint8_t no_port_bit(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	uint32_t id, n = btf ? btf__type_cnt(btf) : 0, i;
+	uint8_t bit = 0;
+
+	for (id = 1; id < n && !bit; id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+
+		if (!btf_is_enum(t))
+			continue;
+		for (i = 0; i < btf_vlen(t); i++) {
+			const struct btf_enum *e = btf_enum(t) + i;
+
+			if (!strcmp(btf__name_by_offset(btf, e->name_off), "INET_FLAGS_BIND_ADDRESS_NO_PORT"))
+				bit = (uint8_t)e->val;
+		}
+	}
+	btf__free(btf);
+	return bit;
+}
+
 int berth_assign_complete(struct berth_assign_spec *spec)
 {
 	struct berth_assign_config *c = &spec->config;
@@ -74,6 +98,7 @@ int berth_assign_complete(struct berth_assign_spec *spec)
 		return -errno;
 	c->counters = c->policy == BERTH_POLICY_DOUBLE_HASH ? DOUBLE_HASH_COUNTERS : 1;
 	c->pool_id = pool_number(spec);
+	c->no_port_bit = no_port_bit();
 	return 0;
 }
 
@@ -168,7 +193,7 @@ static int load(struct assign_bpf *skel, const struct berth_assign_spec *spec)
 	memcpy((void *)&skel->rodata->config, &spec->config, sizeof(spec->config));
 	memcpy((void *)&skel->rodata->entries, spec->entries,
 	       spec->config.entries * sizeof(*spec->entries));
-	memcpy((void *)&skel->rodata->pool, spec->ports, sizeof(*spec->ports));
+	memcpy(&skel->bss->pool, spec->ports, sizeof(*spec->ports));
 	bpf_map__set_max_entries(skel->maps.counters, spec->config.counters);
 	return assign_bpf__load(skel);
 }
@@ -222,6 +247,8 @@ int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why 
 	} row[] = {
 		{ a->skel->progs.berth_release, BPF_CGROUP_INET_SOCK_RELEASE, true },
 		{ a->skel->progs.berth_learn, BPF_CGROUP_SOCK_OPS, a->learn },
+		{ a->skel->progs.berth_bind4, BPF_CGROUP_INET4_BIND, true },
+		{ a->skel->progs.berth_bind6, BPF_CGROUP_INET6_BIND, true },
 		{ a->skel->progs.berth_connect4, BPF_CGROUP_INET4_CONNECT, true },
 		{ a->skel->progs.berth_connect6, BPF_CGROUP_INET6_CONNECT, true },
 	};
