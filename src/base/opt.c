@@ -98,12 +98,12 @@ static void append_values(char *text, size_t size, const char *values)
 
 static int refuse_name(const struct berth_opt *opts, const char *name, struct berth_why *why)
 {
-	struct word best = {NULL, 0};
+	struct word best = { NULL, 0 };
 	size_t best_edits = SIZE_MAX;
 	const char *dashes = name[0] == '-' ? "" : "--";
 
 	for (; opts->name; opts++)
-		consider(name + strspn(name, "-"), (struct word){opts->name, strlen(opts->name)},
+		consider(name + strspn(name, "-"), (struct word){ opts->name, strlen(opts->name) },
 			 &best, &best_edits);
 	if (best.text)
 		return berth_why(why, -EINVAL, "%s%s: no such option; did you mean --%s?", dashes,
@@ -117,7 +117,7 @@ static int check_value(const struct berth_opt *opt, const char *value, struct be
 {
 	const char *values = opt->values;
 	char list[256] = "";
-	struct word w, best = {NULL, 0};
+	struct word w, best = { NULL, 0 };
 	size_t best_edits = SIZE_MAX, n = strlen(value);
 
 	if (!values)
@@ -148,7 +148,7 @@ static int take_opt(const struct berth_opt *opts, char **argv, int i, int argc, 
 		    struct berth_why *why)
 {
 	const char *name = argv[i] + 2, *value = NULL;
-	struct word w = {name, strcspn(name, "=")};
+	struct word w = { name, strcspn(name, "=") };
 	const struct berth_opt *opt = argv[i][1] == '-' ? find_opt(opts, w) : NULL;
 	char given[NAME_MAX_ * 2];
 	int used = 1, err;
@@ -382,7 +382,7 @@ static void man_date(FILE *out)
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 	time_t when = epoch ? (time_t)strtoll(epoch, NULL, 10) : time(NULL);
 	char month[16] = "January";
-	struct tm tm = {.tm_mday = 1, .tm_year = 70};
+	struct tm tm = { .tm_mday = 1, .tm_year = 70 };
 
 	gmtime_r(&when, &tm);
 	strftime(month, sizeof(month), "%B", &tm);
@@ -601,7 +601,7 @@ static void fish(FILE *out, const struct berth_verb *verbs)
 static const struct {
 	const char *name;
 	void (*print)(FILE *out, const struct berth_verb *verbs);
-} shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
+} shells[] = { { "bash", bash }, { "zsh", zsh }, { "fish", fish } };
 
 bool berth_opt_completion(FILE *out, const struct berth_verb *verbs, const char *shell)
 {

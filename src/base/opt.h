@@ -12,11 +12,11 @@
 #include "why.h"
 
 struct berth_opt {
-	const char *name;     /* without the dashes; ends the table where NULL */
-	const char *arg;      /* name of the value, e.g. "FILE"; NULL: a flag */
-	const char *initial;  /* default, as help shows it; NULL: none */
-	const char *help;     /* one or two sentences */
-	const char *values;   /* the words it may have, separated by '|'; NULL: anything */
+	const char *name;    /* without the dashes; ends the table where NULL */
+	const char *arg;     /* name of the value, e.g. "FILE"; NULL: a flag */
+	const char *initial; /* default, as help shows it; NULL: none */
+	const char *help;    /* one or two sentences */
+	const char *values;  /* the words it may have, separated by '|'; NULL: anything */
 	/*
 	 * Stores the value (NULL for a flag) in the command's own struct.
 	 * Returns 0, or negative with the sentence in why.
@@ -26,9 +26,10 @@ struct berth_opt {
 
 struct berth_verb {
 	const char *name;
-	const char *summary;  /* one line, no full stop */
-	const char *operands; /* what follows the options, e.g. "-- PROGRAM [ARG...]"; "" for none */
-	const char *about;    /* paragraphs for help and man page, separated by '\n' */
+	const char *summary; /* one line, no full stop */
+	const char
+		*operands; /* what follows the options, e.g. "-- PROGRAM [ARG...]"; "" for none */
+	const char *about; /* paragraphs for help and man page, separated by '\n' */
 	const struct berth_opt *opts;
 	/* Runs the verb; argv[0] is its name. Returns the exit status of the process. */
 	int (*main)(int argc, char **argv);

@@ -11,12 +11,12 @@
 #include "bits.h"
 
 #define BERTH_ROTL64(x, n) (((x) << (n)) | ((x) >> (64 - (n))))
-#define BERTH_SIP_ROUND(v0, v1, v2, v3)                                                                      \
-	do {                                                                                                 \
-		v0 += v1, v1 = BERTH_ROTL64(v1, 13), v1 ^= v0, v0 = BERTH_ROTL64(v0, 32);                    \
-		v2 += v3, v3 = BERTH_ROTL64(v3, 16), v3 ^= v2;                                               \
-		v0 += v3, v3 = BERTH_ROTL64(v3, 21), v3 ^= v0;                                               \
-		v2 += v1, v1 = BERTH_ROTL64(v1, 17), v1 ^= v2, v2 = BERTH_ROTL64(v2, 32);                    \
+#define BERTH_SIP_ROUND(v0, v1, v2, v3)                                                            \
+	do {                                                                                       \
+		v0 += v1, v1 = BERTH_ROTL64(v1, 13), v1 ^= v0, v0 = BERTH_ROTL64(v0, 32);          \
+		v2 += v3, v3 = BERTH_ROTL64(v3, 16), v3 ^= v2;                                     \
+		v0 += v3, v3 = BERTH_ROTL64(v3, 21), v3 ^= v0;                                     \
+		v2 += v1, v1 = BERTH_ROTL64(v1, 17), v1 ^= v2, v2 = BERTH_ROTL64(v2, 32);          \
 	} while (0)
 
 /* SipHash-2-4 of n words (n a compile-time constant) under the 128-bit key. */

@@ -31,9 +31,9 @@
 #include "policy.h"
 
 #define BERTH_LANE_MARKS 16u
-#define BERTH_LANE_DRAIN 16u	       /* resting ports that one take() may turn idle */
-#define BERTH_LANE_SWEEP_NS 4000u      /* pause after a sweep, for each parked port */
-#define BERTH_LANE_HEAL 16u	       /* takes for each parked port that is given another chance */
+#define BERTH_LANE_DRAIN 16u      /* resting ports that one take() may turn idle */
+#define BERTH_LANE_SWEEP_NS 4000u /* pause after a sweep, for each parked port */
+#define BERTH_LANE_HEAL 16u       /* takes for each parked port that is given another chance */
 
 struct berth_lane_mark {
 	uint64_t at_ns; /* the last release before pos */
@@ -160,7 +160,8 @@ BERTH_INLINE void berth_lane_drain_(struct berth_lane *l, uint64_t now_ns, uint6
  * out_from tells where the port came from; untouched on -1.
  */
 BERTH_INLINE int32_t berth_lane_take(struct berth_lane *l, const struct berth_portset *pool,
-				     const struct berth_lane_want *want, enum berth_lane_from *out_from)
+				     const struct berth_lane_want *want,
+				     enum berth_lane_from *out_from)
 {
 	enum berth_lane_from from;
 	int32_t port;
@@ -187,7 +188,8 @@ BERTH_INLINE int32_t berth_lane_take(struct berth_lane *l, const struct berth_po
 	} else {
 		if (want->now_ns >= l->sweep_ns) {
 			l->sweep_left = l->parked.count;
-			l->sweep_ns = want->now_ns + (uint64_t)l->parked.count * BERTH_LANE_SWEEP_NS;
+			l->sweep_ns =
+				want->now_ns + (uint64_t)l->parked.count * BERTH_LANE_SWEEP_NS;
 		}
 		if (!l->sweep_left || !l->parked.count)
 			return -1;
@@ -206,7 +208,8 @@ BERTH_INLINE int32_t berth_lane_take(struct berth_lane *l, const struct berth_po
  * Gives a port back: it rests. A port that the lane knew as idle or parked (it was assigned without the
  * lane) rests as well; one that rests already is left where it is. port must belong to the pool.
  */
-BERTH_INLINE void berth_lane_drop(struct berth_lane *l, uint32_t port, uint64_t now_ns, uint64_t rest_ns)
+BERTH_INLINE void berth_lane_drop(struct berth_lane *l, uint32_t port, uint64_t now_ns,
+				  uint64_t rest_ns)
 {
 	uint64_t *used = &l->used[(port >> 6) & 1023], bit = 1ULL << (port & 63);
 

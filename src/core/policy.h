@@ -14,13 +14,15 @@
 #include "portset.h"
 
 /* One row a policy: enumerator, name, what it does in one line (help, man page and docs use it). */
-#define BERTH_POLICIES(X)                                                                                    \
-	X(UNIFORM, "uniform", "every free port equally likely")                                              \
-	X(SEQUENTIAL, "sequential", "the port after the last one, from one counter")                         \
-	X(RANDOM, "random", "a random port, then the next free one (RFC 6056 algorithm 1)")                  \
-	X(HASH, "hash", "one counter, an offset for each destination (RFC 6056 algorithm 3)")                \
-	X(DOUBLE_HASH, "double-hash", "a table of counters, an offset each (RFC 6056 algorithm 4)")          \
-	X(RANDOM_INCREMENT, "random-increment", "one counter, random steps of 1 to 500 (RFC 6056 algorithm 5)") \
+#define BERTH_POLICIES(X)                                                                          \
+	X(UNIFORM, "uniform", "every free port equally likely")                                    \
+	X(SEQUENTIAL, "sequential", "the port after the last one, from one counter")               \
+	X(RANDOM, "random", "a random port, then the next free one (RFC 6056 algorithm 1)")        \
+	X(HASH, "hash", "one counter, an offset for each destination (RFC 6056 algorithm 3)")      \
+	X(DOUBLE_HASH, "double-hash",                                                              \
+	  "a table of counters, an offset each (RFC 6056 algorithm 4)")                            \
+	X(RANDOM_INCREMENT, "random-increment",                                                    \
+	  "one counter, random steps of 1 to 500 (RFC 6056 algorithm 5)")                          \
 	X(LONGEST_IDLE, "longest-idle", "never used first, then the one released longest ago")
 
 #define BERTH_POLICY_ENUM(id, name, text) BERTH_POLICY_##id,
@@ -50,7 +52,9 @@ BERTH_INLINE bool berth_policy_counts(enum berth_policy policy)
 /* By how much one choice advances the counter before it is read (random-increment) or after it (others). */
 BERTH_INLINE uint32_t berth_policy_step(enum berth_policy policy, uint32_t rnd)
 {
-	return policy == BERTH_POLICY_RANDOM_INCREMENT ? berth_below(rnd, BERTH_RANDOM_INCREMENT_N) + 1 : 1;
+	return policy == BERTH_POLICY_RANDOM_INCREMENT
+		       ? berth_below(rnd, BERTH_RANDOM_INCREMENT_N) + 1
+		       : 1;
 }
 
 /*
@@ -71,7 +75,8 @@ BERTH_INLINE uint32_t berth_policy_start(enum berth_policy policy, uint32_t num,
  * berth_policy_start() gave, below pool->count. -1 where nothing is free.
  */
 BERTH_INLINE int32_t berth_policy_pick(enum berth_policy policy, const struct berth_portset *pool,
-				       const struct berth_portset *free, uint32_t start, uint32_t rnd)
+				       const struct berth_portset *free, uint32_t start,
+				       uint32_t rnd)
 {
 	int32_t from;
 
@@ -90,7 +95,8 @@ BERTH_INLINE int32_t berth_policy_pick(enum berth_policy policy, const struct be
  * random-increment: the RFC's loop takes another random step for each port in use; here the next free
  * member is taken, so port and counter are the RFC's where the first try is free, and only there.
  */
-BERTH_INLINE uint32_t berth_policy_passed(const struct berth_portset *pool, uint32_t start, uint32_t port)
+BERTH_INLINE uint32_t berth_policy_passed(const struct berth_portset *pool, uint32_t start,
+					  uint32_t port)
 {
 	uint32_t rank = berth_portset_rank(pool, port);
 

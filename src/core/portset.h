@@ -156,7 +156,8 @@ BERTH_INLINE int32_t berth_portset_kth(const struct berth_portset *s, uint32_t k
 
 	if (k >= s->count)
 		return -1;
-	n = berth_ge64(k, (x >> 16) & 0xffff) + berth_ge64(k, (x >> 32) & 0xffff) + berth_ge64(k, x >> 48);
+	n = berth_ge64(k, (x >> 16) & 0xffff) + berth_ge64(k, (x >> 32) & 0xffff) +
+	    berth_ge64(k, x >> 48);
 	r = k - ((x >> (16 * n)) & 0xffff);
 	x = s->block[n & 3];
 	at = ((uint32_t)n & 3) << 2;

@@ -141,15 +141,15 @@ static int read_item(struct reader *rd, struct berth_portset *s)
 int berth_portset_parse(const char *text, struct berth_portset *s,
 			struct berth_range_error *out_error)
 {
-	struct reader rd = {text, 0, out_error};
+	struct reader rd = { text, 0, out_error };
 	int err;
 
-	*s = (struct berth_portset){0};
+	*s = (struct berth_portset){ 0 };
 	skip_spaces(&rd);
 	if (!text[rd.at])
 		return 0;
 	if (text[rd.at] == '!')
-		berth_portset_add_range(s, (struct berth_range){1, 65535});
+		berth_portset_add_range(s, (struct berth_range){ 1, 65535 });
 	for (;;) {
 		skip_spaces(&rd);
 		err = read_item(&rd, s);
@@ -189,7 +189,7 @@ static void put_number(struct writer *wr, uint32_t n)
 
 size_t berth_portset_format(const struct berth_portset *s, char *buf, size_t size)
 {
-	struct writer wr = {buf, size, 0};
+	struct writer wr = { buf, size, 0 };
 	int32_t first = berth_portset_next(s, 0);
 
 	while (first >= 0) {

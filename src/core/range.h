@@ -27,7 +27,7 @@ void berth_portset_remove_range(struct berth_portset *s, struct berth_range r);
 
 /* What is wrong with a text, and where. */
 struct berth_range_error {
-	size_t at;	  /* index of the character, at most the text's length */
+	size_t at;        /* index of the character, at most the text's length */
 	const char *what; /* constant text: "number expected", "range ends below its start", ... */
 };
 

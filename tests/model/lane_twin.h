@@ -55,12 +55,17 @@ static inline uint32_t twin_count(const struct twin *t, enum twin_state state)
 /* The first port in that state from a place on, going round; -1: none. */
 static inline int32_t twin_next(const struct twin *t, enum twin_state state, uint32_t from)
 {
+	int32_t lowest = -1;
 	uint32_t i;
 
-	for (i = 0; i < BERTH_PORTS; i++)
-		if (t->state[(from + i) & 65535] == state)
-			return (int32_t)((from + i) & 65535);
-	return -1;
+	for (i = 0; i < t->members; i++) {
+		if (t->state[t->member[i]] != state)
+			continue;
+		if (t->member[i] >= from)
+			return (int32_t)t->member[i];
+		lowest = lowest < 0 ? (int32_t)t->member[i] : lowest;
+	}
+	return lowest;
 }
 
 static inline void twin_unlist(struct twin *t, uint32_t n)
@@ -135,7 +140,8 @@ static inline int32_t twin_sweep(struct twin *t, uint64_t now_ns)
 }
 
 /* Lets the lane take and checks it; what is wrong, or NULL. out_port: what the lane returned. */
-static inline const char *twin_take(struct twin *t, struct berth_lane *l, const struct berth_portset *pool,
+static inline const char *twin_take(struct twin *t, struct berth_lane *l,
+				    const struct berth_portset *pool,
 				    const struct berth_lane_want *want, int32_t *out_port)
 {
 	uint32_t before = berth_lane_resting(l);
@@ -186,8 +192,8 @@ static inline void twin_park(struct twin *t, struct berth_lane *l, uint32_t port
 }
 
 /* Compares the whole lane; what is wrong, or NULL. */
-static inline const char *twin_compare(const struct twin *t, const struct berth_lane *l, uint64_t now_ns,
-				       uint64_t rest_ns)
+static inline const char *twin_compare(const struct twin *t, const struct berth_lane *l,
+				       uint64_t now_ns, uint64_t rest_ns)
 {
 	uint32_t p, i;
 
@@ -196,7 +202,8 @@ static inline const char *twin_compare(const struct twin *t, const struct berth_
 		    berth_lane_is_used(l, p) != (t->state[p] == TWIN_USED) ||
 		    berth_portset_has(&l->parked, p) != (t->state[p] == TWIN_PARKED))
 			return "a port is in another state";
-	if (l->idle.count != twin_count(t, TWIN_IDLE) || l->parked.count != twin_count(t, TWIN_PARKED))
+	if (l->idle.count != twin_count(t, TWIN_IDLE) ||
+	    l->parked.count != twin_count(t, TWIN_PARKED))
 		return "a count is wrong";
 	if (berth_lane_resting(l) != t->listed || l->rested - l->head > t->listed)
 		return "another number of ports rests";

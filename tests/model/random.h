@@ -32,8 +32,8 @@ static inline void random_begin(const char *name)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	random_state = given ? strtoull(given, NULL, 0) :
-			       (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	random_state = given ? strtoull(given, NULL, 0)
+			     : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	printf("%s: BERTH_SEED=%llu\n", name, (unsigned long long)random_state);
 }
 

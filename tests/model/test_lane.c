@@ -35,8 +35,8 @@ static void begin(uint32_t first, uint32_t stride, uint32_t ports)
 
 static int32_t take(enum berth_policy policy)
 {
-	struct berth_lane_want want = { policy, random_below(pool.count), (uint32_t)random64(), now_ns,
-					REST_NS };
+	struct berth_lane_want want = { policy, random_below(pool.count), (uint32_t)random64(),
+					now_ns, REST_NS };
 	int32_t port;
 
 	right(twin_take(&twin, &lane, &pool, &want, &port));
@@ -90,8 +90,8 @@ static void test_random_steps(void **state)
 	static const struct {
 		uint32_t first, stride, ports, steps;
 	} pools[] = {
-		{ 65535, 1, 1, 1500 },	  { 65535, 1, 2, 1500 },     { 40000, 1, 17, 4000 },
-		{ 1024, 77, 300, 6000 },  { 32768, 1, 3000, 3000 },  { 32768, 1, 28232, 500 },
+		{ 65535, 1, 1, 1500 },   { 65535, 1, 2, 1500 },    { 40000, 1, 17, 4000 },
+		{ 1024, 77, 300, 6000 }, { 32768, 1, 3000, 3000 }, { 32768, 1, 28232, 500 },
 		{ 0, 1, 65536, 250 },
 	};
 	uint32_t i, policy;
@@ -234,8 +234,9 @@ static void rest_none(struct berth_lane *l)
 
 static void test_sabotage(void **state)
 {
-	static void (*const damage[])(struct berth_lane *) = { swap_ring,   use_idle,  lose_idle, lose_used,
-							       lose_parked, lose_rest, rest_none };
+	static void (*const damage[])(struct berth_lane *) = { swap_ring, use_idle,    lose_idle,
+							       lose_used, lose_parked, lose_rest,
+							       rest_none };
 	static struct berth_lane good;
 	uint32_t i, round;
 
@@ -280,9 +281,12 @@ static void test_sabotage_of_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_steps),	cmocka_unit_test(test_full_ring),
-		cmocka_unit_test(test_releases_only),	cmocka_unit_test(test_late_clock),
-		cmocka_unit_test(test_sweep),		cmocka_unit_test(test_sabotage),
+		cmocka_unit_test(test_random_steps),
+		cmocka_unit_test(test_full_ring),
+		cmocka_unit_test(test_releases_only),
+		cmocka_unit_test(test_late_clock),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_sabotage),
 		cmocka_unit_test(test_sabotage_of_time),
 	};
 

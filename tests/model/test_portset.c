@@ -80,8 +80,8 @@ static void test_random_steps(void **state)
 
 static void test_edges(void **state)
 {
-	static const uint32_t ports[] = { 0, 1, 63, 64, 511, 512, 4095, 4096, 16383, 16384, 49151,
-					  49152, 65472, 65534, 65535 };
+	static const uint32_t ports[] = { 0,     1,     63,    64,    511,   512,   4095, 4096,
+					  16383, 16384, 49151, 49152, 65472, 65534, 65535 };
 	size_t i;
 	uint32_t p;
 
@@ -119,7 +119,8 @@ static void test_ranges(void **state)
 	memset(&set, 0, sizeof(set));
 	memset(&slow, 0, sizeof(slow));
 	for (i = 0; i < 2000; i++) {
-		uint16_t a = (uint16_t)random64(), b = (uint16_t)(a + random_below(1u << random_below(17)));
+		uint16_t a = (uint16_t)random64(),
+			 b = (uint16_t)(a + random_below(1u << random_below(17)));
 		struct berth_range r = { a < b ? a : b, a < b ? b : a };
 		bool in = random64() & 1;
 
@@ -185,10 +186,10 @@ static void skip_count(struct berth_portset *s, uint32_t p)
 
 static void test_sabotage(void **state)
 {
-	static void (*const damage[])(struct berth_portset *, uint32_t) = {
-		flip_leaf,  skip_mid,	skip_top,     extra_top, skip_part,
-		skip_group, skip_block, skip_quarter, skip_count
-	};
+	static void (*const damage[])(struct berth_portset *,
+				      uint32_t) = { flip_leaf,  skip_mid,     skip_top,
+						    extra_top,  skip_part,    skip_group,
+						    skip_block, skip_quarter, skip_count };
 	static struct berth_portset hurt;
 	uint32_t i, round, p;
 

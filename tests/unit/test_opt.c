@@ -47,8 +47,8 @@ static int set_verbose(void *into, const char *value, struct berth_why *why)
 }
 
 static const struct berth_opt opts[] = {
-	{ "ports", "SET", "1024-65535", "Ports to use. It's a set: see 'sets' [below] \\ here.", NULL,
-	  set_ports },
+	{ "ports", "SET", "1024-65535", "Ports to use. It's a set: see 'sets' [below] \\ here.",
+	  NULL, set_ports },
 	{ "policy", "NAME", "uniform", "How the next port is chosen.", "uniform|random|double-hash",
 	  set_policy },
 	{ "stats", "FILE", NULL, "Writes the counters there at the end.", NULL, set_stats },
@@ -67,7 +67,7 @@ static const struct berth_verb verbs[] = {
 };
 
 #define PARSE(into, why, ...)                                                                      \
-	berth_opt_parse(opts, (int)(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)),               \
+	berth_opt_parse(opts, (int)(sizeof((char *[]){ __VA_ARGS__ }) / sizeof(char *)),           \
 			(char *[]){ __VA_ARGS__ }, into, why)
 
 static void test_parse(void **state)
@@ -76,8 +76,9 @@ static void test_parse(void **state)
 	struct berth_why why = { "" };
 
 	(void)state;
-	assert_int_equal(PARSE(&got, &why, "run", "--ports", "1-2", "--policy=random", "--verbose", "--",
-			       "--stats"), 6);
+	assert_int_equal(PARSE(&got, &why, "run", "--ports", "1-2", "--policy=random", "--verbose",
+			       "--", "--stats"),
+			 6);
 	assert_string_equal(got.ports, "1-2");
 	assert_string_equal(got.policy, "random");
 	assert_int_equal(got.verbose, 1);
@@ -100,20 +101,26 @@ static void test_refusals(void **state)
 		int code;
 		const char *text;
 	} rows[] = {
-		{ { "run", "--polcy", "random" }, -EINVAL,
+		{ { "run", "--polcy", "random" },
+		  -EINVAL,
 		  "--polcy: no such option; did you mean --policy?" },
 		{ { "run", "--opts=1" }, -EINVAL, "--opts: no such option; did you mean --ports?" },
 		{ { "run", "--verb" }, -EINVAL, "--verb: no such option; did you mean --verbose?" },
-		{ { "run", "--zebra" }, -EINVAL, "--zebra: no such option; --help shows all of them" },
+		{ { "run", "--zebra" },
+		  -EINVAL,
+		  "--zebra: no such option; --help shows all of them" },
 		{ { "run", "-v" }, -EINVAL, "-v: no such option; --help shows all of them" },
 		{ { "run", "-stats" }, -EINVAL, "-stats: no such option; did you mean --stats?" },
 		{ { "run", "--ports" }, -EINVAL, "--ports: SET is missing; write --ports SET" },
-		{ { "run", "--ports", "--verbose" }, -EINVAL,
+		{ { "run", "--ports", "--verbose" },
+		  -EINVAL,
 		  "--ports: SET is missing before '--verbose'; write --ports=--verbose if it is meant" },
 		{ { "run", "--verbose=2" }, -EINVAL, "--verbose: takes no value; leave '=2' out" },
-		{ { "run", "--policy", "unifrom" }, -EINVAL,
-		  "--policy unifrom: not one of uniform, random, double-hash; did you mean uniform?" },
-		{ { "run", "--policy", "fifo" }, -EINVAL,
+		{ { "run", "--policy", "uniformm" },
+		  -EINVAL,
+		  "--policy uniformm: not one of uniform, random, double-hash; did you mean uniform?" },
+		{ { "run", "--policy", "fifo" },
+		  -EINVAL,
 		  "--policy 'fifo': no such NAME; choose one of uniform, random, double-hash" },
 		{ { "run", "--ports=bad" }, -ERANGE, "--ports bad: refused" },
 	};
@@ -174,9 +181,11 @@ static void test_help(void **state)
 
 	(void)state;
 	printed(&text, print_help);
-	assert_non_null(strstr(text, "Usage: berth run [OPTION...] -- PROGRAM [ARG...]\n\nRuns a program."));
+	assert_non_null(strstr(
+		text, "Usage: berth run [OPTION...] -- PROGRAM [ARG...]\n\nRuns a program."));
 	assert_non_null(strstr(text, "One of: uniform, random,"));
-	assert_non_null(strstr(text, "  --an-option-with-a-long-name DIR\n                          Long."));
+	assert_non_null(strstr(
+		text, "  --an-option-with-a-long-name DIR\n                          Long."));
 	for (i = 0; opts[i].name; i++)
 		assert_non_null(strstr(text, opts[i].name));
 	assert_true(longest_line(text) <= 79);
@@ -230,7 +239,8 @@ static void check_syntax(const char *name)
 
 	shell = name;
 	printed(&text, print_completion);
-	snprintf(command, sizeof(command), "%s -n %s", name, strcmp(name, "fish") ? "" : "/dev/stdin");
+	snprintf(command, sizeof(command), "%s -n %s", name,
+		 strcmp(name, "fish") ? "" : "/dev/stdin");
 	status = feed(command, text);
 	if (status == 127) {
 		print_message("skipped: %s is not installed\n", name);
@@ -259,10 +269,12 @@ static void bash_completes(const char *script, const char *words, const char *ex
 {
 	berth_auto_free char *text = NULL;
 
-	assert_true(asprintf(&text,
-			     "set -u\n%s\nCOMP_WORDS=(%s)\nCOMP_CWORD=$((${#COMP_WORDS[@]}-1))\n_berth\n"
-			     "got=\"${COMPREPLY[*]:-}\"\n[[ $got == '%s' ]] || { echo \"%s: $got\"; exit 1; }\n",
-			     script, words, expected, words) > 0);
+	assert_true(
+		asprintf(
+			&text,
+			"set -u\n%s\nCOMP_WORDS=(%s)\nCOMP_CWORD=$((${#COMP_WORDS[@]}-1))\n_berth\n"
+			"got=\"${COMPREPLY[*]:-}\"\n[[ $got == '%s' ]] || { echo \"%s: $got\"; exit 1; }\n",
+			script, words, expected, words) > 0);
 	assert_int_equal(feed("bash", text), 0);
 }
 

@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Builds the fuzz targets into $BUILD and runs each one: fuzz.sh [SECONDS]. Status 1 where one finds something.
+set -eu
+seconds=${1:-30}
+build=${BUILD:-build-fuzz}
+root=$(cd "$(dirname "$0")/.." && pwd)
+cc=${FUZZ_CC:-clang-14}
+mkdir -p "$build"
+build=$(cd "$build" && pwd)
+status=0
+for target in range opt lane; do
+  mkdir -p "$build/corpus/$target" "$build/findings"
+  (cd "$root" && "$cc" -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
+    -fno-sanitize-recover=all -I. "fuzz/fuzz_$target.c" src/core/range.c src/base/opt.c src/base/why.c \
+    -o "$build/fuzz_$target")
+  echo "$target: $seconds s"
+  if ! "$build/fuzz_$target" -max_total_time="$seconds" -timeout=10 -max_len=4096 -verbosity=0 \
+    -print_final_stats=1 -artifact_prefix="$build/findings/$target-" \
+    "$build/corpus/$target" "$root/fuzz/corpus/$target" 2>"$build/$target.log"; then
+    tail -n 40 "$build/$target.log"
+    echo "$target: found something; the input is in $build/findings"
+    status=1
+  fi
+  grep -E 'number_of_executed_units|average_exec_per_sec' "$build/$target.log" || true
+done
+exit $status
