@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/sources.sh
 need mandoc
-page=$(mktemp)
+page=$(mktemp --suffix=.1)
 trap 'rm -f "$page"' EXIT
 "${BERTH:-build/src/cli/berth}" man >"$page"
 [ -s "$page" ] || {

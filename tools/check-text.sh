@@ -47,7 +47,7 @@ report "no newline at the end" < <(
 )
 # Directories of one machine and hosts of package registries. The brackets keep this line from matching itself.
 report "names one machine or a registry" < <(
-  grep -nHE '/(wor[k]|hom[e]|User[s])/|registry\.npmj[s]|pypi\.or[g]|pythonhoste[d]|crates\.i[o]|deb\.debia[n]|proxy\.golan[g]|artifactor[y]' \
+  grep -nHE '/(wor[k]|hom[e]|User[s])/|registry\.npmj[s]|pypi\.or[g]|pythonhoste[d]|crates\.i[o]|deb\.d[e]bian|proxy\.golan[g]|artifactor[y]' \
     -- "${files[@]}"
 )
 if command -v codespell >/dev/null; then

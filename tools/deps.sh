@@ -23,6 +23,8 @@ build | libcap-dev       | lib:libcap      | reads capabilities
 build | libjansson-dev   | lib:jansson     | writes JSON
 build | libmnl-dev       | lib:libmnl      | speaks netlink
 build | iproute2         | cmd:ip          | makes the network namespaces of make run
+build | procps           | cmd:sysctl      | sets sysctls in network namespaces
+build | util-linux       | cmd:unshare,nsenter | enters them
 build | python3          | cmd:python3     | measures and draws in make run, reads test logs
 build | librsvg2-bin     | cmd:rsvg-convert | makes the PNG of the plot
 tests | libcmocka-dev    | lib:cmocka      | unit and model tests
@@ -35,8 +37,6 @@ tests | dnsmasq-base     | cmd:dnsmasq     | a UDP server under test
 tests | bind9-dnsutils   | cmd:dig         | a UDP client under test
 tests | jq               | cmd:jq          | reads JSON in system tests
 tests | libcap2-bin      | cmd:capsh       | drops capabilities in system tests
-tests | util-linux       | cmd:unshare,setpriv | enters namespaces, changes user in system tests
-tests | procps           | cmd:sysctl      | sets sysctls in network namespaces
 tests | clang-format-14  | cmd:clang-format-14 | checks the form of the sources
 tests | shellcheck       | cmd:shellcheck  | checks the shell scripts
 tests | codespell        | cmd:codespell   | checks the spelling

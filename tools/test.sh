@@ -5,17 +5,17 @@
 # Prints each skipped case with its reason and each failed one with its output. The last line is
 # "N passed, N failed, N skipped"; the exit status is 0 where none failed and at least one passed.
 #
-#   meson tests     unit and model tests; those that speak TAP (cmocka) count by case, others are one case
-#   tests/facts     programs in BUILD/tests/facts that meson does not run itself: 0 good, 77 skipped, reason on stdout
-#   tests/system    *.bats, by case
-#   tools/check-*   one case each: 0 good, 77 skipped
+#   checks   tools/check-*.sh: one case each; exit status 77 skips, the last line of stdout is the reason
+#   meson    unit, model and facts: those that speak TAP (cmocka) count by case, others are one case, as above
+#   system   tests/system/*.bats, by case
 #
-# BERTH_TEST_ONLY=meson|facts|system|checks runs one kind, BERTH_TEST_FILTER=REGEX only files that match.
+# BERTH_TEST_ONLY=checks|meson|system runs one kind, BERTH_TEST_FILTER=REGEX only what has such a name.
 set -u
 
 cd "$(dirname "$0")/.." || exit 2
 build=$(realpath -m "${BUILD:-build}")
 file_limit_s=${BERTH_TEST_FILE_LIMIT:-180}
+meson_limit_s=300
 deadline=$((SECONDS + ${BERTH_TEST_LIMIT:-590}))
 only=${BERTH_TEST_ONLY:-}
 filter=${BERTH_TEST_FILTER:-.}
@@ -24,22 +24,24 @@ export BUILD=$build BERTH=$build/src/cli/berth
 # The file that PASS, FAIL and SKIP lines are counted from, and the output of what ran last.
 results=$(mktemp) || exit 2
 output=$(mktemp) || exit 2
+table=$(mktemp) || exit 2
 child=
 # Invoked by the trap below.
 # shellcheck disable=SC2317
 clean_up()
 {
   [ -z "$child" ] || kill -TERM "$child" 2>/dev/null
-  rm -f "$results" "$output"
+  rm -f "$results" "$output" "$table"
 }
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# wanted KIND [NAME]
 wanted()
 {
   [ -z "$only" ] || [ "$only" = "$1" ] || return 1
-  [[ ${2:-} =~ $filter ]]
+  [ $# = 1 ] || [[ $2 =~ $filter ]]
 }
 
 pass()
@@ -121,7 +123,7 @@ time_left()
   echo $((left < file_limit_s ? left : file_limit_s))
 }
 
-# Runs a command into $output under its limit; sets status (124: timed out) and took.
+# Runs a command into $output under its limit; sets status (124, 137: timed out) and took.
 run_limited()
 {
   local began=$SECONDS limit
@@ -150,63 +152,65 @@ run_case()
   case $status in
   0) pass "$name" ;;
   77) skip "$name" "$(tail -n 1 "$output")" ;;
-  124) fail "$name" "no end after $took s" <"$output" ;;
+  124 | 137) fail "$name" "no end after $took s" <"$output" ;;
   *) fail "$name" "exit status $status" <"$output" ;;
   esac
 }
 
 run_meson()
 {
-  local log=$build/meson-logs/testlog.json
+  local log=$build/meson-logs/testlog.json names
 
+  meson test -C "$build" --no-rebuild --list >"$table" 2>"$output" || {
+    fail "meson test" "cannot list the tests" <"$output"
+    return
+  }
+  # "project:suite / name", without a suite "name": meson takes the name.
+  mapfile -t names < <(grep -E "$filter" "$table" | sed 's|.* / ||')
+  [ ${#names[@]} -gt 0 ] || return
   rm -f "$log"
-  CMOCKA_MESSAGE_OUTPUT=TAP run_limited meson test -C "$build" --no-rebuild --no-stdsplit
-  if [ ! -s "$log" ]; then
-    grep -q 'No tests defined' "$output" || fail "meson test" "left no log" <"$output"
+  file_limit_s=$meson_limit_s CMOCKA_MESSAGE_OUTPUT=TAP \
+    run_limited meson test -C "$build" --no-rebuild --no-stdsplit "${names[@]}"
+  [[ $status != @(124|137) ]] || fail "meson test" "no end after $took s" <"$output"
+  [ -s "$log" ] || {
+    fail "meson test" "left no log" <"$output"
+    return
+  }
+  # A test's output goes to a file of its own, its verdict to the table.
+  if ! python3 tools/testlog.py "$log" "$build/meson-logs" >"$table" 2>"$output"; then
+    fail "meson test" "its log cannot be read" <"$output"
     return
   fi
-  [ "$status" != 124 ] || fail "meson test" "no end after $took s" <"$output"
-  # One JSON object each line. A test's output goes to a file of its own, its verdict to stdout.
   while IFS=$'\t' read -r verdict code name file; do
-    case $verdict in
-    OK | EXPECTEDFAIL)
-      if is_tap "$file"; then
-        count_tap "$name" <"$file"
-      else
-        pass "$name"
-      fi
-      ;;
-    SKIP) skip "$name" "$(tail -n 1 "$file")" ;;
-    *)
-      if is_tap "$file" && [ "$verdict" = FAIL ] && grep -q '^not ok' "$file"; then
-        count_tap "$name" <"$file"
-      else
-        fail "$name" "$verdict, exit status $code" <"$file"
-      fi
-      ;;
-    esac
-  done < <(python3 tools/testlog.py "$log" "$build/meson-logs")
+    count_meson
+  done <"$table"
+}
+
+# One test of meson, from the row just read.
+count_meson()
+{
+  case $verdict in
+  OK | EXPECTEDFAIL)
+    if is_tap "$file"; then
+      count_tap "$name" <"$file"
+    else
+      pass "$name"
+    fi
+    ;;
+  SKIP) skip "$name" "$(tail -n 1 "$file")" ;;
+  *)
+    if is_tap "$file" && [ "$verdict" = FAIL ] && grep -q '^not ok' "$file"; then
+      count_tap "$name" <"$file"
+    else
+      fail "$name" "$verdict, exit status $code" <"$file"
+    fi
+    ;;
+  esac
 }
 
 is_tap()
 {
   grep -qE '^1\.\.[0-9]+' "$1"
-}
-
-run_facts()
-{
-  local registered program
-
-  registered=$(meson introspect --tests "$build" | python3 -c '
-import json, sys
-for test in json.load(sys.stdin):
-    print(test["cmd"][0])')
-  for program in "$build"/tests/facts/*; do
-    if [ ! -f "$program" ] || [ ! -x "$program" ] || grep -qxF "$program" <<<"$registered"; then
-      continue
-    fi
-    wanted facts "$program" && run_case "facts/${program##*/}" "$program"
-  done
 }
 
 run_system()
@@ -221,7 +225,7 @@ run_system()
       continue
     fi
     run_limited bats --tap "$file"
-    if [ $status = 124 ]; then
+    if [[ $status = @(124|137) ]]; then
       echo "(stopped after $took s)" >>"$output"
     fi
     count_tap "$file" <"$output"
@@ -242,10 +246,9 @@ run_checks()
   echo "test: $build has not been built; run make" >&2
   exit 2
 }
-wanted checks . && run_checks
-wanted meson . && run_meson
-wanted facts . && run_facts
-wanted system . && run_system
+wanted checks && run_checks
+wanted meson && run_meson
+wanted system && run_system
 
 count()
 {

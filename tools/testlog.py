@@ -14,7 +14,8 @@ def main(log, directory):
     with open(log, encoding="utf-8") as lines:
         for line in lines:
             test = json.loads(line)
-            name = re.sub(r"\s+", " ", test["name"].split(" / ")[-1])
+            # "project:suite / name", without a suite "name"
+            name = test["name"].split(":", 1)[-1].replace(" / ", "/")
             path = os.path.join(directory, "test-" + re.sub(r"\W+", "-", name) + ".txt")
             with open(path, "w", encoding="utf-8") as out:
                 out.write(test.get("stdout") or "")

@@ -550,7 +550,7 @@ static const struct row rows[] = {
 	{ .name = "bpf()", .need = BERTH_NEED_BPF, .find = find_bpf_call, .cost = COST_NO_BPF,
 	 .remedy = REMEDY_KERNEL },
 	{ .name = "shared lanes", .need = BERTH_NEED_USEFUL, .find = find_sharing,
-	 .cost = "two runs on one pool do not know of each other's ports and probe more",
+	 .cost = "a second run beside another one cannot share its lanes",
 	 .remedy = "run as root; a run opens the maps of another by their ids" },
 	{ .name = "lockdown", .need = BERTH_NEED_USEFUL, .find = find_lockdown,
 	 .cost = "the kernel may refuse BPF programs that read its memory",
