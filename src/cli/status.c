@@ -4,10 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include <bpf/bpf.h>
 #include <jansson.h>
 
-#include "src/base/auto.h"
 #include "src/cli/cli.h"
 #include "src/kernel/assign.h"
 #include "src/kernel/cgroup.h"
@@ -42,12 +40,9 @@ static const char *const verdict_name[] = {
 /* False where the counters cannot be read: another user's, or gone. */
 static bool read_counters(const struct berth_run *run, uint64_t v[BERTH_VERDICT_COUNT])
 {
-	berth_auto_fd int fd = -1;
+	uint32_t id = run->map_ids[BERTH_SHARED_MAP_COUNT];
 
-	if (!run->map_ids[BERTH_SHARED_MAP_COUNT])
-		return false;
-	fd = bpf_map_get_fd_by_id(run->map_ids[BERTH_SHARED_MAP_COUNT]);
-	return fd >= 0 && !berth_assign_read(fd, v);
+	return id && !berth_assign_read_id(id, v);
 }
 
 static void row_json(const struct berth_run *run, const char *state, const uint64_t *v)

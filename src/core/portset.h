@@ -51,13 +51,17 @@ BERTH_INLINE void berth_portset_count_(struct berth_portset *s, uint32_t w, uint
 {
 	uint64_t after = (BERTH_ONES16 << 16) * times, all = BERTH_ONES16 * times;
 	uint32_t b = w >> 6, g = w >> 3;
-	/* A node of eight takes two words: where the lane is in the low one, all of the high one is behind. */
-	uint64_t g_high = -(uint64_t)((g >> 2) & 1), w_high = -(uint64_t)((w >> 2) & 1);
+	/*
+	 * A node of eight takes two words: where the lane is in the low one, all of the high one is behind.
+	 * Factors of 0 and 1, not masks: the verifier of Linux 6.18 forks at a mask of 0 or all ones.
+	 */
+	uint64_t g_high = (g >> 2) & 1, w_high = (w >> 2) & 1;
+	uint64_t g_after = after << (16 * (g & 3)), w_after = after << (16 * (w & 3));
 
-	s->part[(w >> 3) * 2] += (after << (16 * (w & 3))) & ~w_high;
-	s->part[(w >> 3) * 2 + 1] += (w_high & (after << (16 * (w & 3)))) | (all & ~w_high);
-	s->group[b * 2] += (after << (16 * (g & 3))) & ~g_high;
-	s->group[b * 2 + 1] += (g_high & (after << (16 * (g & 3)))) | (all & ~g_high);
+	s->part[(w >> 3) * 2] += w_after * (1 - w_high);
+	s->part[(w >> 3) * 2 + 1] += w_after * w_high + all * (1 - w_high);
+	s->group[b * 2] += g_after * (1 - g_high);
+	s->group[b * 2 + 1] += g_after * g_high + all * (1 - g_high);
 	s->block[b >> 2] += after << (16 * (b & 3));
 	s->quarter += after << (16 * (b >> 2));
 	s->count += (uint32_t)times;
@@ -87,9 +91,9 @@ BERTH_INLINE bool berth_portset_remove(struct berth_portset *s, uint32_t port)
 	if (!(s->leaf[w] & bit))
 		return false;
 	s->leaf[w] = x;
-	y = s->mid[b] & ~((~berth_mask64(x) & 1) << (w & 63));
+	y = s->mid[b] & ~((berth_mask64(x) + 1) << (w & 63));
 	s->mid[b] = y;
-	s->top &= ~((uint32_t)(~berth_mask64(y) & 1) << b);
+	s->top &= ~((uint32_t)(berth_mask64(y) + 1) << b);
 	berth_portset_count_(s, w, -1ULL);
 	return true;
 }

@@ -9,11 +9,14 @@
 #include "src/kernel/assign.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -29,6 +32,8 @@
 #endif
 
 #define SLABS_AT_START_MAX 8u
+#define SLABS_BEFORE_RECLAIM 8u
+#define LANE_IDLE_S 60u
 #define SLOTS_SPARE 4u /* lanes that must be at hand before a run asks for more */
 #define DOUBLE_HASH_COUNTERS 65536u /* as many as Linux has: RFC 6056 section 3.3.4 shows 10 */
 
@@ -148,18 +153,63 @@ static int add_slab(struct berth_assign *a)
 	return 0;
 }
 
+static bool is_short(const struct berth_assign *a)
+{
+	return __atomic_load_n(&a->shared->lanes, __ATOMIC_RELAXED) + SLOTS_SPARE >
+	       a->shared->slabs * BERTH_SLAB_LANES;
+}
+
+/*
+ * Takes one lane out where it was not used lately. BPF_F_LOCK writes under the lane's own lock, and whoever
+ * waited for that sees the slot dead; whoever looks the lane up later finds none.
+ */
+static bool retire(int lanes, const struct berth_lane_key *key, uint32_t now_s, uint32_t *out_slot)
+{
+	struct berth_lane_slot slot, dead = { .slot = BERTH_SLOT_DEAD };
+
+	if (bpf_map_lookup_elem(lanes, key, &slot) || now_s - slot.used_s < LANE_IDLE_S)
+		return false;
+	if (bpf_map_update_elem(lanes, key, &dead, BPF_F_LOCK | BPF_EXIST) || bpf_map_delete_elem(lanes, key))
+		return false;
+	*out_slot = slot.slot;
+	return true;
+}
+
+/* Gives the memory of lanes that nobody used for a minute to others. A lane is a hint: it can be lost. */
+static void reclaim(struct berth_assign *a)
+{
+	int lanes = bpf_map__fd(a->skel->maps.lanes), slots = bpf_map__fd(a->skel->maps.slots);
+	static uint32_t freed[BERTH_LANES_MAX];
+	struct berth_lane_key key, next;
+	struct timespec now;
+	uint32_t n = 0, i;
+	int more;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	more = !bpf_map_get_next_key(lanes, NULL, &next);
+	while (more && n < BERTH_LANES_MAX) {
+		key = next;
+		more = !bpf_map_get_next_key(lanes, &key, &next);
+		n += retire(lanes, &key, (uint32_t)now.tv_sec, &freed[n]);
+	}
+	/* A program may still hold a lane's memory from before: wait until none runs that began earlier. */
+	if (n && syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		n = 0;
+	for (i = 0; i < n; i++)
+		bpf_map_update_elem(slots, NULL, &freed[i], BPF_ANY);
+	__atomic_sub_fetch(&a->shared->lanes, n, __ATOMIC_RELAXED);
+}
+
 int berth_assign_grow(struct berth_assign *a)
 {
-	int err;
+	int err = 0;
 
 	ring_buffer__consume(a->ring);
-	while (__atomic_load_n(&a->shared->lanes, __ATOMIC_RELAXED) + SLOTS_SPARE >
-	       a->shared->slabs * BERTH_SLAB_LANES) {
+	if (is_short(a) && a->shared->slabs >= SLABS_BEFORE_RECLAIM)
+		reclaim(a);
+	while (!err && is_short(a))
 		err = add_slab(a);
-		if (err)
-			return err;
-	}
-	return 0;
+	return err;
 }
 
 static int ignore_event(void *ctx, void *data, size_t size)
@@ -321,6 +371,13 @@ int berth_assign_read(int map_fd, uint64_t out_verdicts[BERTH_VERDICT_COUNT])
 		for (i = 0; i < BERTH_VERDICT_COUNT; i++)
 			out_verdicts[i] += v[cpu * BERTH_VERDICT_COUNT + i];
 	return 0;
+}
+
+int berth_assign_read_id(uint32_t map_id, uint64_t out_verdicts[BERTH_VERDICT_COUNT])
+{
+	berth_auto_fd int fd = bpf_map_get_fd_by_id(map_id);
+
+	return fd < 0 ? -errno : berth_assign_read(fd, out_verdicts);
 }
 
 void berth_assign_close(struct berth_assign *a)

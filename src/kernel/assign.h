@@ -54,13 +54,17 @@ int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_ke
 int berth_assign_event_fd(const struct berth_assign *a);
 
 /*
- * Makes room for more lanes where little is left. The caller holds the lock of the run registry.
- * Returns 0 or -errno; without memory the programs go on with random probes.
+ * Makes room for more lanes where little is left: first of lanes that nobody used for a minute, then of
+ * new memory. The caller holds the lock of the run registry.
+ * Returns 0 or -errno; without memory the programs go on with one port after the other.
  */
 int berth_assign_grow(struct berth_assign *a);
 
-/* Sums of the counters over all CPUs. map_fd: of this run, or of another by its id. 0 or -errno. */
+/* Sums of the counters in a map over all CPUs. 0 or -errno. */
 int berth_assign_read(int map_fd, uint64_t out_verdicts[BERTH_VERDICT_COUNT]);
+
+/* As berth_assign_read(), of any run: the kernel's id of its counters' map. Needs CAP_SYS_ADMIN. */
+int berth_assign_read_id(uint32_t map_id, uint64_t out_verdicts[BERTH_VERDICT_COUNT]);
 
 /* The counters' map of this run. Borrowed. */
 int berth_assign_counters_fd(const struct berth_assign *a);

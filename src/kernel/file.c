@@ -9,6 +9,8 @@
 #include "src/base/auto.h"
 
 #define FILE_MAX (1u << 20)
+/* At once, since a sysctl that is a bitmap gives nothing at a later offset: 32,768 lone ports fit. */
+#define PIECE (1u << 18)
 
 int berth_file_read(const char *path, char **out_text)
 {
@@ -20,13 +22,13 @@ int berth_file_read(const char *path, char **out_text)
 	if (fd < 0)
 		return -errno;
 	do {
-		if (room - have < 4096) {
-			char *more = realloc(text, room + 16384);
+		if (room - have < PIECE) {
+			char *more = realloc(text, room + PIECE + 1);
 
 			if (!more)
 				return -ENOMEM;
 			text = more;
-			room += 16384;
+			room += PIECE + 1;
 		}
 		n = read(fd, text + have, room - have - 1);
 		if (n < 0)
