@@ -44,24 +44,42 @@ BERTH_INLINE bool berth_portset_has(const struct berth_portset *s, uint32_t port
 }
 
 /*
- * Adds times (1 or -1, modulo 2^64) to every count behind leaf w. Sums borrow and carry only within a
- * lane: none is ever below 0 or above 49,152.
+ * Adds times (modulo 2^64: -1 takes away) to the sums behind lane at of a node of eight, low word first.
+ * Sums carry only within a lane: none is ever below 0 or above 49,152.
  */
+BERTH_INLINE void berth_portset_behind8_(uint64_t *node, uint32_t at, uint64_t times)
+{
+#ifdef __bpf__
+	/* Factors of 0 and 1, not masks: the verifier of Linux 6.18 forks at a mask of 0 or all ones. */
+	uint64_t after = ((BERTH_ONES16 << 16) << (16 * (at & 3))) * times, high = (at >> 2) & 1;
+
+	node[0] += after * (1 - high);
+	node[1] += after * high + (BERTH_ONES16 * times) * (1 - high);
+#else
+	static const uint64_t behind[8][2] = {
+		{ BERTH_ONES16 << 16, BERTH_ONES16 },
+		{ BERTH_ONES16 << 32, BERTH_ONES16 },
+		{ BERTH_ONES16 << 48, BERTH_ONES16 },
+		{ 0, BERTH_ONES16 },
+		{ 0, BERTH_ONES16 << 16 },
+		{ 0, BERTH_ONES16 << 32 },
+		{ 0, BERTH_ONES16 << 48 },
+		{ 0, 0 },
+	};
+
+	node[0] += behind[at][0] * times;
+	node[1] += behind[at][1] * times;
+#endif
+}
+
+/* Adds times to every sum behind leaf w, and to the size. */
 BERTH_INLINE void berth_portset_count_(struct berth_portset *s, uint32_t w, uint64_t times)
 {
-	uint64_t after = (BERTH_ONES16 << 16) * times, all = BERTH_ONES16 * times;
+	uint64_t after = (BERTH_ONES16 << 16) * times;
 	uint32_t b = w >> 6, g = w >> 3;
-	/*
-	 * A node of eight takes two words: where the lane is in the low one, all of the high one is behind.
-	 * Factors of 0 and 1, not masks: the verifier of Linux 6.18 forks at a mask of 0 or all ones.
-	 */
-	uint64_t g_high = (g >> 2) & 1, w_high = (w >> 2) & 1;
-	uint64_t g_after = after << (16 * (g & 3)), w_after = after << (16 * (w & 3));
 
-	s->part[(w >> 3) * 2] += w_after * (1 - w_high);
-	s->part[(w >> 3) * 2 + 1] += w_after * w_high + all * (1 - w_high);
-	s->group[b * 2] += g_after * (1 - g_high);
-	s->group[b * 2 + 1] += g_after * g_high + all * (1 - g_high);
+	berth_portset_behind8_(&s->part[g * 2], w & 7, times);
+	berth_portset_behind8_(&s->group[b * 2], g & 7, times);
 	s->block[b >> 2] += after << (16 * (b & 3));
 	s->quarter += after << (16 * (b >> 2));
 	s->count += (uint32_t)times;
