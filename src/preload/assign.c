@@ -98,8 +98,10 @@ static void fill_want(const struct search *s, struct berth_lane_want *want, uint
 /* Counts the candidates that the loop of the RFC would have passed over, and the one it took. */
 static void advance(uint32_t *counter, uint32_t start, uint16_t port)
 {
+	uint32_t passed = counter ? berth_policy_passed(&berth_share->pool, start, port) : 0;
+
 	if (counter)
-		__atomic_fetch_add(counter, berth_policy_passed(&berth_share->pool, start, port) + 1,
+		__atomic_fetch_add(counter, passed + berth_policy_step(berth_share->config.policy, 0),
 				   __ATOMIC_RELAXED);
 }
 
