@@ -10,7 +10,7 @@
 #ifndef BERTH_ABI_PRELOAD_H
 #define BERTH_ABI_PRELOAD_H
 
-#include "assign.h"
+#include "abi/assign.h"
 
 #define BERTH_PRELOAD_ABI 1u
 #define BERTH_PRELOAD_MAGIC 0x6265727468706c31ULL

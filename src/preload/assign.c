@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Chooses source address and port for one socket and makes the program's call with them. */
-#include "assign.h"
+#include "src/preload/assign.h"
 
 #include <netinet/in.h>
 
-#include "../core/hash.h"
-#include "addr.h"
-#include "note.h"
-#include "share.h"
-#include "sys.h"
+#include "src/core/hash.h"
+#include "src/preload/addr.h"
+#include "src/preload/note.h"
+#include "src/preload/share.h"
+#include "src/preload/sys.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51

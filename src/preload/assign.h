@@ -21,7 +21,7 @@
 #ifndef BERTH_PRELOAD_ASSIGN_H
 #define BERTH_PRELOAD_ASSIGN_H
 
-#include "probe.h"
+#include "src/preload/probe.h"
 
 struct berth_ask {
 	/* Given. tuple.src is the address that the program chose (zeros: none); dst is zeros for bind_only. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Runs a program under the preload shim: the shared file, the environment, and who can be preloaded. */
-#include "launch.h"
+#include "src/preload/launch.h"
 
 #include <dirent.h>
 #include <elf.h>
@@ -20,7 +20,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "../base/auto.h"
+#include "src/base/auto.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
@@ -53,7 +53,7 @@ static bool starts_with(const char *text, const char *prefix)
 static void sweep_file(int dir_fd, const char *name)
 {
 	struct stat st;
-	berth_auto_fd fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	berth_auto_fd int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
 		return;
@@ -80,7 +80,7 @@ static void sweep(const char *dir)
  */
 static int make_file(const char *dir, uint64_t size, struct berth_preload *out)
 {
-	berth_auto_fd fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	berth_auto_fd int fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	char self[64];
 	uint32_t i;
 
@@ -108,7 +108,7 @@ static int make_file(const char *dir, uint64_t size, struct berth_preload *out)
 
 static void read_range(struct berth_preload_file *f)
 {
-	berth_auto_file *in = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	berth_auto_file FILE *in = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	unsigned int first = 32768, last = 60999;
 
 	if (in && fscanf(in, "%u %u", &first, &last) != 2)
@@ -119,7 +119,7 @@ static void read_range(struct berth_preload_file *f)
 /* What the kernel can do for us, and which namespace this is. */
 static void ask_kernel(struct berth_preload_file *f)
 {
-	berth_auto_fd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	berth_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(f->config.netns);
 	uint32_t one_port = f->range;
 
@@ -372,7 +372,7 @@ static const char *base_name(const char *path)
 /* The loader of this process: the shim was built for the same one. */
 static void own_interpreter(char out[PATH_MAX])
 {
-	berth_auto_fd fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	berth_auto_fd int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	ElfW(Ehdr) h;
 
 	out[0] = '\0';
@@ -384,7 +384,7 @@ static int check_elf(int fd, const char *path, const ElfW(Ehdr) *h, struct berth
 {
 	const int class = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
 	char theirs[PATH_MAX], ours[PATH_MAX];
-	berth_auto_fd self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	berth_auto_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	ElfW(Ehdr) own;
 
 	if (self < 0 || read_at(self, &own, sizeof(own), 0) != sizeof(own))
@@ -435,7 +435,7 @@ static int check_script(char *line, const char *path, int depth, struct berth_wh
 
 static int check(const char *path, int depth, struct berth_why *why)
 {
-	berth_auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	berth_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	union {
 		ElfW(Ehdr) h;
 		char text[PATH_MAX];

@@ -12,8 +12,8 @@
 
 #include <limits.h>
 
-#include "../../abi/preload.h"
-#include "../base/why.h"
+#include "abi/preload.h"
+#include "src/base/why.h"
 
 struct berth_preload {
 	char path[128];		/* the shared file */

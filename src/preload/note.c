@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What this process remembers of a descriptor that berth gave a port. */
-#include "note.h"
+#include "src/preload/note.h"
 
-#include "sys.h"
+#include "src/preload/sys.h"
 
 /* what: pid << 32 | port << 16 | flags; 0: no note. */
 static struct {

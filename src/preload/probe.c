@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Questions to the kernel: is a tuple in use, may a TIME_WAIT be taken, which source does a route yield. */
-#include "probe.h"
+#include "src/preload/probe.h"
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -10,9 +10,9 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "addr.h"
-#include "share.h"
-#include "sys.h"
+#include "src/preload/addr.h"
+#include "src/preload/share.h"
+#include "src/preload/sys.h"
 
 #ifndef TCP_FASTOPEN_NO_COOKIE
 #define TCP_FASTOPEN_NO_COOKIE 34
@@ -139,6 +139,8 @@ enum berth_held berth_probe_tuple(const struct berth_tuple *t, uint32_t *out_age
 		return BERTH_HELD_FREE;
 	if (n < (int)(NLMSG_HDRLEN + sizeof(*m)))
 		return BERTH_HELD_UNKNOWN;
+	if (t->own && t->own == (m->id.idiag_cookie[0] | (uint64_t)m->id.idiag_cookie[1] << 32))
+		return BERTH_HELD_FREE;
 	if (t->protocol != IPPROTO_TCP || m->idiag_state != TCP_TIME_WAIT)
 		return BERTH_HELD_BUSY;
 	*out_age_ms = m->idiag_expires < TIME_WAIT_MS ? TIME_WAIT_MS - m->idiag_expires : 0;

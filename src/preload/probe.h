@@ -16,7 +16,7 @@
 #ifndef BERTH_PRELOAD_PROBE_H
 #define BERTH_PRELOAD_PROBE_H
 
-#include "../../abi/preload.h"
+#include "abi/preload.h"
 
 /* A socket pair to be, seen from its local end. */
 struct berth_tuple {
@@ -26,6 +26,7 @@ struct berth_tuple {
 	uint8_t protocol; /* 6 or 17 */
 	uint32_t device;  /* interface that the socket is bound to, or 0 */
 	uint64_t netns;
+	uint64_t own; /* SO_COOKIE of a socket that does not count as a holder, or 0 */
 };
 
 enum berth_held {

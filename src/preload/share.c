@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the processes of one run share: lanes, claims, counters, routes. */
-#include "share.h"
+#include "src/preload/share.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "../core/hash.h"
-#include "sys.h"
+#include "src/core/hash.h"
+#include "src/preload/sys.h"
 
 #define PLACES 8u	      /* places that one lane may have */
 #define LOCK_WAIT_NS 20000000u /* then go on without the lane */

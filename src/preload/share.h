@@ -19,7 +19,7 @@
 #ifndef BERTH_PRELOAD_SHARE_H
 #define BERTH_PRELOAD_SHARE_H
 
-#include "../../abi/preload.h"
+#include "abi/preload.h"
 
 /* The run's file, or NULL where there is none: then every call goes to the kernel as it is. */
 extern struct berth_preload_file *berth_share;

@@ -25,11 +25,11 @@
 #include <netinet/tcp.h>
 #include <stdarg.h>
 
-#include "addr.h"
-#include "assign.h"
-#include "note.h"
-#include "share.h"
-#include "sys.h"
+#include "src/preload/addr.h"
+#include "src/preload/assign.h"
+#include "src/preload/note.h"
+#include "src/preload/share.h"
+#include "src/preload/sys.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
@@ -175,45 +175,57 @@ static bool has_own_range(int fd)
  * A UDP socket that berth bound is connected to another place: its port cannot be changed any more, and the kernel
  * would accept a second socket on the same tuple without a word.
  */
-static bool would_shadow(const struct known *k, const struct berth_ask *ask)
+static bool would_shadow(const struct known *k)
 {
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
+	const struct berth_ask *ask = &k->ask;
 	struct berth_tuple t = ask->tuple;
-	uint8_t addr[16];
-	uint16_t port;
-	uint32_t scope, age_ms;
+	struct berth_preload_route route = { .netns = t.netns, .device = t.device, .mark = ask->mark };
+	uint32_t age_ms;
 
-	if (BERTH_SYS(SYS_getpeername, ask->fd, &peer, &len) >= 0 &&
-	    addr_read(&peer, len, addr, &port, &scope) && port == t.dport && !memcmp(addr, t.dst, 16))
+	if (t.protocol != IPPROTO_UDP)
 		return false;
 	t.sport = k->port;
+	t.own = sys_get_u64(ask->fd, SO_COOKIE);
 	if (addr_is_any(t.src)) {
-		struct berth_preload_route route = { .netns = t.netns, .device = t.device, .mark = ask->mark };
-
 		memcpy(route.dst, t.dst, 16);
-		if (berth_probe_route(&route, sys_now_ns()) < 0)
+		if (berth_probe_route(&route, sys_now_ns()) < 0 || route.error)
 			return false;
 		memcpy(t.src, route.src, 16);
 	}
 	return berth_probe_tuple(&t, &age_ms) == BERTH_HELD_BUSY;
 }
 
+/*
+ * True where the port that getsockname() shows is not the socket's any more: the kernel takes an automatic port
+ * back when connect() fails, and leaves the number standing.
+ */
+static bool is_stale(const struct known *k, const struct berth_note *n)
+{
+	uint8_t state = 0;
+	socklen_t len = sizeof(state);
+
+	if (n->flags & (BERTH_NOTE_BOUND | BERTH_NOTE_KERNEL) || k->ask.tuple.protocol != IPPROTO_TCP)
+		return false;
+	/* tcpi_state is the first byte. */
+	return BERTH_SYS(SYS_getsockopt, k->ask.fd, IPPROTO_TCP, TCP_INFO, &state, &len) >= 0 &&
+	       state == TCP_CLOSE;
+}
+
 /* A socket with a port: berth's of before, or the program's own. */
-static long go_on(struct known *k, bool noted, const struct berth_note *n)
+static long go_on(struct known *k, const struct berth_note *n)
 {
 	struct berth_ask *ask = &k->ask;
 	long result;
 
-	if (noted && (n->flags & BERTH_NOTE_KERNEL || n->port == k->port)) {
-		complete(k);
-		if (ask->tuple.protocol == IPPROTO_UDP && !(n->flags & BERTH_NOTE_KERNEL) &&
-		    would_shadow(k, ask)) {
-			berth_share_count(BERTH_VERDICT_REFUSED);
-			errno = EADDRNOTAVAIL;
-			return -1;
-		}
+	if (n && n->flags & BERTH_NOTE_KERNEL)
 		return ask->go(ask);
+	if (n && n->port == k->port) {
+		complete(k);
+		if (!would_shadow(k))
+			return ask->go(ask);
+		berth_share_count(BERTH_VERDICT_REFUSED);
+		errno = EADDRNOTAVAIL;
+		return -1;
 	}
 	result = ask->go(ask);
 	if (result >= 0 || (errno != EISCONN && errno != EALREADY))
@@ -241,8 +253,10 @@ static long toward(int fd, const void *addr, socklen_t len, long (*go)(struct be
 	if (scope)
 		k.ask.tuple.device = scope;
 	noted = berth_note_find(fd, &n);
+	if (k.port && noted && is_stale(&k, &n))
+		k.port = 0;
 	if (k.port)
-		return go_on(&k, noted, &n);
+		return go_on(&k, noted ? &n : NULL);
 	if (noted) {
 		release(fd);
 		if (n.flags & BERTH_NOTE_ADDRESS)
