@@ -28,7 +28,7 @@ struct berth_preload_slot {
 	uint64_t id;   /* keyed hash of the lane's name; 0: free */
 	uint64_t lock; /* 0: free; otherwise ms of taking it << 32 | thread */
 	uint64_t used_ns;
-	uint64_t park_ns; /* used ports are not parked all at once before this */
+	uint64_t park_ns; /* no sweep of parked ports before this */
 	uint32_t ready;
 	uint32_t populated; /* the lane's pages exist */
 	uint8_t pad[24];

@@ -16,7 +16,8 @@
 
 #define STATELESS 2u	   /* candidates that are chosen before a lane is built */
 #define PREFIX_TRIES 64u   /* addresses of a prefix that are tried for one socket */
-#define SWEEP_NS 20000u	   /* pause after a sweep of parked ports, for each of them: one try costs 2 to 4 us */
+#define SWEEP_SHARE 10u	   /* a pause after a sweep of parked ports is so many times as long as the sweep */
+#define TAKE_TRIES 8u	   /* TIME_WAITs refused in a row, then only one of TAKE_TRIES is tried */
 #define COMPARED 16u	   /* pool addresses whose headroom is compared */
 
 enum outcome {
@@ -38,12 +39,13 @@ struct search {
 	uint64_t claim;
 	long result;
 	struct berth_preload_slot *slot;
-	uint32_t tries, scan;
+	uint32_t tries, scan, take_tries;
 	uint16_t never;
 	bool wide;     /* random addresses of a prefix: no lane */
 	bool laneless; /* no memory for a lane */
 	bool set_addr; /* the address is berth's choice */
 	bool from_lane;
+	bool parked_used;
 	enum berth_lane_from from;
 };
 
@@ -105,18 +107,34 @@ static void advance(uint32_t *counter, uint32_t start, uint16_t port)
 				   __ATOMIC_RELAXED);
 }
 
-/* Ports whose release nobody saw count as used for ever: park all, so that a sweep asks the kernel about each. */
-static void park_used(struct berth_preload_slot *slot, struct berth_lane *lane, uint64_t now_ns)
+/* Ports whose release nobody saw count as used for ever: park all but `keep`, so that the sweep asks the kernel. */
+static void park_used(struct berth_lane *lane, int32_t keep)
 {
-	uint32_t w, pass;
+	uint32_t w, pass, before = lane->parked.count;
+	uint64_t used;
 
-	if (now_ns < slot->park_ns)
-		return;
-	for (w = 0; w < BERTH_PORTSET_LEAVES; w++)
-		for (pass = 0; pass < 64 && lane->used[w]; pass++)
-			berth_lane_park(lane, w << 6 | berth_ctz64(lane->used[w]));
-	lane->sweep_ns = 0;
-	slot->park_ns = now_ns + (lane->parked.count + 1) * (uint64_t)SWEEP_NS;
+	for (w = 0; w < BERTH_PORTSET_LEAVES; w++) {
+		used = lane->used[w];
+		if (keep >= 0 && (uint32_t)keep >> 6 == w)
+			used &= ~(1ULL << (keep & 63));
+		for (pass = 0; pass < 64 && used; pass++, used &= used - 1)
+			berth_lane_park(lane, w << 6 | berth_ctz64(used));
+	}
+	lane->sweep_left += lane->parked.count - before;
+}
+
+/*
+ * Nothing is left: no new sweep for a while. What the last one cost is what this search took, so that programs
+ * that go on although the pool is exhausted spend a tenth of their time on sweeps.
+ */
+static void pause_sweeps(const struct search *s, struct berth_lane *lane)
+{
+	uint64_t end_ns = sys_now_ns(), until_ns = end_ns + (end_ns - s->now_ns) * SWEEP_SHARE;
+
+	if (until_ns > s->slot->park_ns)
+		s->slot->park_ns = until_ns;
+	lane->sweep_left = 0;
+	lane->sweep_ns = s->slot->park_ns;
 }
 
 /* The next candidate of the lane into tuple.sport. EMPTY; BLIND where the lane cannot be locked; or DONE. */
@@ -125,21 +143,23 @@ static enum outcome pick_in_lane(struct search *s)
 	struct berth_lane_want want;
 	struct berth_lane *lane;
 	uint32_t *counter;
-	uint64_t lock, sweep_ns;
+	uint64_t lock;
 	int32_t port;
 
 	fill_want(s, &want, &counter);
 	lane = berth_share_lock(s->slot, s->id, s->never, &lock);
 	if (!lane)
 		return BLIND;
-	sweep_ns = lane->sweep_ns;
 	port = berth_lane_take(lane, &berth_share->pool, &want, &s->from);
-	if (port < 0) {
-		park_used(s->slot, lane, s->now_ns);
-		port = berth_lane_take(lane, &berth_share->pool, &want, &s->from);
+	if (!s->parked_used && s->now_ns >= s->slot->park_ns &&
+	    (port < 0 || s->from == BERTH_FROM_PARKED)) {
+		s->parked_used = true;
+		park_used(lane, port);
+		if (port < 0)
+			port = berth_lane_take(lane, &berth_share->pool, &want, &s->from);
 	}
-	if (lane->sweep_ns != sweep_ns)
-		lane->sweep_ns = s->now_ns + (lane->parked.count + 1) * (uint64_t)SWEEP_NS;
+	if (port < 0)
+		pause_sweeps(s, lane);
 	if (port >= 0 && !berth_portset_has(&berth_share->pool, (uint32_t)port)) {
 		s->slot->ready = 0;
 		port = -1;
@@ -256,6 +276,22 @@ static int bind_address(struct search *s)
 	return err < 0 ? err : bind_socket(s, 0);
 }
 
+/*
+ * Takes the tuple out of its TIME_WAIT, if the kernel lets us. A trial costs four times a look, and a peer without
+ * timestamps has it refused each time.
+ */
+static bool take_time_wait(struct search *s)
+{
+	if (s->take_tries >= TAKE_TRIES && s->tries % TAKE_TRIES)
+		return false;
+	if (!berth_probe_take_time_wait(&s->tuple)) {
+		s->take_tries++;
+		return false;
+	}
+	s->take_tries = 0;
+	return true;
+}
+
 /* What the kernel says of the candidate: DONE where it may be used. */
 static enum outcome look_up(struct search *s)
 {
@@ -265,7 +301,7 @@ static enum outcome look_up(struct search *s)
 	if (held == BERTH_HELD_TIME_WAIT) {
 		if (s->from == BERTH_FROM_IDLE && age_ms < berth_share->config.rest_ns / 1000000u)
 			return RESTS;
-		return berth_probe_take_time_wait(&s->tuple) ? DONE : BUSY;
+		return take_time_wait(s) ? DONE : BUSY;
 	}
 	return held == BERTH_HELD_FREE ? DONE : held == BERTH_HELD_BUSY ? BUSY : BLIND;
 }
