@@ -13,8 +13,8 @@
 #define BERTH_ASSIGN_ABI 1u
 
 #define BERTH_POOL_MAX 256u    /* addresses and prefixes in one pool */
-#define BERTH_LANES_MAX 4096u  /* lanes that a host can hold, 157 KB each when in use */
-#define BERTH_SLAB_LANES 8u    /* lanes in one slab: memory grows in these steps */
+#define BERTH_LANES_MAX 4096u  /* lanes that a host can hold, 161 KB each when in use */
+#define BERTH_SLAB_LANES 16u    /* lanes in one slab: memory grows in these steps */
 #define BERTH_SLABS_MAX (BERTH_LANES_MAX / BERTH_SLAB_LANES)
 #define BERTH_CLAIMS 65536u    /* tuples that may be claimed at one time without a lane */
 #define BERTH_ROUTES_MAX 16384u /* destinations whose source address is remembered */

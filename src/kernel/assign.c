@@ -34,7 +34,6 @@
 #define SLABS_AT_START_MAX 8u
 #define SLABS_BEFORE_RECLAIM 8u
 #define LANE_IDLE_S 60u
-#define SLOTS_SPARE 4u /* lanes that must be at hand before a run asks for more */
 #define DOUBLE_HASH_COUNTERS 65536u /* as many as Linux has: RFC 6056 section 3.3.4 shows 10 */
 
 struct berth_assign {
@@ -153,10 +152,12 @@ static int add_slab(struct berth_assign *a)
 	return 0;
 }
 
+/* True where less than a quarter of the room is left: a step of growth waits for the kernel's grace period. */
 static bool is_short(const struct berth_assign *a)
 {
-	return __atomic_load_n(&a->shared->lanes, __ATOMIC_RELAXED) + SLOTS_SPARE >
-	       a->shared->slabs * BERTH_SLAB_LANES;
+	uint32_t room = a->shared->slabs * BERTH_SLAB_LANES;
+
+	return __atomic_load_n(&a->shared->lanes, __ATOMIC_RELAXED) > room - room / 4;
 }
 
 /*
@@ -202,12 +203,15 @@ static void reclaim(struct berth_assign *a)
 
 int berth_assign_grow(struct berth_assign *a)
 {
+	uint32_t more;
 	int err = 0;
 
 	ring_buffer__consume(a->ring);
 	if (is_short(a) && a->shared->slabs >= SLABS_BEFORE_RECLAIM)
 		reclaim(a);
-	while (!err && is_short(a))
+	if (!is_short(a))
+		return 0;
+	for (more = a->shared->slabs / 2 + 1; !err && more; more--)
 		err = add_slab(a);
 	return err;
 }
@@ -221,7 +225,7 @@ static int ignore_event(void *ctx, void *data, size_t size)
 /* What berth needs beside the programs: the shared page, the events and the first lanes. */
 static int finish(struct berth_assign *a, const struct berth_assign_spec *spec)
 {
-	uint32_t want = (spec->config.entries + SLOTS_SPARE + BERTH_SLAB_LANES - 1) / BERTH_SLAB_LANES;
+	uint32_t want = spec->config.entries / (BERTH_SLAB_LANES / 2) + 1;
 	void *page = mmap(NULL, sizeof(struct berth_shared), PROT_READ | PROT_WRITE, MAP_SHARED,
 			  bpf_map__fd(a->skel->maps.shared), 0);
 	int err = 0;
