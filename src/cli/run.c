@@ -21,6 +21,7 @@
 #include "src/kernel/pool.h"
 #include "src/kernel/route.h"
 #include "src/kernel/runs.h"
+#include "src/preload/launch.h"
 
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND 127
@@ -42,7 +43,9 @@ struct session {
 	struct berth_pool pool;
 	struct berth_portset ports;
 	struct berth_run run;
-	struct berth_assign *assign;
+	struct berth_assign_spec spec;
+	struct berth_assign *assign;   /* via bpf */
+	struct berth_preload preload; /* via preload; its file is NULL otherwise */
 	struct timespec began;
 	int cgroup_fd, run_fd;
 	char cgroup[BERTH_CGROUP_PATH_MAX];
@@ -193,23 +196,12 @@ static int prepare(struct session *s, struct berth_why *why)
 	return err;
 }
 
-/* Loads the programs, makes the cgroup and enters the run. The registry is locked. */
-static int open_locked(struct session *s, struct berth_why *why)
+/* Loads the programs, makes the cgroup and enters the run. */
+static int open_bpf(struct session *s, struct berth_why *why)
 {
-	struct berth_assign_spec spec = {
-		.config = { .rest_ns = s->want.rest_ns, .policy = s->want.policy, .entries = s->pool.entries,
-			    .exhausted_to_kernel = s->want.to_kernel, .by_device = s->pool.by_device },
-		.entries = s->pool.entry,
-		.ports = &s->ports,
-	};
 	uint32_t peer[BERTH_SHARED_MAP_COUNT];
-	int err;
+	int err = berth_assign_open(&s->spec, berth_runs_peer(peer) ? peer : NULL, &s->assign, why);
 
-	berth_runs_sweep();
-	err = berth_assign_complete(&spec);
-	if (err)
-		return berth_why(why, err, "network namespace: the kernel does not tell its cookie (%s)", strerror(-err));
-	err = berth_assign_open(&spec, berth_runs_peer(peer) ? peer : NULL, &s->assign, why);
 	if (err)
 		return err;
 	if (s->pool.by_device && (err = berth_route_tell(s->assign)))
@@ -227,12 +219,64 @@ static int open_locked(struct session *s, struct berth_why *why)
 	return err ? err : berth_assign_attach(s->assign, s->cgroup_fd, why);
 }
 
-static int open_bpf(struct session *s, struct berth_why *why)
+/* Gives back what open_bpf() got before it failed, so that the preload path can begin anew. */
+static void undo_bpf(struct session *s)
+{
+	berth_assign_close(s->assign);
+	s->assign = NULL;
+	if (s->cgroup_fd >= 0)
+		close(s->cgroup_fd);
+	if (s->cgroup[0])
+		berth_cgroup_remove(s->cgroup);
+	if (s->run_fd >= 0)
+		close(s->run_fd);
+	berth_runs_remove(&s->run);
+	s->cgroup_fd = s->run_fd = -1;
+	s->cgroup[0] = 0;
+	s->run.cgroup = "";
+	memset(s->run.map_ids, 0, sizeof(s->run.map_ids));
+}
+
+static int open_preload(struct session *s, const char *program, int *out_status, struct berth_why *why)
+{
+	int err = berth_preload_check_program(program, why);
+
+	if (err) {
+		*out_status = err == -ENOENT ? W_EXITCODE(EXIT_NOT_FOUND, 0) :
+			      err == -EACCES ? W_EXITCODE(EXIT_NOT_EXECUTABLE, 0) :
+					       -1;
+		return err;
+	}
+	err = berth_preload_prepare(&s->spec.config, &s->ports, s->pool.entry, &s->preload, why);
+	if (err)
+		return err;
+	s->run.via = "preload";
+	s->run.shm = s->preload.path;
+	s->run.abi = BERTH_PRELOAD_ABI;
+	err = berth_runs_add(&s->run, &s->run_fd, why);
+	return err ? err : berth_preload_enter(&s->preload, why);
+}
+
+/* Takes the way that was asked for, or the first that is open. */
+static int open_way(struct session *s, const char *program, int *out_status, struct berth_why *why)
 {
 	berth_auto_fd int lock = -1;
 	int err = berth_runs_lock(&lock, why);
 
-	return err ? err : open_locked(s, why);
+	if (err)
+		return err;
+	berth_runs_sweep();
+	err = berth_assign_complete(&s->spec);
+	if (err)
+		return berth_why(why, err, "network namespace: the kernel does not tell its cookie (%s)", strerror(-err));
+	if (s->want.via != VIA_PRELOAD) {
+		err = open_bpf(s, why);
+		if (!err || s->want.via == VIA_BPF)
+			return err;
+		undo_bpf(s);
+		fprintf(stderr, "berth run: taking --via preload: %s\n", why->text);
+	}
+	return open_preload(s, program, out_status, why);
 }
 
 static void grow(void *arg)
@@ -296,6 +340,8 @@ static void close_session(struct session *s)
 	berth_auto_fd int lock = -1;
 
 	berth_assign_close(s->assign);
+	if (s->preload.file)
+		berth_preload_remove(&s->preload);
 	if (s->cgroup_fd >= 0)
 		close(s->cgroup_fd);
 	if (s->run_fd >= 0 || s->cgroup[0]) {
@@ -312,32 +358,49 @@ static void close_session(struct session *s)
 static int finish(struct session *s, int status, struct berth_why *why)
 {
 	uint64_t v[BERTH_VERDICT_COUNT] = { 0 };
-	int err = berth_assign_read(berth_assign_counters_fd(s->assign), v);
+	int err = 0;
 
+	if (s->assign)
+		err = berth_assign_read(berth_assign_counters_fd(s->assign), v);
+	else
+		berth_preload_counters(&s->preload, v);
 	if (err)
 		return berth_why(why, err, "bpf: cannot read the counters (%s)", strerror(-err));
 	report(v);
 	return s->want.stats ? write_stats(s, v, status, why) : 0;
 }
 
-static int run(struct session *s, char **program, struct berth_why *why, int *out_status)
+/* What the run is called in the registry and in the counters' file. */
+static int describe(struct session *s, char **program, struct berth_why *why)
 {
-	struct berth_child child = { .signal_fd = -1 };
-	int err;
-
 	s->command = join(program);
 	if (!s->command)
 		return berth_why(why, -ENOMEM, "no memory");
-	err = prepare(s, why);
-	if (err)
-		return err;
 	berth_runs_name(&s->run);
 	s->run.command = s->command;
 	s->run.pool = s->want.pool ? s->want.pool : "";
 	s->run.ports = s->ports_text;
 	s->run.policy = policy_name[s->want.policy];
 	s->run.cgroup = s->run.shm = "";
-	err = open_bpf(s, why);
+	s->spec = (struct berth_assign_spec){
+		.config = { .rest_ns = s->want.rest_ns, .policy = s->want.policy, .entries = s->pool.entries,
+			    .exhausted_to_kernel = s->want.to_kernel, .by_device = s->pool.by_device },
+		.entries = s->pool.entry,
+		.ports = &s->ports,
+	};
+	return 0;
+}
+
+/* out_status: the program's wait status; left at -1 where the failure is berth's own. */
+static int run(struct session *s, char **program, struct berth_why *why, int *out_status)
+{
+	struct berth_child child = { .signal_fd = -1 };
+	int err = prepare(s, why);
+
+	if (!err)
+		err = describe(s, program, why);
+	if (!err)
+		err = open_way(s, program[0], out_status, why);
 	if (err)
 		return err;
 	clock_gettime(CLOCK_MONOTONIC, &s->began);
@@ -346,7 +409,7 @@ static int run(struct session *s, char **program, struct berth_why *why, int *ou
 		*out_status = W_EXITCODE(err == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, 0);
 		return err;
 	}
-	*out_status = berth_child_wait(&child, berth_assign_event_fd(s->assign), grow, s->assign);
+	*out_status = berth_child_wait(&child, s->assign ? berth_assign_event_fd(s->assign) : -1, grow, s->assign);
 	return finish(s, *out_status, why);
 }
 

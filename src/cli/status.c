@@ -10,6 +10,7 @@
 #include "src/kernel/assign.h"
 #include "src/kernel/cgroup.h"
 #include "src/kernel/runs.h"
+#include "src/preload/launch.h"
 
 struct view {
 	bool json;
@@ -42,6 +43,8 @@ static bool read_counters(const struct berth_run *run, uint64_t v[BERTH_VERDICT_
 {
 	uint32_t id = run->map_ids[BERTH_SHARED_MAP_COUNT];
 
+	if (run->shm[0])
+		return !berth_preload_read(run->shm, v);
 	return id && !berth_assign_read_id(id, v);
 }
 

@@ -271,6 +271,28 @@ void berth_preload_counters(const struct berth_preload *run, uint64_t out[BERTH_
 		out[i] = __atomic_load_n(&run->file->verdict[i].n, __ATOMIC_RELAXED);
 }
 
+int berth_preload_read(const char *path, uint64_t out[BERTH_VERDICT_COUNT])
+{
+	berth_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct berth_preload run = { 0 };
+	struct stat st;
+	int err = 0;
+
+	if (fd < 0 || fstat(fd, &st))
+		return -errno;
+	if (st.st_size < (off_t)HEAD_BYTES)
+		return -EPROTO;
+	run.file = mmap(NULL, HEAD_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	if (run.file == MAP_FAILED)
+		return -errno;
+	if (run.file->magic == BERTH_PRELOAD_MAGIC && run.file->abi == BERTH_PRELOAD_ABI)
+		berth_preload_counters(&run, out);
+	else
+		err = -EPROTO;
+	munmap(run.file, HEAD_BYTES);
+	return err;
+}
+
 void berth_preload_remove(struct berth_preload *run)
 {
 	unlink(run->path);

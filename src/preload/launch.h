@@ -53,6 +53,9 @@ int berth_preload_enter(const struct berth_preload *run, struct berth_why *why);
 /* The counters as they are now; indexed by enum berth_verdict. */
 void berth_preload_counters(const struct berth_preload *run, uint64_t out[BERTH_VERDICT_COUNT]);
 
+/* As berth_preload_counters(), out of the shared file of any run. Returns 0, or -errno; -EPROTO: no such file's form. */
+int berth_preload_read(const char *path, uint64_t out[BERTH_VERDICT_COUNT]);
+
 /* Unlinks the shared file. Programs that still run keep it mapped, those that they execute from then on do without. */
 void berth_preload_remove(struct berth_preload *run);
 
