@@ -164,6 +164,10 @@ static void test_late_clock(void **state)
 	want.now_ns = now_ns - 20000;
 	assert_int_equal(berth_lane_take(&lane, &pool, &want, &from), 5002);
 	assert_int_equal(from, BERTH_FROM_REST);
+	/* The last release is the latest one, not the one that came last with an earlier time. */
+	want.now_ns = now_ns + REST_NS - 5000;
+	assert_int_equal(berth_lane_take(&lane, &pool, &want, &from), 5003);
+	assert_int_equal(from, BERTH_FROM_REST);
 	want.now_ns = now_ns + REST_NS;
 	berth_lane_take(&lane, &pool, &want, &from);
 	assert_int_equal(from, BERTH_FROM_IDLE);

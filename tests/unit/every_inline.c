@@ -10,6 +10,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_popcount64,     (void (*)(void))berth_ctz64,
 	(void (*)(void))berth_plain64,        (void (*)(void))berth_mask64,
 	(void (*)(void))berth_if64,           (void (*)(void))berth_ge64,
+	(void (*)(void))berth_times64,        (void (*)(void))berth_portset_behind8_,
 	(void (*)(void))berth_ge16,           (void (*)(void))berth_count16,
 	(void (*)(void))berth_select64,       (void (*)(void))berth_siphash,
 	(void (*)(void))berth_lane_init,      (void (*)(void))berth_lane_resting,
