@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What stands against a tuple: the kernel's socket table, other users of its port, claims of other CPUs. */
+#ifndef BERTH_BPF_TUPLE_H
+#define BERTH_BPF_TUPLE_H
+
+#include "addr.bpf.h"
+#include "maps.bpf.h"
+
+#define CLAIM_MS 8 /* how long a claim holds: far longer than from look-up to hashing */
+
+enum { TUPLE_USABLE, TUPLE_BUSY, TUPLE_YOUNG, TUPLE_OWN };
+
+struct inet_timewait_sock {
+	unsigned char tw_substate;
+} __attribute__((preserve_access_index));
+
+struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
+	int tw_ts_recent_stamp;
+} __attribute__((preserve_access_index));
+
+static int judge_tcp(struct bpf_sock *sk, uint64_t now_ns)
+{
+	struct tcp_timewait_sock *tw;
+	int stamp;
+
+	if (sk->state != BPF_TCP_TIME_WAIT)
+		return TUPLE_BUSY;
+	tw = bpf_skc_to_tcp_timewait_sock(sk);
+	if (!tw || tw->tw_sk.tw_substate == TCP_FIN_WAIT2)
+		return TUPLE_BUSY;
+	stamp = tw->tw_ts_recent_stamp;
+	/* A bound socket may take a TIME_WAIT tuple with timestamps: tcp_twsk_unique(), twp == NULL. */
+	if (!stamp)
+		return TUPLE_BUSY;
+	return now_ns - (uint64_t)(uint32_t)stamp * 1000000000ULL < config.rest_ns ? TUPLE_YOUNG
+										    : TUPLE_USABLE;
+}
+
+/* True where berth assigned the port of the socket, which will give it back when it is closed. */
+static bool is_own(struct bpf_sock *sk)
+{
+	struct berth_assigned *s = bpf_sk_storage_get(&assigned, sk, 0, 0);
+
+	return s && s->port;
+}
+
+/* What the kernel knows of the tuple (key, port). */
+__attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx, const struct berth_lane_key *key,
+					  uint32_t port, uint64_t now_ns)
+{
+	struct bpf_sock_tuple t = {};
+	struct bpf_sock *sk;
+	uint32_t size, i;
+	int verdict;
+
+	if (!key)
+		return TUPLE_BUSY;
+	if (is_mapped(key->dst)) {
+		t.ipv4.saddr = *(const uint32_t *)&key->dst[12];
+		t.ipv4.daddr = *(const uint32_t *)&key->src[12];
+		t.ipv4.sport = bpf_htons(key->dport);
+		t.ipv4.dport = bpf_htons((uint16_t)port);
+		size = sizeof(t.ipv4);
+	} else {
+		for (i = 0; i < 4; i++) {
+			t.ipv6.saddr[i] = ((const uint32_t *)key->dst)[i];
+			t.ipv6.daddr[i] = ((const uint32_t *)key->src)[i];
+		}
+		t.ipv6.sport = bpf_htons(key->dport);
+		t.ipv6.dport = bpf_htons((uint16_t)port);
+		size = sizeof(t.ipv6);
+	}
+	if (key->protocol == IPPROTO_TCP) {
+		sk = bpf_skc_lookup_tcp(ctx, &t, size, BPF_F_CURRENT_NETNS, 0);
+		if (!sk)
+			return TUPLE_USABLE;
+		verdict = judge_tcp(sk, now_ns);
+		if (verdict == TUPLE_BUSY && is_own(sk))
+			verdict = TUPLE_OWN;
+		bpf_sk_release(sk);
+		return verdict;
+	}
+	sk = bpf_sk_lookup_udp(ctx, &t, size, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return TUPLE_USABLE;
+	verdict = is_own(sk) ? TUPLE_OWN : TUPLE_BUSY;
+	bpf_sk_release(sk);
+	return verdict;
+}
+
+/* Adds to the users of a port: by 1 for a connection. False, with nothing added, where bind() has it alone. */
+static bool user_add(uint32_t port)
+{
+	uint32_t zero = 0, *users;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
+
+	if (!all)
+		return true;
+	users = &all->users[port & (BERTH_PORTS - 1)];
+	if (__sync_fetch_and_add(users, 1) < BERTH_USER_BOUND)
+		return true;
+	__sync_fetch_and_add(users, -1);
+	return false;
+}
+
+/* Makes bind() the only user of a port; false where it has others. */
+static bool user_add_bound(uint32_t port)
+{
+	uint32_t zero = 0;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
+
+	return all && !__sync_val_compare_and_swap(&all->users[port & (BERTH_PORTS - 1)], 0, BERTH_USER_BOUND);
+}
+
+/* Takes a user away: port as in struct berth_assigned. */
+static void user_remove(uint32_t port)
+{
+	uint32_t zero = 0;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
+
+	if (all)
+		__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)],
+				     port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
+}
+
+/* True where nobody else claimed the tuple in the last few milliseconds; it is claimed then. */
+__attribute__((noinline)) int tuple_claim(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
+{
+	uint32_t zero = 0, now_ms = (uint32_t)(now_ns >> 20), at, old;
+	struct berth_shared *c = bpf_map_lookup_elem(&shared, &zero);
+	const uint64_t *w = (const uint64_t *)key;
+	uint64_t h;
+
+	if (!c || !key)
+		return 1;
+	h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL ^ (w[2] ^ w[3]) * 0xc2b2ae3d27d4eb4fULL ^ w[4] ^ w[5];
+	h = (h ^ port) * 0x9e3779b97f4a7c15ULL;
+	at = (uint32_t)(h >> 48) & (BERTH_CLAIMS - 1);
+	old = c->claim_ms[at];
+	if (old && now_ms - old < CLAIM_MS)
+		return 0;
+	return __sync_val_compare_and_swap(&c->claim_ms[at], old, now_ms ? now_ms : 1) == old;
+}
+
+#endif
