@@ -136,5 +136,9 @@ fill_and_reset() {
   return "$status"
 }
 
-# True where berth can use BPF here.
-bpf_works() { [ "$NS" = root ] && "$BERTH" run --via bpf -- true 2>"$TMP/bpf.err"; }
+# True where berth can use BPF here; otherwise BPF_REFUSED is the reason.
+bpf_works() {
+  BPF_REFUSED="this is a network namespace of an ordinary user"
+  [ "$NS" != user ] || return 1
+  BPF_REFUSED=$("$BERTH" run --via bpf -- true 2>&1)
+}
