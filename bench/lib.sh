@@ -113,7 +113,7 @@ stop_server() {
   SERVER_PID=
 }
 
-client_reported() { grep -q '"event":"filled"' "$1" || ! kill -0 "$2" 2>/dev/null; }
+client_reported() { grep -qE '"event":"(filled|refused)"' "$1" || ! kill -0 "$2" 2>/dev/null; }
 
 # fill_and_reset FILE COMMAND...: runs a client with --hold, stops the server when all is measured, then the
 # client: its connections end by reset. MEASURED, where set, is a function to call while all are open.

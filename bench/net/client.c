@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 		{"steps", ARG_NUMBER, &c.steps, "lines that fill reports in"},
 		{"procs", ARG_NUMBER, &c.procs, "processes (fill: as many as needed; churn: 1)"},
 		{"parallel", ARG_FLAG, &c.parallel, "fill: all processes at once, not one after the other"},
-		{"hold", ARG_FLAG, &c.hold, "fill: keep the connections until stdin ends"},
+		{"hold", ARG_FLAG, &c.hold, "fill, refuse: keep the connections until stdin ends"},
 		{"tries", ARG_NUMBER, &c.tries, "refuse: connects to measure on the full pool"},
 		{"seconds", ARG_REAL, &c.seconds, "churn: how long"},
 		{"warmup", ARG_NUMBER, &c.warmup, "churn: attempts that the steady rate leaves out"},
