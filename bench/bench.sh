@@ -34,7 +34,7 @@ as() {
   shift
   case $who in
     kernel) "$@" ;;
-    range) "$@" --range $PORTS ;;
+    range) "$1" "$2" --range $PORTS "${@:3}" ;;
     berth) "$BERTH" run --via bpf --ports $PORTS -- "$@" ;;
     *) "$BERTH" run --via bpf --ports $PORTS --policy "$who" -- "$@" ;;
   esac
@@ -113,7 +113,7 @@ part_many() {
   set_sysctl at_peer net.core.somaxconn $((MANY + 1000))
   ip addr add 10.77.1.16/16 dev veth0
   for i in {17..31}; do
-    ip addr add 10.77.1.$i/16 dev veth0
+    ip addr add "10.77.1.$i/16" dev veth0
   done
   say "many: $MANY connections to one endpoint from 16 addresses"
   memory >"$RAW/many-before.json"

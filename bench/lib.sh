@@ -140,5 +140,6 @@ fill_and_reset() {
 bpf_works() {
   BPF_REFUSED="this is a network namespace of an ordinary user"
   [ "$NS" != user ] || return 1
+  # shellcheck disable=SC2034
   BPF_REFUSED=$("$BERTH" run --via bpf -- true 2>&1)
 }

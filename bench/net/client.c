@@ -85,7 +85,7 @@ static uint32_t parse_range(const char *text)
 
 int main(int argc, char **argv)
 {
-	static const char operands[] = "ADDR PORT";
+	static const char operands[] = "ADDR PORT", mode[] = "bench-client fill|refuse|churn";
 	struct client c = {.count = 1000, .steps = 100, .tries = 1000, .warmup = 15000, .seconds = 5};
 	const char *range = NULL;
 	const struct arg rows[] = {
@@ -108,10 +108,10 @@ int main(int argc, char **argv)
 	for (i = 0; argc > 1 && i < MODES && strcmp(argv[1], modes[i].name); i++)
 		;
 	if (argc < 2 || i == MODES)
-		args_usage(argv[0], operands, rows, 2);
+		args_usage(mode, operands, rows, 2);
 	at = args_parse(operands, rows, argc - 1, argv + 1) + 1;
 	if (argc - at != 2 || !c.steps || !c.count || !endpoint_parse(argv[at], argv[at + 1], &c.to))
-		args_usage(argv[0], operands, rows, 2);
+		args_usage(mode, operands, rows, 2);
 	c.range = range ? parse_range(range) : 0;
 	c.fd_limit = raise_nofile();
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -212,8 +212,10 @@ static int fill_fini(struct fill *f, const pid_t *pids)
 	return bad;
 }
 
+/* Keeps what is open, where asked to, until stdin ends. */
 static void hold(const struct client *c)
 {
+	char buf[64];
 
 	while (c->hold && read(STDIN_FILENO, buf, sizeof(buf)) > 0)
 		;
