@@ -23,7 +23,8 @@ if bpf_works; then
   VIA=bpf
 else
   VIA=preload
-  say "BPF is not to be had here ($NS namespace): berth works inside the client's process (--via preload)."
+  say "berth works inside the client's process (--via preload), because it may not use BPF here:"
+  say "${BPF_REFUSED}"
 fi
 
 read -r first last </proc/sys/net/ipv4/ip_local_port_range

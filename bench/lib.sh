@@ -113,7 +113,7 @@ stop_server() {
   SERVER_PID=
 }
 
-client_reported() { grep -q '"event":"filled"' "$1" || ! kill -0 "$2" 2>/dev/null; }
+client_reported() { grep -qE '"event":"(filled|refused)"' "$1" || ! kill -0 "$2" 2>/dev/null; }
 
 # fill_and_reset FILE COMMAND...: runs a client with --hold, stops the server when all is measured, then the
 # client: its connections end by reset. MEASURED, where set, is a function to call while all are open.
@@ -136,5 +136,10 @@ fill_and_reset() {
   return "$status"
 }
 
-# True where berth can use BPF here.
-bpf_works() { [ "$NS" = root ] && "$BERTH" run --via bpf -- true 2>"$TMP/bpf.err"; }
+# True where berth can use BPF here; otherwise BPF_REFUSED is the reason.
+bpf_works() {
+  BPF_REFUSED="this is a network namespace of an ordinary user"
+  [ "$NS" != user ] || return 1
+  # shellcheck disable=SC2034
+  BPF_REFUSED=$("$BERTH" run --via bpf -- true 2>&1)
+}

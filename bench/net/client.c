@@ -85,7 +85,7 @@ static uint32_t parse_range(const char *text)
 
 int main(int argc, char **argv)
 {
-	static const char operands[] = "ADDR PORT";
+	static const char operands[] = "ADDR PORT", mode[] = "bench-client fill|refuse|churn";
 	struct client c = {.count = 1000, .steps = 100, .tries = 1000, .warmup = 15000, .seconds = 5};
 	const char *range = NULL;
 	const struct arg rows[] = {
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 		{"steps", ARG_NUMBER, &c.steps, "lines that fill reports in"},
 		{"procs", ARG_NUMBER, &c.procs, "processes (fill: as many as needed; churn: 1)"},
 		{"parallel", ARG_FLAG, &c.parallel, "fill: all processes at once, not one after the other"},
-		{"hold", ARG_FLAG, &c.hold, "fill: keep the connections until stdin ends"},
+		{"hold", ARG_FLAG, &c.hold, "fill, refuse: keep the connections until stdin ends"},
 		{"tries", ARG_NUMBER, &c.tries, "refuse: connects to measure on the full pool"},
 		{"seconds", ARG_REAL, &c.seconds, "churn: how long"},
 		{"warmup", ARG_NUMBER, &c.warmup, "churn: attempts that the steady rate leaves out"},
@@ -108,10 +108,10 @@ int main(int argc, char **argv)
 	for (i = 0; argc > 1 && i < MODES && strcmp(argv[1], modes[i].name); i++)
 		;
 	if (argc < 2 || i == MODES)
-		args_usage(argv[0], operands, rows, 2);
+		args_usage(mode, operands, rows, 2);
 	at = args_parse(operands, rows, argc - 1, argv + 1) + 1;
 	if (argc - at != 2 || !c.steps || !c.count || !endpoint_parse(argv[at], argv[at + 1], &c.to))
-		args_usage(argv[0], operands, rows, 2);
+		args_usage(mode, operands, rows, 2);
 	c.range = range ? parse_range(range) : 0;
 	c.fd_limit = raise_nofile();
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -212,12 +212,20 @@ static int fill_fini(struct fill *f, const pid_t *pids)
 	return bad;
 }
 
+/* Keeps what is open, where asked to, until stdin ends. */
+static void hold(const struct client *c)
+{
+	char buf[64];
+
+	while (c->hold && read(STDIN_FILENO, buf, sizeof(buf)) > 0)
+		;
+}
+
 int mode_fill(const struct client *c)
 {
 	struct fill f;
 	double seconds;
 	pid_t *pids;
-	char buf[64];
 
 	fill_init(&f, c);
 	pids = calloc(f.procs, sizeof(*pids));
@@ -227,8 +235,7 @@ int mode_fill(const struct client *c)
 	printf("{\"event\":\"filled\",\"procs\":%lu,\"seconds\":%.3f,", f.procs, seconds);
 	print_attempts(f.attempt, 0, c->count);
 	printf("}\n");
-	while (c->hold && read(STDIN_FILENO, buf, sizeof(buf)) > 0)
-		;
+	hold(c);
 	return fill_fini(&f, pids);
 }
 
@@ -256,5 +263,6 @@ int mode_refuse(const struct client *c)
 	print_attempts(tried, 0, c->tries);
 	printf("}\n");
 	free(tried);
+	hold(c);
 	return fill_fini(&f, pids);
 }

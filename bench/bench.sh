@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Measures every figure that README states, and writes it as a table and as out/bench.json.
+#
+# usage: bench/bench.sh [connect] [refuse] [many] [churn] [reuse] [core]     all of them without a name
+#
+# BENCH_ROUNDS (5)      interleaved rounds of connect and refuse
+# BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
+# BENCH_MANY (500000)   connections of many
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=bench/lib.sh
+. bench/lib.sh
+enter_namespace "$@"
+
+ROUNDS=${BENCH_ROUNDS:-5}
+SECONDS_EACH=${BENCH_SECONDS:-60}
+MANY=${BENCH_MANY:-500000}
+FIRST=32768 LAST=60999
+PORTS=$FIRST-$LAST
+COUNT=$((LAST - FIRST + 1))
+RAW=$OUT/bench
+POLICIES=(uniform sequential longest-idle)
+
+# not_here PART REASON
+not_here() {
+  say "$1: not measured here: $2"
+  printf '%s\n' "$2" >"$RAW/$1.reason"
+}
+
+# as WHO COMMAND...: runs the client as one of the rivals.
+as() {
+  local who=$1
+  shift
+  case $who in
+    kernel) "$@" ;;
+    range) "$1" "$2" --range $PORTS "${@:3}" ;;
+    berth) "$BERTH" run --via bpf --ports $PORTS -- "$@" ;;
+    *) "$BERTH" run --via bpf --ports $PORTS --policy "$who" -- "$@" ;;
+  esac
+}
+
+# Rivals in another order each round, so that what drifts with time hits all of them.
+rotate() {
+  local round=$1 i
+  shift
+  for ((i = 0; i < $#; i++)); do
+    eval "echo \${$(((i + round) % $# + 1))}"
+  done
+}
+
+can_measure() {
+  [ "$NS" = root ] || { not_here "$1" "no network namespace as root is to be had"; return 1; }
+  bpf_works || { not_here "$1" "$BPF_REFUSED"; return 1; }
+}
+
+quiet() { [ "$(awk '/^TCP:/ { print $7 }' /proc/net/sockstat)" = 0 ]; }
+
+part_connect() {
+  local round who
+  can_measure connect || return 0
+  for ((round = 0; round < ROUNDS; round++)); do
+    for who in $(rotate $round kernel berth range); do
+      say "connect: round $((round + 1)) of $ROUNDS, $who"
+      start_server --queue --backlog $((COUNT + 1000)) 127.0.0.1 9000
+      fill_and_reset "$RAW/connect-$who-$round.jsonl" \
+        as "$who" "$CLIENT" fill --hold --count $COUNT --steps 100 127.0.0.1 9000
+      wait_for "the end of TIME_WAIT" quiet
+    done
+  done
+}
+
+part_refuse() {
+  local round who
+  can_measure refuse || return 0
+  for ((round = 0; round < ROUNDS; round++)); do
+    for who in $(rotate $round kernel berth range); do
+      say "refuse: round $((round + 1)) of $ROUNDS, $who"
+      start_server --queue --backlog $((COUNT + 1000)) 127.0.0.1 9000
+      fill_and_reset "$RAW/refuse-$who-$round.jsonl" \
+        as "$who" "$CLIENT" refuse --hold --count $((COUNT + 1000)) --tries 2000 127.0.0.1 9000
+      wait_for "the end of TIME_WAIT" quiet
+    done
+  done
+}
+
+# Memory that sockets and the maps of BPF take, as JSON: kernel slabs in all, sockets, and BPF maps.
+memory() {
+  local maps
+  maps=$(bpftool map show --json 2>/dev/null | jq '[.[].bytes_memlock] | add // 0')
+  awk -v maps="${maps:-null}" '
+    /^(MemAvailable|Slab|Percpu|VmallocUsed):/ { kb[$1] = $2 }
+    END { printf "{\"available_kb\":%d,\"slab_kb\":%d,\"bpf_maps_bytes\":%s", kb["MemAvailable:"], kb["Slab:"], maps }
+  ' /proc/meminfo
+  awk 'NR > 2 && $1 ~ /^(TCP|TCPv6|sock_inode_cache|filp|dentry|tcp_bind_bucket|tcp_bind2_bucket|request_sock_TCP)$/ {
+      printf ",\"%s_bytes\":%d", $1, $3 * $4
+    } END { print "}" }' /proc/slabinfo
+}
+
+many_measured() {
+  memory >"$RAW/many-during.json"
+  "$PAIRS" >"$RAW/many-pairs.json" || :
+  at_peer "$PAIRS" >"$RAW/many-peer-pairs.json" || :
+  cat /proc/net/sockstat >"$RAW/many-sockstat"
+}
+
+part_many() {
+  local need=$((MANY * 10)) have
+  can_measure many || return 0
+  have=$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)
+  ((have > need)) || { not_here many "$need kB of memory are wanted, $have kB are available"; return 0; }
+  make_peer
+  set_sysctl at_peer net.core.somaxconn $((MANY + 1000))
+  ip addr add 10.77.1.16/16 dev veth0
+  for i in {17..31}; do
+    ip addr add "10.77.1.$i/16" dev veth0
+  done
+  say "many: $MANY connections to one endpoint from 16 addresses"
+  memory >"$RAW/many-before.json"
+  start_server at_peer --queue --backlog $((MANY + 1000)) 10.77.0.2 9000
+  MEASURED=many_measured fill_and_reset "$RAW/many.jsonl" \
+    "$BERTH" run --via bpf --pool 10.77.1.16/28 --ports 1024-65535 --stats "$RAW/many-stats.json" -- \
+    "$CLIENT" fill --hold --parallel --count "$MANY" --steps 10 10.77.0.2 9000
+}
+
+# churn_once NAME WHO SECONDS OPTION...: in namespaces of its own, so that no TIME_WAIT is left from before.
+churn_once() {
+  local name=$1 who=$2 seconds=$3
+  shift 3
+  say "$name: $who, $seconds s"
+  make_peer
+  set_sysctl net.ipv4.ip_local_port_range "$FIRST $LAST"
+  set_sysctl at_peer net.core.somaxconn 65535
+  [ "$name" != churn-untimed ] || set_sysctl at_peer net.ipv4.tcp_timestamps 0
+  start_server at_peer 10.77.0.2 9000
+  as "$who" "$CLIENT" churn --seconds "$seconds" "$@" 10.77.0.2 9000 >"$RAW/$name-$who.jsonl" \
+    {PEER_PIPE}>&- {SERVER_PIPE}>&-
+  nstat -az 2>/dev/null | awk '/TcpRetransSegs|TCPSynRetrans|TCPSYNChallenge/ { print $1, $2 }' \
+    >"$RAW/$name-$who.nstat" || :
+  stop_server
+}
+
+# Each churn has a client's namespace of its own as well: the script runs itself again for it.
+churn_alone() {
+  BERTH_BENCH_NS='' "$PWD/bench/bench.sh" --churn-once "$@" {PEER_PIPE}>&- {SERVER_PIPE}>&- ||
+    not_here "$1-$2" "the run failed"
+}
+
+part_churn() {
+  local who
+  can_measure churn || return 0
+  for who in kernel "${POLICIES[@]}"; do
+    churn_alone churn "$who" "$SECONDS_EACH"
+  done
+  for who in kernel "${POLICIES[@]}"; do
+    churn_alone churn-untimed "$who" "$SECONDS_EACH"
+  done
+}
+
+part_reuse() {
+  local who seconds=$((SECONDS_EACH / 4))
+  ((seconds < 15)) || seconds=15
+  ((seconds > 3)) || seconds=3
+  can_measure reuse || return 0
+  for who in kernel "${POLICIES[@]}"; do
+    churn_alone reuse "$who" "$seconds" --reuse
+  done
+}
+
+part_core() {
+  local core=$BUILD/bench/bench-core
+  [ -x "$core" ] || { not_here core "$core is not built"; return 0; }
+  say "core: pick and release"
+  "$core" --json "$RAW/core.json" >&2 || not_here core "bench-core failed"
+}
+
+if [ "${1:-}" = --churn-once ]; then
+  shift
+  churn_once "$@"
+  exit
+fi
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(connect refuse many churn reuse core)
+for part in "${parts[@]}"; do
+  declare -F "part_$part" >/dev/null || die "no part $part: connect refuse many churn reuse core"
+done
+rm -rf "$RAW"
+mkdir -p "$RAW"
+if [ "$NS" = root ]; then
+  set_sysctl net.core.somaxconn $((COUNT + 1000))
+  set_sysctl net.ipv4.ip_local_port_range "$FIRST $LAST"
+fi
+for part in "${parts[@]}"; do
+  "part_$part"
+done
+python3 bench/report.py "$RAW" "$OUT/bench.json"

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Turns the raw files of bench/bench.sh into figures: a table on stdout and one JSON file.
+
+A figure is a median over rounds (churn: over seconds) with the lowest and the highest of them beside it.
+Ratios are made within a round, so that a load from elsewhere hits both sides.
+"""
+import glob
+import json
+import os
+import platform
+import statistics
+import sys
+
+RAW = sys.argv[1]
+FIGURES, REASONS = [], {}
+
+
+def events(name):
+    """What a client reported in the file, or nothing where it is missing."""
+    path = os.path.join(RAW, name)
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def one(name):
+    """The JSON text in the file, or None."""
+    path = os.path.join(RAW, name)
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as text:
+        return json.load(text)
+
+
+def add(part, what, values, unit, at_most=None, at_least=None):
+    """Notes a figure; values is one number for each round."""
+    values = [v for v in values if v is not None]
+    if not values:
+        return
+    value = statistics.median(values)
+    figure = {"part": part, "what": what, "unit": unit, "value": value, "low": min(values),
+              "high": max(values), "rounds": len(values), "goal": None, "met": None}
+    if at_most is not None:
+        figure.update(goal=f"<= {at_most:g}", met=value <= at_most)
+    if at_least is not None:
+        figure.update(goal=f">= {at_least:,g}", met=value >= at_least)
+    FIGURES.append(figure)
+
+
+def rounds_of(part, who):
+    found = glob.glob(os.path.join(RAW, f"{part}-{who}-*.jsonl"))
+    return sorted(int(f.rsplit("-", 1)[1].split(".")[0]) for f in found)
+
+
+def median_between(who, round_, low, high):
+    """Median over the steps between two occupancies (percent) of the steps' medians, in us."""
+    steps = [s for s in events(f"connect-{who}-{round_}.jsonl") if s["event"] == "step"]
+    count = max((s["to"] for s in steps), default=0)
+    costs = [s["us_median"] for s in steps
+             if s["us_median"] is not None and 100 * s["from"] >= (low - 0.01) * count
+             and 100 * s["to"] <= (high + 0.01) * count]
+    return statistics.median(costs) if costs else None
+
+
+def ratio(a, b):
+    return a / b if a is not None and b else None
+
+
+def connect():
+    # The first percent is left out for everybody: it pays for cold caches.
+    spans = {"under 10 %": (1, 10), "10-49 %": (10, 49), "60-99 %": (60, 99), "98-100 %": (98, 100)}
+    cost = {}
+    for who in ("kernel", "berth", "range"):
+        for span, (low, high) in spans.items():
+            cost[who, span] = [median_between(who, r, low, high) for r in rounds_of("connect", who)]
+    if not cost["kernel", "under 10 %"]:
+        return
+    names = {"kernel": "kernel's choice", "berth": "berth run",
+             "range": "program with IP_LOCAL_PORT_RANGE"}
+    for who, name in names.items():
+        for span in spans:
+            add("connect", f"{name}, {span} of 28,232 ports", cost[who, span], "us/connect")
+
+    def compare(what, a, b, **goal):
+        add("connect", what, [ratio(x, y) for x, y in zip(cost[a], cost[b])], "x", **goal)
+
+    compare("berth at 99 % / berth under 10 %", ("berth", "98-100 %"), ("berth", "under 10 %"),
+            at_most=1.2)
+    compare("kernel's choice / berth, both at 60-99 %", ("kernel", "60-99 %"), ("berth", "60-99 %"),
+            at_least=30)
+    compare("IP_LOCAL_PORT_RANGE / berth, both at 60-99 %", ("range", "60-99 %"), ("berth", "60-99 %"))
+    compare("berth / kernel's choice, both under 10 %", ("berth", "under 10 %"),
+            ("kernel", "under 10 %"), at_most=1.15)
+
+
+def refuse():
+    names = {"kernel": "kernel's choice", "berth": "berth run",
+             "range": "program with IP_LOCAL_PORT_RANGE"}
+    for who, name in names.items():
+        runs = [e for r in rounds_of("refuse", who) for e in events(f"refuse-{who}-{r}.jsonl")]
+        add("refuse", f"{name}: connect on a full pool", [e["failed_us_median"] for e in runs], "us",
+            at_most=5 if who == "berth" else None)
+        if who == "berth":
+            add("refuse", f"{name}: connections when it refuses", [e["open"] for e in runs], "")
+            other = [sum(e["errors"].values()) - e["errors"].get("EADDRNOTAVAIL", 0) + e["ok"]
+                     for e in runs]
+            add("refuse", f"{name}: answers other than EADDRNOTAVAIL", other, "", at_most=0)
+
+
+def many():
+    filled = [e for e in events("many.jsonl") if e["event"] == "filled"]
+    before, during = one("many-before.json"), one("many-during.json")
+    pairs, peer = one("many-pairs.json"), one("many-peer-pairs.json")
+    if not filled or not during or not pairs:
+        return
+    filled = filled[0]
+    count = filled["ok"]
+    add("many", "connections to one endpoint, 16 addresses", [count], "", at_least=count + filled["failed"])
+    add("many", "refused", [filled["failed"]], "", at_most=0)
+    add("many", "socket pairs in the kernel's table", [pairs["tcp"]], "", at_least=count)
+    add("many", "socket pairs that exist twice", [pairs["duplicates"] + peer["duplicates"]], "", at_most=0)
+    add("many", "time to open them all", [filled["seconds"]], "s")
+    add("many", "median of connect, processes in parallel", [filled["us_median"]], "us/connect")
+    if not count:
+        return
+    add("many", "memory, both ends, all of the host", [(before["available_kb"] - during["available_kb"]) / 1024],
+        "MiB")
+    add("many", "slabs for one connection, both ends",
+        [(during["slab_kb"] - before["slab_kb"]) * 1024 / count], "bytes")
+    if during["bpf_maps_bytes"] is not None:
+        add("many", "BPF maps of berth", [(during["bpf_maps_bytes"] - before["bpf_maps_bytes"]) / 2**20],
+            "MiB")
+
+
+def steady_seconds(run, warmup=15000):
+    """Connections in each whole second after the first warmup attempts."""
+    seen, rates = 0, []
+    for e in run:
+        if e["event"] != "second":
+            continue
+        if seen >= warmup:
+            rates.append(e["ok"])
+        seen += e["ok"] + e["failed"]
+    return rates
+
+
+def churn():
+    runs = {who: events(f"churn-{who}.jsonl")
+            for who in ("kernel", "uniform", "sequential", "longest-idle")}
+    kernel = runs["kernel"][-1]["steady_rate"] if runs["kernel"] else None
+    for who, run in runs.items():
+        if not run:
+            continue
+        end, name = run[-1], who if who == "kernel" else f"berth {who}"
+        add("churn", f"{name}: steady connections", steady_seconds(run), "1/s")
+        add("churn", f"{name}: connections in {end['seconds']:.0f} s", [end["ok"]], "")
+        add("churn", f"{name}: failed", [end["failed"]], "", at_most=None if who == "kernel" else 0)
+        add("churn", f"{name}: longest connect", [end["us"]["max"] / 1000], "ms")
+        if who != "kernel" and end["steady_rate"] and kernel:
+            add("churn", f"{name} / kernel, steady", [end["steady_rate"] / kernel], "x", at_least=30)
+
+
+def churn_untimed():
+    for who in ("kernel", "uniform", "sequential", "longest-idle"):
+        run = events(f"churn-untimed-{who}.jsonl")
+        if not run:
+            continue
+        end, name = run[-1], who if who == "kernel" else f"berth {who}"
+        before = end["ok_before_failure"]
+        add("churn, no timestamps", f"{name}: connections before the first failure",
+            [end["ok"] if before is None else before], "", at_least=None if who == "kernel" else 28232)
+        add("churn, no timestamps", f"{name}: connections in {end['seconds']:.0f} s", [end["ok"]], "")
+        if end["failed_us"]:
+            add("churn, no timestamps", f"{name}: a failing connect", [end["failed_us"]["median"]], "us",
+                at_most=None if who == "kernel" else 5)
+
+
+def reuse():
+    for who in ("kernel", "uniform", "sequential", "longest-idle"):
+        run = events(f"reuse-{who}.jsonl")
+        if not run or not run[-1]["reuse_connections"]:
+            continue
+        end, name = run[-1], who if who == "kernel" else f"berth {who}"
+        for key, unit in (("reuse_connections", "connections"), ("reuse_ms", "ms")):
+            add("reuse", f"{name}: shortest until a port comes back", [end[key]["min"]], unit)
+            add("reuse", f"{name}: median until a port comes back", [end[key]["median"]], unit)
+
+
+def core():
+    found = one("core.json")
+    if not found:
+        return
+    for path in ("set", "lane", "loop"):
+        for place in ("0 %", "50 %", "99 %", "99.99 %", "full"):
+            rows = [r for r in found["rows"] if r["path"] == path and r["occupancy"] == place]
+            if rows:
+                worst = max(rows, key=lambda r: r["median_ns"])
+                goal = found["goal_ns"] if path != "loop" else None
+                add("core", f"{path}, slowest policy ({worst['policy']}), {place}", [worst["median_ns"]],
+                    "ns", at_most=goal)
+
+
+def text(value):
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.2f}"
+
+
+def table(out):
+    for part in dict.fromkeys(f["part"] for f in FIGURES):
+        out.write(f"\n{part}\n")
+        for f in (f for f in FIGURES if f["part"] == part):
+            spread = f"{text(f['low'])} .. {text(f['high'])}" if f["rounds"] > 1 else ""
+            verdict = {True: "met", False: "MISSED", None: ""}[f["met"]]
+            out.write(f"  {f['what']:<62} {text(f['value']):>10} {f['unit']:<11} {spread:<20} "
+                      f"{f['goal'] or '':<9} {verdict}".rstrip() + "\n")
+    for part, reason in REASONS.items():
+        out.write(f"\n{part}\n  not measured here: {reason}\n")
+
+
+def main():
+    for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
+        with open(path, encoding="utf-8") as reason:
+            REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
+    for part in (connect, refuse, many, churn, churn_untimed, reuse, core):
+        part()
+    table(sys.stdout)
+    with open(sys.argv[2], "w", encoding="utf-8") as out:
+        json.dump({"kernel": platform.release(), "cpus": os.cpu_count(), "figures": FIGURES,
+                   "not_measured": REASONS}, out, indent=1)
+        out.write("\n")
+
+
+if __name__ == "__main__":
+    main()
