@@ -135,13 +135,14 @@ struct berth_assign_config {
 	uint64_t rest_ns;  /* --reuse-after */
 	uint64_t key[4];   /* secret halves of F and G, RFC 6056 3.3.3 and 3.3.4 */
 	uint32_t pool_id;  /* the same number <=> the same ports, policy and rest */
+	uint32_t load_id;  /* the same number <=> the same pool addresses, in the same order */
 	uint32_t policy;   /* enum berth_policy */
 	uint32_t entries;  /* pool addresses; 0: the route decides the source */
 	uint32_t counters; /* size of the policy's counter table, a power of two */
 	uint8_t exhausted_to_kernel; /* --when-exhausted kernel */
 	uint8_t by_device; /* pool addresses sit on several interfaces: ask the routes */
 	uint8_t no_port_bit; /* of inet_flags: IP_BIND_ADDRESS_NO_PORT is set; 0: not known on this kernel */
-	uint8_t pad[5];
+	uint8_t pad;
 };
 _Static_assert(sizeof(struct berth_assign_config) == 72, "config");
 

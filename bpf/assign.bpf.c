@@ -125,10 +125,10 @@ static int walk(struct attempt *a)
 	return berth_portset_kth(&pool, index % n);
 }
 
-/* True where connecting from the port would reach the socket itself. */
+/* True where connecting from the port would reach, or for all that is known could reach, the socket itself. */
 static bool is_self(const struct attempt *a, uint32_t port)
 {
-	return port == a->dport && (a->any || same(a->key.src, a->key.dst));
+	return port == a->dport && (is_zero(a->key.src) || same(a->key.src, a->key.dst));
 }
 
 /* Has the address in use nothing left: the next one, or the end. */

@@ -70,6 +70,7 @@ __attribute__((noinline)) int source_pick(struct attempt *a, uint32_t rnd)
 		s.device = device ? *device : 0;
 	}
 	__builtin_memset(key.src, 0, 16);
+	key.pool = config.load_id;
 	if (config.entries > 1) {
 		s.load = bpf_map_lookup_elem(&loads, &key);
 		s.first = berth_below(rnd, config.entries);
@@ -102,6 +103,7 @@ __attribute__((noinline)) int load_add(const struct berth_lane_key *lane, uint32
 		return 0;
 	key = *lane;
 	__builtin_memset(key.src, 0, 16);
+	key.pool = config.load_id;
 	load = bpf_map_lookup_elem(&loads, &key);
 	if (!load && by > 0) {
 		bpf_map_update_elem(&loads, &key, &no_load, BPF_NOEXIST);

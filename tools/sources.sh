@@ -2,16 +2,18 @@
 # Read by the check scripts: which files belong to the tree.
 # shellcheck shell=bash
 
-# Files of the tree, one each line: what git knows or would add; without git, all but what was built.
+# Files of the tree, one each line: what git knows or would add; without git, all but what was built. Without
+# the inputs of the fuzzers, which are bytes and not text.
 tree_files()
 {
   # The tree may be another user's: it is only listed here.
   git -c safe.directory='*' ls-files --cached --others --exclude-standard 2>/dev/null |
     while IFS= read -r file; do
       [ ! -f "$file" ] || printf '%s\n' "$file"
-    done
+    done | grep -v '^fuzz/corpus/'
   [ "${PIPESTATUS[0]}" = 0 ] && return
-  find . \( -name .git -o -name 'build*' -o -name out \) -prune -o -type f -print | sed 's|^\./||'
+  find . \( -name .git -o -name 'build*' -o -name out \) -prune -o -type f -print | sed 's|^\./||' |
+    grep -v '^fuzz/corpus/'
 }
 
 # Skips the whole check where a program is absent.

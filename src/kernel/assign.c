@@ -53,6 +53,22 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
 	return 0;
 }
 
+static uint32_t load_number(const struct berth_assign_spec *spec)
+{
+	const uint64_t key[2] = { 0 };
+	uint64_t h = 0;
+	uint32_t i;
+
+	for (i = 0; i < spec->config.entries; i++) {
+		const struct berth_pool_entry *e = &spec->entries[i];
+		uint64_t word[4] = { h, 0, 0, e->prefix_len };
+
+		memcpy(&word[1], e->addr, sizeof(e->addr));
+		h = berth_siphash(key, word, 4);
+	}
+	return (uint32_t)h;
+}
+
 static uint32_t pool_number(const struct berth_assign_spec *spec)
 {
 	const uint64_t key[2] = { 0 };
@@ -102,6 +118,7 @@ int berth_assign_complete(struct berth_assign_spec *spec)
 		return -errno;
 	c->counters = c->policy == BERTH_POLICY_DOUBLE_HASH ? DOUBLE_HASH_COUNTERS : 1;
 	c->pool_id = pool_number(spec);
+	c->load_id = load_number(spec);
 	c->no_port_bit = no_port_bit();
 	return 0;
 }
