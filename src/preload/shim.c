@@ -7,9 +7,10 @@
  *
  * bind(address, 0) gets a port too: a bind to a busy port fails and leaves the socket as it was, so the kernel itself
  * arbitrates and nothing has to be asked before. The address stays the program's, a server on "any" stays there.
- * SO_REUSEADDR is off for that moment, otherwise the bind would go through on a port that clients are on. Left to
- * the kernel: a socket with SO_REUSEPORT, which might join another server's group by chance, and one with
- * IP_BIND_ADDRESS_NO_PORT, which asks for a port at connect().
+ * SO_REUSEADDR and SO_REUSEPORT are off for that moment, otherwise the bind would go through on a port that clients are
+ * on, or join another server's group by chance; sockets may join this one's group afterwards, as ever. Left to
+ * the kernel: a socket with IP_BIND_ADDRESS_NO_PORT, which asks for a port at connect(). A port bound so is used by
+ * this socket alone, toward all destinations; TIME_WAITs of others on it count as use.
  *
  * close, close_range, closefrom, dup2, dup3 and the end of the process only tell the lane that a port may be free.
  * setsockopt, setns and unshare only leave a mark that rarely used properties are in use, so that no connect() pays for
@@ -163,12 +164,11 @@ static void complete(struct known *k)
 /* True where the program narrowed the range itself: its choice. One port alone is what berth leaves behind. */
 static bool has_own_range(int fd)
 {
-	uint32_t range;
+	uint32_t range = 0;
+	socklen_t len = sizeof(range);
 
-	if (!uses_range)
-		return false;
-	range = (uint32_t)sys_get_int(fd, SOL_IP, IP_LOCAL_PORT_RANGE);
-	return (int)range > 0 && (range & 0xffff) != range >> 16;
+	return uses_range && BERTH_SYS(SYS_getsockopt, fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, &len) >= 0 &&
+	       (range & 0xffff) != range >> 16;
 }
 
 /*
@@ -353,8 +353,29 @@ static bool bind_is_for_berth(struct known *k)
 {
 	int fd = k->ask.fd;
 
-	return !k->port && sys_get_int(fd, SOL_SOCKET, SO_REUSEPORT) <= 0 &&
-	       sys_get_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT) <= 0 && !has_own_range(fd);
+	return !k->port && sys_get_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT) <= 0 && !has_own_range(fd);
+}
+
+/* Switches a flag of the socket off; true where it was on. */
+static bool switch_off(int fd, int name)
+{
+	if (sys_get_int(fd, SOL_SOCKET, name) <= 0)
+		return false;
+	return !sys_set_int(fd, SOL_SOCKET, name, 0);
+}
+
+/* A port for this socket alone. */
+static long bind_alone(struct berth_ask *ask)
+{
+	bool reuse_addr = switch_off(ask->fd, SO_REUSEADDR);
+	bool reuse_port = switch_off(ask->fd, SO_REUSEPORT);
+	long result = berth_assign(ask);
+
+	if (reuse_addr)
+		sys_set_int(ask->fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (reuse_port)
+		sys_set_int(ask->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return result;
 }
 
 int shim_bind(int fd, const struct sockaddr *addr, socklen_t len)
@@ -364,8 +385,6 @@ int shim_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	uint8_t src[16];
 	uint16_t port;
 	uint32_t scope;
-	bool reuse;
-	long result;
 
 	if (!berth_share || len > sizeof(struct sockaddr_storage) || !addr_read(addr, len, src, &port, &scope) ||
 	    port || !know(fd, &k) || !bind_is_for_berth(&k))
@@ -376,13 +395,7 @@ int shim_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	memcpy(k.ask.tuple.src, src, 16);
 	k.ask.tuple.device = scope;
 	complete(&k);
-	reuse = sys_get_int(fd, SOL_SOCKET, SO_REUSEADDR) > 0;
-	if (reuse)
-		sys_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 0);
-	result = berth_assign(&k.ask);
-	if (reuse)
-		sys_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	return (int)result;
+	return (int)bind_alone(&k.ask);
 }
 
 int shim_close(int fd)

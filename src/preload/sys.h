@@ -51,7 +51,7 @@ static inline int sys_getsockname(int fd, void *addr, socklen_t *len)
 	return (int)BERTH_SYS(SYS_getsockname, fd, addr, len);
 }
 
-/* An option of int size; negative is -errno. */
+/* An option whose value is no negative int; negative is -errno. */
 static inline int sys_get_int(int fd, int level, int name)
 {
 	int value = 0;
