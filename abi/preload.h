@@ -14,13 +14,16 @@
 
 #define BERTH_PRELOAD_ABI 1u
 #define BERTH_PRELOAD_MAGIC 0x6265727468706c31ULL
-#define BERTH_PRELOAD_ENV "BERTH_PRELOAD"         /* names the shared file, in the program's environment */
-#define BERTH_PRELOAD_FILE_PREFIX "berth-preload." /* then uid, ".", number: in /dev/shm or the like */
+#define BERTH_PRELOAD_ENV "BERTH_PRELOAD" /* names the shared file, in the program's environment */
+#define BERTH_PRELOAD_FILE_PREFIX                                                                  \
+	"berth-preload." /* then uid, ".", number: in /dev/shm or the like */
 
-#define BERTH_PRELOAD_LANES 1024u     /* lanes that a run can hold; the one used longest ago gives way */
+#define BERTH_PRELOAD_LANES                                                                        \
+	1024u /* lanes that a run can hold; the one used longest ago gives way */
 #define BERTH_PRELOAD_COUNTERS 65536u /* most policy counters, see berth_assign_config.counters */
 #define BERTH_PRELOAD_ROUTES 4096u
-#define BERTH_PRELOAD_PAGE 65536u /* lanes begin at a multiple of it: every page size that Linux has */
+#define BERTH_PRELOAD_PAGE                                                                         \
+	65536u /* lanes begin at a multiple of it: every page size that Linux has */
 #define BERTH_PRELOAD_LANE_BYTES 196608u
 
 /* A lane's place. Its lane is valid while ready is 1 and the lock is held. */
@@ -45,7 +48,7 @@ struct berth_preload_route {
 	uint8_t src[16];   /* the source that the route yields */
 	uint32_t device;   /* asked for: SO_BINDTODEVICE or the scope of the destination */
 	uint32_t mark;
-	int32_t error;	/* 0, or what connect() from there would say */
+	int32_t error;       /* 0, or what connect() from there would say */
 	uint32_t out_device; /* interface that the route leaves by; 0: this host itself */
 };
 _Static_assert(sizeof(struct berth_preload_route) == 88, "preload route");
@@ -62,7 +65,7 @@ struct berth_preload_file {
 	uint32_t lanes;
 	uint64_t size;
 	uint64_t lanes_at; /* offset of lane 0; lane i is BERTH_PRELOAD_LANE_BYTES * i further */
-	uint32_t owner;	   /* process that made it */
+	uint32_t owner;    /* process that made it */
 	uint32_t range_option; /* the kernel knows IP_LOCAL_PORT_RANGE */
 	struct berth_assign_config config;
 	struct berth_portset pool;
@@ -72,10 +75,11 @@ struct berth_preload_file {
 	uint32_t range; /* ip_local_port_range of config.netns: first | last << 16 */
 	uint32_t pad;
 	uint64_t range_next_ns; /* when it is to be read again */
-	uint64_t draws;		/* how many random words were drawn */
+	uint64_t draws;         /* how many random words were drawn */
 	struct berth_preload_counter verdict[BERTH_VERDICT_COUNT];
 	uint32_t policy_counter[BERTH_PRELOAD_COUNTERS];
-	uint64_t claim[BERTH_CLAIMS]; /* tuple being connected: hash << 32 | ms; 0 or older than 2 s: free */
+	uint64_t claim
+		[BERTH_CLAIMS]; /* tuple being connected: hash << 32 | ms; 0 or older than 2 s: free */
 	struct berth_preload_route route[BERTH_PRELOAD_ROUTES];
 	struct berth_preload_slot slot[BERTH_PRELOAD_LANES];
 };

@@ -46,8 +46,8 @@ static inline void addr_from_v4(uint32_t be, uint8_t out[16])
 }
 
 /* Reads AF_INET and AF_INET6; false for anything else or one that is cut short. */
-static inline bool addr_read(const void *sockaddr, socklen_t len, uint8_t out[16], uint16_t *out_port,
-			     uint32_t *out_scope)
+static inline bool addr_read(const void *sockaddr, socklen_t len, uint8_t out[16],
+			     uint16_t *out_port, uint32_t *out_scope)
 {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6 = { 0 };
@@ -75,8 +75,8 @@ static inline bool addr_read(const void *sockaddr, socklen_t len, uint8_t out[16
 }
 
 /* Fills a sockaddr for a socket of the given family; returns its length. */
-static inline socklen_t addr_write(bool v6_socket, const uint8_t addr[16], uint16_t port, uint32_t scope,
-				   struct sockaddr_storage *out)
+static inline socklen_t addr_write(bool v6_socket, const uint8_t addr[16], uint16_t port,
+				   uint32_t scope, struct sockaddr_storage *out)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };

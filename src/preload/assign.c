@@ -14,26 +14,27 @@
 #define IP_LOCAL_PORT_RANGE 51
 #endif
 
-#define STATELESS 2u	   /* candidates that are chosen before a lane is built */
-#define PREFIX_TRIES 64u   /* addresses of a prefix that are tried for one socket */
-#define SWEEP_SHARE 10u	   /* a pause after a sweep of parked ports is so many times as long as the sweep */
-#define TAKE_TRIES 8u	   /* TIME_WAITs refused in a row, then only one of TAKE_TRIES is tried */
-#define COMPARED 16u	   /* pool addresses whose headroom is compared */
+#define STATELESS 2u     /* candidates that are chosen before a lane is built */
+#define PREFIX_TRIES 64u /* addresses of a prefix that are tried for one socket */
+#define SWEEP_SHARE                                                                                \
+	10u /* a pause after a sweep of parked ports is so many times as long as the sweep */
+#define TAKE_TRIES 8u /* TIME_WAITs refused in a row, then only one of TAKE_TRIES is tried */
+#define COMPARED 16u  /* pool addresses whose headroom is compared */
 
 enum outcome {
-	DONE,	/* the call was made, its result stands */
-	BUSY,	/* somebody else holds the port */
-	RESTS,	/* it is in TIME_WAIT, too short a time */
-	DEAF,	/* the kernel refuses the source address */
-	BLIND,	/* the kernel could not be asked */
-	EMPTY,	/* no candidate is left */
+	DONE,  /* the call was made, its result stands */
+	BUSY,  /* somebody else holds the port */
+	RESTS, /* it is in TIME_WAIT, too short a time */
+	DEAF,  /* the kernel refuses the source address */
+	BLIND, /* the kernel could not be asked */
+	EMPTY, /* no candidate is left */
 };
 
 /* The search for one socket from one source address. */
 struct search {
 	struct berth_ask *ask;
 	struct berth_tuple tuple; /* with the source that the route yields */
-	uint8_t bind_addr[16];	  /* what the socket is bound to: zeros where the route decides */
+	uint8_t bind_addr[16];    /* what the socket is bound to: zeros where the route decides */
 	uint64_t id;
 	uint64_t now_ns;
 	uint64_t claim;
@@ -81,8 +82,10 @@ static void fill_want(const struct search *s, struct berth_lane_want *want, uint
 	uint32_t offset = 0, value = 0;
 
 	*out_counter = NULL;
-	*want = (struct berth_lane_want){ .policy = policy, .rnd = berth_share_random(),
-					  .now_ns = s->now_ns, .rest_ns = c->rest_ns };
+	*want = (struct berth_lane_want){ .policy = policy,
+					  .rnd = berth_share_random(),
+					  .now_ns = s->now_ns,
+					  .rest_ns = c->rest_ns };
 	if (!berth_policy_scans(policy))
 		return;
 	if (policy == BERTH_POLICY_HASH || policy == BERTH_POLICY_DOUBLE_HASH)
@@ -103,7 +106,8 @@ static void advance(uint32_t *counter, uint32_t start, uint16_t port)
 	uint32_t passed = counter ? berth_policy_passed(&berth_share->pool, start, port) : 0;
 
 	if (counter)
-		__atomic_fetch_add(counter, passed + berth_policy_step(berth_share->config.policy, 0),
+		__atomic_fetch_add(counter,
+				   passed + berth_policy_step(berth_share->config.policy, 0),
 				   __ATOMIC_RELAXED);
 }
 
@@ -204,7 +208,8 @@ static uint32_t limit_of(const struct search *s)
 
 static enum outcome pick(struct search *s)
 {
-	bool wants_lane = s->tries >= STATELESS || berth_share->config.policy == BERTH_POLICY_LONGEST_IDLE;
+	bool wants_lane =
+		s->tries >= STATELESS || berth_share->config.policy == BERTH_POLICY_LONGEST_IDLE;
 	enum outcome o;
 
 	if (s->tries++ >= limit_of(s))
@@ -248,7 +253,8 @@ static void give_back(struct search *s, enum outcome o)
 
 static void note(struct search *s, uint16_t port, uint16_t flags)
 {
-	struct berth_note n = { .lane = s->id, .port = port,
+	struct berth_note n = { .lane = s->id,
+				.port = port,
 				.flags = flags | (s->set_addr ? BERTH_NOTE_ADDRESS : 0) };
 
 	berth_note_set(s->ask->fd, &n);
@@ -256,7 +262,8 @@ static void note(struct search *s, uint16_t port, uint16_t flags)
 
 static bool narrow(struct search *s, uint16_t port)
 {
-	return !sys_set_int(s->ask->fd, SOL_IP, IP_LOCAL_PORT_RANGE, (int)(port | (uint32_t)port << 16));
+	return !sys_set_int(s->ask->fd, SOL_IP, IP_LOCAL_PORT_RANGE,
+			    (int)(port | (uint32_t)port << 16));
 }
 
 /* Binds the program's socket to the search's address and the port; 0: the address alone. */
@@ -414,8 +421,10 @@ static enum outcome try_candidate(struct search *s)
 
 static uint64_t name_lane(const struct search *s)
 {
-	struct berth_lane_key key = { .netns = s->tuple.netns, .pool = berth_share->config.pool_id,
-				      .dport = s->tuple.dport, .protocol = s->tuple.protocol };
+	struct berth_lane_key key = { .netns = s->tuple.netns,
+				      .pool = berth_share->config.pool_id,
+				      .dport = s->tuple.dport,
+				      .protocol = s->tuple.protocol };
 
 	memcpy(key.src, s->tuple.src, 16);
 	memcpy(key.dst, s->tuple.dst, 16);
@@ -430,7 +439,7 @@ static void random_address(uint8_t addr[16], uint32_t prefix_len)
 	for (i = prefix_len; i < 128; i++) {
 		if (i == prefix_len || !(i & 31))
 			rnd = berth_share_random();
-		addr[i >> 3] &= (uint8_t)~(0x80u >> (i & 7));
+		addr[i >> 3] &= (uint8_t) ~(0x80u >> (i & 7));
 		addr[i >> 3] |= (uint8_t)((rnd & 1) << (7 - (i & 7)));
 		rnd >>= 1;
 	}
@@ -439,7 +448,8 @@ static void random_address(uint8_t addr[16], uint32_t prefix_len)
 /* Settles source and destination as the kernel will see them. Negative: this source cannot reach it. */
 static int settle_tuple(struct search *s, const struct berth_pool_entry *entry)
 {
-	struct berth_preload_route route = { .netns = s->tuple.netns, .device = s->tuple.device,
+	struct berth_preload_route route = { .netns = s->tuple.netns,
+					     .device = s->tuple.device,
 					     .mark = s->ask->mark };
 
 	memcpy(s->tuple.src, s->bind_addr, 16);
@@ -509,8 +519,11 @@ static enum outcome search_entry(struct search *s, const struct berth_pool_entry
 	bool wide = e->prefix_len < 128;
 
 	for (tries = 0; tries < (wide ? PREFIX_TRIES : 1); tries++) {
-		*s = (struct search){ .ask = ask, .tuple = ask->tuple, .now_ns = sys_now_ns(),
-				      .wide = wide, .set_addr = true };
+		*s = (struct search){ .ask = ask,
+				      .tuple = ask->tuple,
+				      .now_ns = sys_now_ns(),
+				      .wide = wide,
+				      .set_addr = true };
 		memcpy(s->bind_addr, e->addr, 16);
 		if (wide)
 			random_address(s->bind_addr, e->prefix_len);
@@ -539,8 +552,9 @@ static uint32_t best_entry(const struct berth_ask *ask)
 		if (!entry_fits(ask, &berth_share->entry[at]))
 			continue;
 		memcpy(s.tuple.src, berth_share->entry[at].addr, 16);
-		room = berth_share->entry[at].prefix_len < 128 ? BERTH_PORTS :
-								 berth_share_headroom(name_lane(&s));
+		room = berth_share->entry[at].prefix_len < 128
+			       ? BERTH_PORTS
+			       : berth_share_headroom(name_lane(&s));
 		if (room > most) {
 			best = at;
 			most = room;
@@ -591,8 +605,9 @@ static long refuse(struct search *s)
 	if (!s->ask->bind_only && s->tuple.protocol == IPPROTO_TCP)
 		sys_set_int(s->ask->fd, SOL_IP, IP_LOCAL_PORT_RANGE, 0);
 	berth_share_count(BERTH_VERDICT_REFUSED);
-	errno = s->ask->bind_only ? EADDRINUSE :
-		s->tuple.protocol == IPPROTO_UDP ? EAGAIN : EADDRNOTAVAIL;
+	errno = s->ask->bind_only                  ? EADDRINUSE
+		: s->tuple.protocol == IPPROTO_UDP ? EAGAIN
+						   : EADDRNOTAVAIL;
 	return -1;
 }
 

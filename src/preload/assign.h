@@ -27,9 +27,9 @@ struct berth_ask {
 	/* Given. tuple.src is the address that the program chose (zeros: none); dst is zeros for bind_only. */
 	struct berth_tuple tuple;
 	int fd;
-	bool v6;	/* the socket's family */
+	bool v6;        /* the socket's family */
 	bool bind_only; /* bind(addr, 0): no destination */
-	bool foreign;	/* the socket is in another network namespace than the run was started in */
+	bool foreign;   /* the socket is in another network namespace than the run was started in */
 	uint32_t mark;
 	/* Makes the program's call, with tuple.sport where it binds; as a system call: -1 and errno. */
 	long (*go)(struct berth_ask *ask);

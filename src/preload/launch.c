@@ -29,13 +29,14 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-#define SCRIPT_DEPTH 4	/* interpreters of interpreters; the kernel stops at four, too */
+#define SCRIPT_DEPTH 4  /* interpreters of interpreters; the kernel stops at four, too */
 #define HEADERS_MAX 256 /* program headers of one file */
 
 #define HOW_TO_MEND "run it with --via bpf, as root"
 
-#define HEAD_BYTES                                                                                           \
-	((sizeof(struct berth_preload_file) + BERTH_PRELOAD_PAGE - 1) / BERTH_PRELOAD_PAGE * BERTH_PRELOAD_PAGE)
+#define HEAD_BYTES                                                                                 \
+	((sizeof(struct berth_preload_file) + BERTH_PRELOAD_PAGE - 1) / BERTH_PRELOAD_PAGE *       \
+	 BERTH_PRELOAD_PAGE)
 
 static const char *own_dir(void)
 {
@@ -91,8 +92,9 @@ static int make_file(const char *dir, uint64_t size, struct berth_preload *out)
 		return -errno;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	for (i = 0; i < 1000; i++) {
-		int n = snprintf(out->path, sizeof(out->path), "%s/%s%u.%d.%u", dir, BERTH_PRELOAD_FILE_PREFIX,
-				 (unsigned int)geteuid(), (int)getpid(), i);
+		int n = snprintf(out->path, sizeof(out->path), "%s/%s%u.%d.%u", dir,
+				 BERTH_PRELOAD_FILE_PREFIX, (unsigned int)geteuid(), (int)getpid(),
+				 i);
 
 		if (n >= (int)sizeof(out->path))
 			return -ENAMETOOLONG;
@@ -130,8 +132,9 @@ static void ask_kernel(struct berth_preload_file *f)
 		getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &f->config.netns, &len);
 }
 
-static void fill(struct berth_preload_file *f, uint64_t size, const struct berth_assign_config *config,
-		 const struct berth_portset *pool, const struct berth_pool_entry *entries)
+static void fill(struct berth_preload_file *f, uint64_t size,
+		 const struct berth_assign_config *config, const struct berth_portset *pool,
+		 const struct berth_pool_entry *entries)
 {
 	f->abi = BERTH_PRELOAD_ABI;
 	f->lanes = BERTH_PRELOAD_LANES;
@@ -161,19 +164,21 @@ static bool runs_from_build(void)
 static int find_library(struct berth_preload *out, struct berth_why *why)
 {
 	const char *given = getenv("BERTH_PRELOAD_LIB");
-	const char *path = given && *given	 ? given :
-			   runs_from_build() ? BERTH_PRELOAD_BUILD_LIB :
-					       BERTH_PRELOAD_INSTALLED_LIB;
+	const char *path = given && *given     ? given
+			   : runs_from_build() ? BERTH_PRELOAD_BUILD_LIB
+					       : BERTH_PRELOAD_INSTALLED_LIB;
 
 	if (access(path, R_OK) || !realpath(path, out->library))
-		return berth_why(why, -errno,
-				 "%s: not readable (%s); install berth again or set BERTH_PRELOAD_LIB", path,
-				 strerror(errno));
+		return berth_why(
+			why, -errno,
+			"%s: not readable (%s); install berth again or set BERTH_PRELOAD_LIB", path,
+			strerror(errno));
 	if (strpbrk(out->library, ": \t\n"))
-		return berth_why(why, -EINVAL,
-				 "%s: the loader cannot preload a path with a space or colon in it; move the "
-				 "library and set BERTH_PRELOAD_LIB",
-				 out->library);
+		return berth_why(
+			why, -EINVAL,
+			"%s: the loader cannot preload a path with a space or colon in it; move the "
+			"library and set BERTH_PRELOAD_LIB",
+			out->library);
 	return 0;
 }
 
@@ -181,20 +186,23 @@ static int check_config(const struct berth_assign_config *c, const struct berth_
 			struct berth_why *why)
 {
 	if (!pool->count || berth_portset_has(pool, 0))
-		return berth_why(why, -EINVAL, "pool: no usable port is left in it; give --ports another set");
+		return berth_why(why, -EINVAL,
+				 "pool: no usable port is left in it; give --ports another set");
 	if (c->entries > BERTH_POOL_MAX)
-		return berth_why(why, -E2BIG, "pool: %u addresses, %u are possible; give --pool prefixes",
+		return berth_why(why, -E2BIG,
+				 "pool: %u addresses, %u are possible; give --pool prefixes",
 				 c->entries, BERTH_POOL_MAX);
 	if (c->policy >= BERTH_POLICY_COUNT || c->counters > BERTH_PRELOAD_COUNTERS ||
 	    (c->counters & (c->counters - 1)))
-		return berth_why(why, -EINVAL, "policy %u with %u counters: not known to the preload path",
+		return berth_why(why, -EINVAL,
+				 "policy %u with %u counters: not known to the preload path",
 				 c->policy, c->counters);
 	return 0;
 }
 
-int berth_preload_prepare(const struct berth_assign_config *config, const struct berth_portset *pool,
-			  const struct berth_pool_entry *entries, struct berth_preload *out,
-			  struct berth_why *why)
+int berth_preload_prepare(const struct berth_assign_config *config,
+			  const struct berth_portset *pool, const struct berth_pool_entry *entries,
+			  struct berth_preload *out, struct berth_why *why)
 {
 	const uint64_t size = HEAD_BYTES + (uint64_t)BERTH_PRELOAD_LANES * BERTH_PRELOAD_LANE_BYTES;
 	const char *dirs[] = { "/dev/shm", own_dir() };
@@ -214,16 +222,18 @@ int berth_preload_prepare(const struct berth_assign_config *config, const struct
 		err = make_file(dirs[i], size, &run);
 	}
 	if (err)
-		return berth_why(why, err,
-				 "shared memory: no file can be made in /dev/shm or $XDG_RUNTIME_DIR (%s); mount a "
-				 "tmpfs at /dev/shm",
-				 strerror(-err));
+		return berth_why(
+			why, err,
+			"shared memory: no file can be made in /dev/shm or $XDG_RUNTIME_DIR (%s); mount a "
+			"tmpfs at /dev/shm",
+			strerror(-err));
 	map = mmap(NULL, HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, run.fd, 0);
 	if (map == MAP_FAILED) {
 		err = -errno;
 		unlink(run.path);
 		close(run.fd);
-		return berth_why(why, err, "shared memory: %s cannot be mapped (%s)", run.path, strerror(-err));
+		return berth_why(why, err, "shared memory: %s cannot be mapped (%s)", run.path,
+				 strerror(-err));
 	}
 	run.file = map;
 	fill(run.file, size, config, pool, entries);
@@ -316,22 +326,25 @@ static int find_program(const char *program, char out[PATH_MAX], struct berth_wh
 	if (strchr(program, '/')) {
 		snprintf(out, PATH_MAX, "%s", program);
 		if (stat(out, &st))
-			return berth_why(why, errno == ENOTDIR ? -ENOENT : -errno, "%s: %s", program,
-					 strerror(errno));
+			return berth_why(why, errno == ENOTDIR ? -ENOENT : -errno, "%s: %s",
+					 program, strerror(errno));
 		if (access(out, X_OK) || !S_ISREG(st.st_mode))
 			return berth_why(why, -EACCES, "%s: not executable by this user", program);
 		return 0;
 	}
 	for (dir = dir ? dir : "/bin:/usr/bin"; dir; dir = *end ? end + 1 : NULL) {
 		end = strchrnul(dir, ':');
-		if (snprintf(out, PATH_MAX, "%.*s%s%s", (int)(end - dir), dir, end == dir ? "" : "/",
-			     program) >= PATH_MAX || stat(out, &st) || !S_ISREG(st.st_mode))
+		if (snprintf(out, PATH_MAX, "%.*s%s%s", (int)(end - dir), dir,
+			     end == dir ? "" : "/", program) >= PATH_MAX ||
+		    stat(out, &st) || !S_ISREG(st.st_mode))
 			continue;
 		if (!access(out, X_OK))
 			return 0;
 		err = -EACCES;
 	}
-	return berth_why(why, err, err == -EACCES ? "%s: not executable by this user" : "%s: not found in PATH",
+	return berth_why(why, err,
+			 err == -EACCES ? "%s: not executable by this user"
+					: "%s: not found in PATH",
 			 program);
 }
 
@@ -347,12 +360,14 @@ static int check_privileges(int fd, const char *path, struct berth_why *why)
 	if (fs.f_flag & ST_NOSUID || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		return 0;
 	sets_id = (st.st_mode & S_ISUID && st.st_uid != getuid()) ||
-		  ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getgid());
+		  ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+		   st.st_gid != getgid());
 	if (!sets_id && (!getuid() || fgetxattr(fd, "security.capability", NULL, 0) <= 0))
 		return 0;
-	return berth_why(why, -ENOTSUP,
-			 "%s: gains privileges when executed, so the loader refuses to preload berth; " HOW_TO_MEND,
-			 path);
+	return berth_why(
+		why, -ENOTSUP,
+		"%s: gains privileges when executed, so the loader refuses to preload berth; " HOW_TO_MEND,
+		path);
 }
 
 static ssize_t read_at(int fd, void *buf, size_t size, uint64_t at)
@@ -361,7 +376,7 @@ static ssize_t read_at(int fd, void *buf, size_t size, uint64_t at)
 }
 
 /* The loader that the program names, "" for a static one. Only for files of our own class. */
-static int read_interpreter(int fd, const ElfW(Ehdr) *h, char out[PATH_MAX])
+static int read_interpreter(int fd, const ElfW(Ehdr) * h, char out[PATH_MAX])
 {
 	ElfW(Phdr) p;
 	ssize_t n;
@@ -402,7 +417,7 @@ static void own_interpreter(char out[PATH_MAX])
 		read_interpreter(fd, &h, out);
 }
 
-static int check_elf(int fd, const char *path, const ElfW(Ehdr) *h, struct berth_why *why)
+static int check_elf(int fd, const char *path, const ElfW(Ehdr) * h, struct berth_why *why)
 {
 	const int class = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
 	char theirs[PATH_MAX], ours[PATH_MAX];
@@ -412,20 +427,23 @@ static int check_elf(int fd, const char *path, const ElfW(Ehdr) *h, struct berth
 	if (self < 0 || read_at(self, &own, sizeof(own), 0) != sizeof(own))
 		return berth_why(why, -EIO, "/proc/self/exe: not readable; mount /proc");
 	if (h->e_ident[EI_CLASS] != class || h->e_machine != own.e_machine)
-		return berth_why(why, -ENOTSUP,
-				 "%s: built for another architecture than berth, so the loader cannot preload it; "
-				 HOW_TO_MEND, path);
+		return berth_why(
+			why, -ENOTSUP,
+			"%s: built for another architecture than berth, so the loader cannot preload it; " HOW_TO_MEND,
+			path);
 	if (read_interpreter(fd, h, theirs) < 0)
 		return berth_why(why, -ENOEXEC, "%s: damaged ELF file", path);
 	if (!theirs[0])
-		return berth_why(why, -ENOTSUP,
-				 "%s: statically linked, so there is no loader that could preload berth; " HOW_TO_MEND,
-				 path);
+		return berth_why(
+			why, -ENOTSUP,
+			"%s: statically linked, so there is no loader that could preload berth; " HOW_TO_MEND,
+			path);
 	own_interpreter(ours);
 	if (ours[0] && strcmp(base_name(ours), base_name(theirs)))
-		return berth_why(why, -ENOTSUP,
-				 "%s: uses the C library of %s and berth was built for %s; " HOW_TO_MEND, path,
-				 theirs, ours);
+		return berth_why(
+			why, -ENOTSUP,
+			"%s: uses the C library of %s and berth was built for %s; " HOW_TO_MEND,
+			path, theirs, ours);
 	return check_privileges(fd, path, why);
 }
 
@@ -465,9 +483,10 @@ static int check(const char *path, int depth, struct berth_why *why)
 	ssize_t n;
 
 	if (fd < 0)
-		return berth_why(why, -errno,
-				 "%s: executable but not readable (%s), so berth cannot tell whether it can be preloaded",
-				 path, strerror(errno));
+		return berth_why(
+			why, -errno,
+			"%s: executable but not readable (%s), so berth cannot tell whether it can be preloaded",
+			path, strerror(errno));
 	n = read_at(fd, head.text, sizeof(head.text) - 1, 0);
 	if (n < 0)
 		return berth_why(why, -errno, "%s: %s", path, strerror(errno));
@@ -477,8 +496,8 @@ static int check(const char *path, int depth, struct berth_why *why)
 	if (!strncmp(head.text, "#!", 2))
 		return check_script(head.text, path, depth, why);
 	/* execvp() gives what the kernel does not know to the shell. */
-	return depth ? berth_why(why, -ENOEXEC, "%s: neither ELF nor a script", path) :
-		       check("/bin/sh", depth + 1, why);
+	return depth ? berth_why(why, -ENOEXEC, "%s: neither ELF nor a script", path)
+		     : check("/bin/sh", depth + 1, why);
 }
 
 int berth_preload_check_program(const char *program, struct berth_why *why)

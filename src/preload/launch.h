@@ -16,9 +16,9 @@
 #include "src/base/why.h"
 
 struct berth_preload {
-	char path[128];		/* the shared file */
+	char path[128];         /* the shared file */
 	char library[PATH_MAX]; /* libberth-preload.so */
-	int fd;			/* the shared file, locked while the run lasts */
+	int fd;                 /* the shared file, locked while the run lasts */
 	struct berth_preload_file *file;
 };
 
@@ -40,9 +40,9 @@ int berth_preload_check_program(const char *program, struct berth_why *why);
  * config->entries is 0. Returns 0, or negative with the sentence in why; out is to be given to
  * berth_preload_remove() after success only.
  */
-int berth_preload_prepare(const struct berth_assign_config *config, const struct berth_portset *pool,
-			  const struct berth_pool_entry *entries, struct berth_preload *out,
-			  struct berth_why *why);
+int berth_preload_prepare(const struct berth_assign_config *config,
+			  const struct berth_portset *pool, const struct berth_pool_entry *entries,
+			  struct berth_preload *out, struct berth_why *why);
 
 /*
  * Sets LD_PRELOAD (what is in it stays) and BERTH_PRELOAD in the caller's environment: in the child, before

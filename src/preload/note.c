@@ -18,8 +18,8 @@ void berth_note_set(int fd, const struct berth_note *note)
 
 	if (fd < 0 || fd >= (int)BERTH_NOTE_FDS)
 		return;
-	while (seen <= fd && !__atomic_compare_exchange_n(&end, &seen, fd + 1, false, __ATOMIC_RELAXED,
-							  __ATOMIC_RELAXED))
+	while (seen <= fd && !__atomic_compare_exchange_n(&end, &seen, fd + 1, false,
+							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 	__atomic_store_n(&table[fd].lane, note->lane, __ATOMIC_RELAXED);
 	__atomic_store_n(&table[fd].what,

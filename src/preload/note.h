@@ -17,9 +17,9 @@
 #define BERTH_NOTE_FDS 262144u
 
 enum berth_note_flag {
-	BERTH_NOTE_BOUND = 1,	/* the port stays with the socket although connect() fails */
+	BERTH_NOTE_BOUND = 1,   /* the port stays with the socket although connect() fails */
 	BERTH_NOTE_ADDRESS = 2, /* the source address is berth's choice, not the program's */
-	BERTH_NOTE_KERNEL = 4,	/* the kernel chose the port in berth's place */
+	BERTH_NOTE_KERNEL = 4,  /* the kernel chose the port in berth's place */
 };
 
 struct berth_note {

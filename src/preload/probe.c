@@ -18,7 +18,7 @@
 #define TCP_FASTOPEN_NO_COOKIE 34
 #endif
 
-#define KEPT_FROM 1000	    /* lowest number of the descriptor that is kept */
+#define KEPT_FROM 1000      /* lowest number of the descriptor that is kept */
 #define TIME_WAIT_MS 60000u /* TCP_TIMEWAIT_LEN of the kernel, a constant */
 #define REPLY_BYTES 2048
 
@@ -65,8 +65,8 @@ static int converse(int fd, struct nlmsghdr *request, void *reply)
 
 	request->nlmsg_flags = NLM_F_REQUEST;
 	request->nlmsg_seq = berth_share_random();
-	n = BERTH_SYS(SYS_sendto, fd, request, request->nlmsg_len, MSG_DONTWAIT | MSG_NOSIGNAL, &kernel,
-		      sizeof(kernel));
+	n = BERTH_SYS(SYS_sendto, fd, request, request->nlmsg_len, MSG_DONTWAIT | MSG_NOSIGNAL,
+		      &kernel, sizeof(kernel));
 	if (n < 0)
 		return (int)n;
 	/* Answers of this kind are made within sendto(); an older one may lie before it. */
@@ -98,7 +98,8 @@ static int ask_diag(uint64_t netns, struct nlmsghdr *request, void *reply)
 	if (__atomic_exchange_n(&kept.busy, 1, __ATOMIC_ACQUIRE))
 		return converse_once(NETLINK_SOCK_DIAG, request, reply);
 	fd = renew(netns);
-	n = fd < 0 ? converse_once(NETLINK_SOCK_DIAG, request, reply) : converse(fd, request, reply);
+	n = fd < 0 ? converse_once(NETLINK_SOCK_DIAG, request, reply)
+		   : converse(fd, request, reply);
 	__atomic_store_n(&kept.busy, 0, __ATOMIC_RELEASE);
 	return n;
 }

@@ -10,7 +10,7 @@
 #include "src/core/hash.h"
 #include "src/preload/sys.h"
 
-#define PLACES 8u	      /* places that one lane may have */
+#define PLACES 8u              /* places that one lane may have */
 #define LOCK_WAIT_NS 20000000u /* then go on without the lane */
 #define LOCK_LEASE_MS 1000u
 #define CLAIM_LEASE_MS 2000u
@@ -27,7 +27,8 @@ static bool is_ours(const struct berth_preload_file *f, uint64_t size)
 {
 	return __atomic_load_n(&f->magic, __ATOMIC_ACQUIRE) == BERTH_PRELOAD_MAGIC &&
 	       f->abi == BERTH_PRELOAD_ABI && f->size == size && f->lanes == BERTH_PRELOAD_LANES &&
-	       f->pool.count && f->config.policy < BERTH_POLICY_COUNT && f->config.entries <= BERTH_POOL_MAX;
+	       f->pool.count && f->config.policy < BERTH_POLICY_COUNT &&
+	       f->config.entries <= BERTH_POOL_MAX;
 }
 
 void berth_share_open(void)
@@ -119,8 +120,8 @@ static bool take_lock(struct berth_preload_slot *slot, uint64_t *out_lock, bool 
 						__ATOMIC_RELAXED))
 			return *out_lock = mine, true;
 		if ((int32_t)(now_ms - (uint32_t)(seen >> 32)) > (int32_t)LOCK_LEASE_MS) {
-			if (__atomic_compare_exchange_n(&slot->lock, &seen, mine, false, __ATOMIC_ACQUIRE,
-							__ATOMIC_RELAXED))
+			if (__atomic_compare_exchange_n(&slot->lock, &seen, mine, false,
+							__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 				return *out_lock = mine, *out_torn = true;
 		} else if ((uint32_t)seen == me) {
 			return false;
@@ -134,7 +135,8 @@ static bool take_lock(struct berth_preload_slot *slot, uint64_t *out_lock, bool 
 
 void berth_share_unlock(struct berth_preload_slot *slot, uint64_t lock)
 {
-	__atomic_compare_exchange_n(&slot->lock, &lock, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(&slot->lock, &lock, 0, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
 }
 
 /* Gives the place of the lane used longest ago to id. */
@@ -164,8 +166,8 @@ struct berth_preload_slot *berth_share_get(uint64_t id, uint64_t now_ns)
 
 	for (i = 0; !slot && i < PLACES; i++) {
 		none = 0;
-		if (__atomic_compare_exchange_n(&place(id, i)->id, &none, id, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_RELAXED) ||
+		if (__atomic_compare_exchange_n(&place(id, i)->id, &none, id, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED) ||
 		    none == id)
 			slot = place(id, i);
 	}
@@ -175,7 +177,8 @@ struct berth_preload_slot *berth_share_get(uint64_t id, uint64_t now_ns)
 		return NULL;
 	slot->used_ns = now_ns;
 	if (!__atomic_load_n(&slot->populated, __ATOMIC_ACQUIRE)) {
-		if (BERTH_SYS(SYS_madvise, lane_of(slot), BERTH_PRELOAD_LANE_BYTES, MADV_POPULATE_WRITE) < 0)
+		if (BERTH_SYS(SYS_madvise, lane_of(slot), BERTH_PRELOAD_LANE_BYTES,
+			      MADV_POPULATE_WRITE) < 0)
 			return NULL;
 		__atomic_store_n(&slot->populated, 1, __ATOMIC_RELEASE);
 	}
@@ -252,7 +255,8 @@ bool berth_share_claim(uint64_t id, uint16_t port, uint64_t *out_claim)
 		*out_claim = 1;
 	if (seen && (int32_t)(now_ms - (uint32_t)seen) < (int32_t)CLAIM_LEASE_MS)
 		return false;
-	return __atomic_compare_exchange_n(word, &seen, *out_claim, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(word, &seen, *out_claim, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
 }
 
 void berth_share_unclaim(uint64_t id, uint16_t port, uint64_t claim)
@@ -282,9 +286,10 @@ bool berth_share_route_get(struct berth_preload_route *route, uint64_t now_ns)
 
 	copy = *r;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if ((seq & 1) || __atomic_load_n(&r->seq, __ATOMIC_RELAXED) != seq || copy.until_ns <= now_ns ||
-	    copy.netns != route->netns || copy.device != route->device || copy.mark != route->mark ||
-	    memcmp(copy.dst, route->dst, 16) || memcmp(copy.asked, route->asked, 16))
+	if ((seq & 1) || __atomic_load_n(&r->seq, __ATOMIC_RELAXED) != seq ||
+	    copy.until_ns <= now_ns || copy.netns != route->netns || copy.device != route->device ||
+	    copy.mark != route->mark || memcmp(copy.dst, route->dst, 16) ||
+	    memcmp(copy.asked, route->asked, 16))
 		return false;
 	*route = copy;
 	return true;
@@ -296,11 +301,12 @@ void berth_share_route_put(const struct berth_preload_route *route, uint64_t now
 	struct berth_preload_route *r = route_of(route);
 	uint64_t seq = __atomic_load_n(&r->seq, __ATOMIC_RELAXED);
 
-	if ((seq & 1) || !__atomic_compare_exchange_n(&r->seq, &seq, seq + 1, false, __ATOMIC_ACQUIRE,
-						      __ATOMIC_RELAXED))
+	if ((seq & 1) || !__atomic_compare_exchange_n(&r->seq, &seq, seq + 1, false,
+						      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	memcpy((char *)r + sizeof(r->seq), (const char *)route + sizeof(r->seq), sizeof(*r) - sizeof(r->seq));
+	memcpy((char *)r + sizeof(r->seq), (const char *)route + sizeof(r->seq),
+	       sizeof(*r) - sizeof(r->seq));
 	r->until_ns = now_ns + ROUTE_NS;
 	__atomic_store_n(&r->seq, seq + 2, __ATOMIC_RELEASE);
 }
@@ -315,8 +321,9 @@ static void refresh_range(uint64_t now_ns)
 	long n;
 	int fd;
 
-	if (now_ns < next || !__atomic_compare_exchange_n(&berth_share->range_next_ns, &next, now_ns + RANGE_NS,
-							  false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (now_ns < next ||
+	    !__atomic_compare_exchange_n(&berth_share->range_next_ns, &next, now_ns + RANGE_NS,
+					 false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
 	fd = (int)BERTH_SYS(SYS_openat, AT_FDCWD, "/proc/sys/net/ipv4/ip_local_port_range",
 			    O_RDONLY | O_CLOEXEC);
@@ -330,7 +337,8 @@ static void refresh_range(uint64_t now_ns)
 	first = strtoul(text, &end, 10);
 	last = strtoul(end, NULL, 10);
 	if (first && first <= last && last < BERTH_PORTS)
-		__atomic_store_n(&berth_share->range, (uint32_t)(first | last << 16), __ATOMIC_RELAXED);
+		__atomic_store_n(&berth_share->range, (uint32_t)(first | last << 16),
+				 __ATOMIC_RELAXED);
 }
 
 bool berth_share_in_range(uint16_t port, uint64_t now_ns)

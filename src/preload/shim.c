@@ -40,45 +40,47 @@
 #endif
 
 /* One row a call that the shim passes on: name, result, parameters, arguments. */
-#define CALLS(X)                                                                                             \
-	X(connect, int, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len))               \
-	X(bind, int, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len))                  \
-	X(sendto, ssize_t,                                                                                   \
-	  (int fd, const void *data, size_t size, int flags, const struct sockaddr *addr, socklen_t len),    \
-	  (fd, data, size, flags, addr, len))                                                                \
-	X(sendmsg, ssize_t, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))                 \
-	X(close, int, (int fd), (fd))                                                                        \
-	X(close_range, int, (unsigned int first, unsigned int last, int flags), (first, last, flags))        \
-	X(closefrom, void, (int first), (first))                                                             \
-	X(dup2, int, (int from, int to), (from, to))                                                         \
-	X(dup3, int, (int from, int to, int flags), (from, to, flags))                                       \
-	X(setsockopt, int, (int fd, int level, int name, const void *value, socklen_t len),                  \
-	  (fd, level, name, value, len))                                                                     \
-	X(setns, int, (int fd, int type), (fd, type))                                                        \
+#define CALLS(X)                                                                                   \
+	X(connect, int, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len))     \
+	X(bind, int, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len))        \
+	X(sendto, ssize_t,                                                                         \
+	  (int fd, const void *data, size_t size, int flags, const struct sockaddr *addr,          \
+	   socklen_t len),                                                                         \
+	  (fd, data, size, flags, addr, len))                                                      \
+	X(sendmsg, ssize_t, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))       \
+	X(close, int, (int fd), (fd))                                                              \
+	X(close_range, int, (unsigned int first, unsigned int last, int flags),                    \
+	  (first, last, flags))                                                                    \
+	X(closefrom, void, (int first), (first))                                                   \
+	X(dup2, int, (int from, int to), (from, to))                                               \
+	X(dup3, int, (int from, int to, int flags), (from, to, flags))                             \
+	X(setsockopt, int, (int fd, int level, int name, const void *value, socklen_t len),        \
+	  (fd, level, name, value, len))                                                           \
+	X(setns, int, (int fd, int type), (fd, type))                                              \
 	X(unshare, int, (int flags), (flags))
 
 /*
  * real_NAME() calls the next library's function. They are looked up when the library is loaded; a call that comes
  * earlier, out of another library's constructor, looks its own up.
  */
-#define DECLARE(name, type, params, args)                                                                    \
-	__attribute__((visibility("default"))) type shim_##name params __asm__(#name);                       \
-	static type(*next_##name) params;                                                                    \
-	static type real_##name params                                                                       \
-	{                                                                                                    \
-		if (!next_##name)                                                                            \
-			next_##name = (type(*) params)dlsym(RTLD_NEXT, #name);                               \
-		return next_##name args;                                                                     \
+#define DECLARE(name, type, params, args)                                                          \
+	__attribute__((visibility("default"))) type shim_##name params __asm__(#name);             \
+	static type(*next_##name) params;                                                          \
+	static type real_##name params                                                             \
+	{                                                                                          \
+		if (!next_##name)                                                                  \
+			next_##name = (type(*) params)dlsym(RTLD_NEXT, #name);                     \
+		return next_##name args;                                                           \
 	}
 CALLS(DECLARE)
 
 #define LOOK_UP(name, type, params, args) next_##name = (type(*) params)dlsym(RTLD_NEXT, #name);
 
 /* Set once a program does what the common one does not; never cleared, and inherited by fork(). */
-static bool uses_marks;	 /* SO_MARK, SO_BINDTODEVICE, SO_BINDTOIFINDEX */
-static bool uses_range;	 /* IP_LOCAL_PORT_RANGE of its own */
+static bool uses_marks;  /* SO_MARK, SO_BINDTODEVICE, SO_BINDTOIFINDEX */
+static bool uses_range;  /* IP_LOCAL_PORT_RANGE of its own */
 static bool moves_netns; /* setns(), unshare() */
-static uint64_t home;	 /* cookie of the namespace that sockets are in, while moves_netns is false */
+static uint64_t home; /* cookie of the namespace that sockets are in, while moves_netns is false */
 
 __attribute__((constructor)) static void load(void)
 {
@@ -167,7 +169,8 @@ static bool has_own_range(int fd)
 	uint32_t range = 0;
 	socklen_t len = sizeof(range);
 
-	return uses_range && BERTH_SYS(SYS_getsockopt, fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, &len) >= 0 &&
+	return uses_range &&
+	       BERTH_SYS(SYS_getsockopt, fd, SOL_IP, IP_LOCAL_PORT_RANGE, &range, &len) >= 0 &&
 	       (range & 0xffff) != range >> 16;
 }
 
@@ -179,7 +182,9 @@ static bool would_shadow(const struct known *k)
 {
 	const struct berth_ask *ask = &k->ask;
 	struct berth_tuple t = ask->tuple;
-	struct berth_preload_route route = { .netns = t.netns, .device = t.device, .mark = ask->mark };
+	struct berth_preload_route route = { .netns = t.netns,
+					     .device = t.device,
+					     .mark = ask->mark };
 	uint32_t age_ms;
 
 	if (t.protocol != IPPROTO_UDP)
@@ -204,7 +209,8 @@ static bool is_stale(const struct known *k, const struct berth_note *n)
 	uint8_t state = 0;
 	socklen_t len = sizeof(state);
 
-	if (n->flags & (BERTH_NOTE_BOUND | BERTH_NOTE_KERNEL) || k->ask.tuple.protocol != IPPROTO_TCP)
+	if (n->flags & (BERTH_NOTE_BOUND | BERTH_NOTE_KERNEL) ||
+	    k->ask.tuple.protocol != IPPROTO_TCP)
 		return false;
 	/* tcpi_state is the first byte. */
 	return BERTH_SYS(SYS_getsockopt, k->ask.fd, IPPROTO_TCP, TCP_INFO, &state, &len) >= 0 &&
@@ -234,7 +240,8 @@ static long go_on(struct known *k, const struct berth_note *n)
 }
 
 /* Gives the socket a port for the destination and makes the call through go. */
-static long toward(int fd, const void *addr, socklen_t len, long (*go)(struct berth_ask *), void *call)
+static long toward(int fd, const void *addr, socklen_t len, long (*go)(struct berth_ask *),
+		   void *call)
 {
 	struct berth_ask plain = { .fd = fd, .go = go, .call = call };
 	struct berth_note n = { 0 };
@@ -306,7 +313,8 @@ static long go_sendto(struct berth_ask *ask)
 	return real_sendto(ask->fd, c->data, c->size, c->flags, c->addr, c->len);
 }
 
-ssize_t shim_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *addr, socklen_t len)
+ssize_t shim_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *addr,
+		    socklen_t len)
 {
 	struct sendto_call call = { data, size, flags, addr, len };
 
@@ -353,7 +361,8 @@ static bool bind_is_for_berth(struct known *k)
 {
 	int fd = k->ask.fd;
 
-	return !k->port && sys_get_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT) <= 0 && !has_own_range(fd);
+	return !k->port && sys_get_int(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT) <= 0 &&
+	       !has_own_range(fd);
 }
 
 /* Switches a flag of the socket off; true where it was on. */
@@ -386,8 +395,9 @@ int shim_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	uint16_t port;
 	uint32_t scope;
 
-	if (!berth_share || len > sizeof(struct sockaddr_storage) || !addr_read(addr, len, src, &port, &scope) ||
-	    port || !know(fd, &k) || !bind_is_for_berth(&k))
+	if (!berth_share || len > sizeof(struct sockaddr_storage) ||
+	    !addr_read(addr, len, src, &port, &scope) || port || !know(fd, &k) ||
+	    !bind_is_for_berth(&k))
 		return real_bind(fd, addr, len);
 	k.ask.bind_only = true;
 	k.ask.go = go_bind;

@@ -15,15 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BERTH_SYS(...)                                                                                       \
-	({                                                                                                   \
-		int sys_errno_ = errno;                                                                      \
-		long sys_result_ = syscall(__VA_ARGS__);                                                     \
-                                                                                                             \
-		if (sys_result_ < 0)                                                                         \
-			sys_result_ = -errno;                                                                \
-		errno = sys_errno_;                                                                          \
-		sys_result_;                                                                                 \
+#define BERTH_SYS(...)                                                                             \
+	({                                                                                         \
+		int sys_errno_ = errno;                                                            \
+		long sys_result_ = syscall(__VA_ARGS__);                                           \
+                                                                                                   \
+		if (sys_result_ < 0)                                                               \
+			sys_result_ = -errno;                                                      \
+		errno = sys_errno_;                                                                \
+		sys_result_;                                                                       \
 	})
 
 static inline int sys_socket(int family, int type, int protocol)

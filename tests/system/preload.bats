@@ -1,6 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # The preload path: each case of preload.sh in a network namespace of its own, and the launcher.
+#
+# Each case is a subshell of bats, so what "run" sets is the case's own; a script in quotes is for the
+# shell that the launcher starts.
+# shellcheck disable=SC2016,SC2030,SC2031
 
 bats_require_minimum_version 1.5.0
 
@@ -95,7 +99,7 @@ inside()
   [ "$(awk '{ print $3 }' <<<"$output" | sort | xargs)" = \
     "bind close close_range closefrom connect dup2 dup3 sendmsg sendto setns setsockopt unshare" ]
   run nm -D --undefined-only "$LIBRARY"
-  ! grep -qE ' (malloc|calloc|realloc|free|pthread_)' <<<"$output"
+  run ! grep -E ' (malloc|calloc|realloc|free|pthread_)' <<<"$output"
 }
 
 refused()

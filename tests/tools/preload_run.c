@@ -112,7 +112,9 @@ static void prepare(const struct options *o, struct berth_preload *out)
 {
 	static struct berth_portset ports;
 	static struct berth_pool_entry entry[BERTH_POOL_MAX];
-	struct berth_assign_config c = { .pool_id = 1, .rest_ns = o->rest_ms * 1000000, .counters = 1024 };
+	struct berth_assign_config c = { .pool_id = 1,
+					 .rest_ns = o->rest_ms * 1000000,
+					 .counters = 1024 };
 	struct berth_range_error error;
 	struct berth_why why;
 
@@ -133,7 +135,9 @@ static void prepare(const struct options *o, struct berth_preload *out)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .ports = "1024-32767", .policy = "uniform", .exhausted = "fail", .rest_ms = 1000 };
+	struct options o = {
+		.ports = "1024-32767", .policy = "uniform", .exhausted = "fail", .rest_ms = 1000
+	};
 	const struct arg rows[] = {
 		{ "pool", ARG_TEXT, &o.pool, "addresses and prefixes" },
 		{ "ports", ARG_TEXT, &o.ports, "ports to assign" },
