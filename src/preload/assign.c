@@ -47,6 +47,8 @@ struct search {
 	bool set_addr; /* the address is berth's choice */
 	bool from_lane;
 	bool parked_used;
+	bool blind;    /* the kernel could not be asked about one candidate */
+	bool searched; /* a source could reach the destination */
 	enum berth_lane_from from;
 };
 
@@ -291,7 +293,7 @@ static bool take_time_wait(struct search *s)
 {
 	if (s->take_tries >= TAKE_TRIES && s->tries % TAKE_TRIES)
 		return false;
-	if (!berth_probe_take_time_wait(&s->tuple)) {
+	if (berth_probe_try(&s->tuple) != BERTH_HELD_FREE) {
 		s->take_tries++;
 		return false;
 	}
@@ -310,6 +312,8 @@ static enum outcome look_up(struct search *s)
 			return RESTS;
 		return take_time_wait(s) ? DONE : BUSY;
 	}
+	if (held == BERTH_HELD_UNKNOWN && s->tuple.protocol == IPPROTO_TCP)
+		held = berth_probe_try(&s->tuple);
 	return held == BERTH_HELD_FREE ? DONE : held == BERTH_HELD_BUSY ? BUSY : BLIND;
 }
 
@@ -381,7 +385,8 @@ static enum outcome try_bound(struct search *s)
 {
 	enum outcome o = look_up(s);
 
-	if (o == BLIND && !berth_share->config.exhausted_to_kernel)
+	/* Unasked, when it must be: out of a lane, which knows at least of the run's own tuples. */
+	if (o == BLIND && s->blind && !berth_share->config.exhausted_to_kernel)
 		o = DONE;
 	return o == DONE ? go_bound(s) : o;
 }
@@ -466,7 +471,7 @@ static int settle_tuple(struct search *s, const struct berth_pool_entry *entry)
 	memcpy(route.dst, s->tuple.dst, 16);
 	memcpy(route.asked, s->bind_addr, 16);
 	if (berth_probe_route(&route, s->now_ns) < 0)
-		return addr_is_any(s->bind_addr) ? -EAGAIN : 0;
+		return 0;
 	if (route.error)
 		return route.error;
 	if (entry && berth_share->config.by_device && entry->device && route.out_device &&
@@ -481,17 +486,25 @@ static enum outcome search_ports(struct search *s)
 {
 	enum outcome o;
 
-	if (!memcmp(s->tuple.src, s->tuple.dst, 16))
+	if (addr_is_any(s->tuple.src) || !memcmp(s->tuple.src, s->tuple.dst, 16))
 		s->never = s->tuple.dport;
+	s->searched = true;
 	s->id = name_lane(s);
 	s->slot = s->wide ? NULL : berth_share_find(s->id);
 	while ((o = pick(s)) != EMPTY) {
 		o = try_candidate(s);
 		if (o == DONE)
 			return o;
-		berth_share_count(o == DEAF ? BERTH_VERDICT_UNREACHABLE : BERTH_VERDICT_BUSY);
 		give_back(s, o);
-		if (o == DEAF || o == BLIND)
+		if (o == BLIND && !s->blind) {
+			s->blind = true;
+			s->tries = STATELESS;
+			continue;
+		}
+		if (o == BLIND)
+			return o;
+		berth_share_count(o == DEAF ? BERTH_VERDICT_UNREACHABLE : BERTH_VERDICT_BUSY);
+		if (o == DEAF)
 			return o;
 		if (s->wide)
 			return BUSY;
@@ -523,7 +536,8 @@ static enum outcome search_entry(struct search *s, const struct berth_pool_entry
 				      .tuple = ask->tuple,
 				      .now_ns = sys_now_ns(),
 				      .wide = wide,
-				      .set_addr = true };
+				      .set_addr = true,
+				      .searched = s->searched };
 		memcpy(s->bind_addr, e->addr, 16);
 		if (wide)
 			random_address(s->bind_addr, e->prefix_len);
@@ -582,6 +596,14 @@ static enum outcome search_pool(struct search *s)
 	return EMPTY;
 }
 
+/* False where no source at all reaches the destination: the kernel is to say why. */
+static bool has_route(struct berth_ask *ask)
+{
+	struct search s = { .ask = ask, .tuple = ask->tuple, .now_ns = sys_now_ns() };
+
+	return settle_tuple(&s, NULL) >= 0;
+}
+
 /* Leaves the socket as the program made it, and the choice to the kernel. */
 static long leave_to_kernel(struct search *s)
 {
@@ -621,7 +643,9 @@ long berth_assign(struct berth_ask *ask)
 		o = search_pool(&s);
 	} else {
 		memcpy(s.bind_addr, ask->tuple.src, 16);
-		o = settle_tuple(&s, NULL) < 0 ? BLIND : search_ports(&s);
+		if (settle_tuple(&s, NULL) < 0)
+			return ask->go(ask);
+		o = search_ports(&s);
 	}
 	if (o == DONE) {
 		if (s.result >= 0)
@@ -630,6 +654,8 @@ long berth_assign(struct berth_ask *ask)
 	}
 	if (o == BLIND || o == DEAF)
 		return leave_to_kernel(&s);
+	if (!s.searched && !has_route(ask))
+		return ask->go(ask);
 	berth_share_count(BERTH_VERDICT_EXHAUSTED);
 	if (berth_share->config.exhausted_to_kernel)
 		return leave_to_kernel(&s);

@@ -135,6 +135,8 @@ enum berth_held berth_probe_tuple(const struct berth_tuple *t, uint32_t *out_age
 	q.r.id.idiag_cookie[0] = q.r.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 
 	berth_share_count(BERTH_VERDICT_PROBED);
+	if (addr_is_any(t->src))
+		return BERTH_HELD_UNKNOWN;
 	n = ask_diag(t->netns, &q.h, reply);
 	if (n == -ENOENT)
 		return BERTH_HELD_FREE;
@@ -148,25 +150,37 @@ enum berth_held berth_probe_tuple(const struct berth_tuple *t, uint32_t *out_age
 	return BERTH_HELD_TIME_WAIT;
 }
 
-bool berth_probe_take_time_wait(const struct berth_tuple *t)
+/* A socket that enters tuples and sends nothing; negative where the kernel has no such. */
+static int silent_socket(const struct berth_tuple *t, bool v6)
+{
+	int fd = sys_socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return fd;
+	if (!sys_set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) &&
+	    !sys_set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1) &&
+	    !sys_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+	    (!t->device || !sys_set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, (int)t->device)))
+		return fd;
+	sys_close(fd);
+	return -EOPNOTSUPP;
+}
+
+enum berth_held berth_probe_try(const struct berth_tuple *t)
 {
 	struct sockaddr_storage local, remote;
 	bool v6 = !addr_is_v4(t->dst);
-	int fd = sys_socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int fd = silent_socket(t, v6);
 	socklen_t len;
 	bool taken;
 
 	if (fd < 0)
-		return false;
+		return BERTH_HELD_UNKNOWN;
 	len = addr_write(v6, t->src, t->sport, t->device, &local);
 	addr_write(v6, t->dst, t->dport, t->device, &remote);
-	taken = !sys_set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) &&
-		!sys_set_int(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1) &&
-		!sys_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-		(!t->device || !sys_set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, (int)t->device)) &&
-		!sys_bind(fd, &local, len) && !sys_connect(fd, &remote, len);
+	taken = !sys_bind(fd, &local, len) && !sys_connect(fd, &remote, len);
 	sys_close(fd);
-	return taken;
+	return taken ? BERTH_HELD_FREE : BERTH_HELD_BUSY;
 }
 
 static void put_attr(struct nlmsghdr *h, uint16_t type, const void *data, uint16_t len)

@@ -39,8 +39,11 @@ enum berth_held {
 /* Who holds the tuple. out_age_ms is set for TIME_WAIT: how long it has lasted. */
 enum berth_held berth_probe_tuple(const struct berth_tuple *t, uint32_t *out_age_ms);
 
-/* True where the kernel lets a bound socket take this tuple out of TIME_WAIT; it is out of it then. */
-bool berth_probe_take_time_wait(const struct berth_tuple *t);
+/*
+ * Has the kernel try the tuple (TCP only): FREE where a bound socket can have it now, also out of a TIME_WAIT, which
+ * is gone then; BUSY where it cannot; UNKNOWN where it could not be tried. t->src may be any address.
+ */
+enum berth_held berth_probe_try(const struct berth_tuple *t);
 
 /*
  * Asks the routes: netns, dst, asked, device and mark are given; src, error and out_device are filled in.

@@ -81,6 +81,14 @@ inside()
 @test "a reconnected UDP socket shadows no other" { inside udp_shadow 20000-20001; }
 @test "curl" { inside real_curl 20000-20009; }
 @test "dig against dnsmasq" { inside real_dig 20000-20009; }
+@test "connect in a signal handler inside" { inside odd signal 33000-60000; }
+@test "connect in a signal handler outside" { inside odd signal 2000-31999; }
+@test "connect in a child of vfork" { inside odd vfork 20000-20999; }
+@test "connect without a free descriptor inside" { inside odd nofiles 40000-40999; }
+@test "connect without a free descriptor outside" { inside odd nofiles 20000-20999; }
+@test "another network namespace than the run's" { inside foreign_namespace 40000-40009; }
+@test "no route is the kernel's to say" { inside no_route; }
+@test "no route from any address of the pool" { inside no_route --pool 127.0.0.1; }
 @test "user nobody inside" { inside unprivileged 40000-40009; }
 @test "user nobody outside" { inside unprivileged 20000-20009; }
 

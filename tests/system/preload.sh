@@ -485,6 +485,37 @@ assert d.connect_ex(("127.0.0.1", 7000)) == errno.EADDRNOTAVAIL
 '
 }
 
+# odd PLACE PORTS: connect() from a signal handler, from a child of vfork(), without a free descriptor
+odd()
+{
+  serve 7000
+  "$runner" --stats "$stats" --ports "$2" -- "$build/tests/tools/preload_odd" "$1" 127.0.0.1 7000
+  expect refused "$(counter refused)" 0
+}
+
+# In another network namespace than the run's: the other one's range is not known, so the port is bound.
+foreign_namespace()
+{
+  # shellcheck disable=SC2016
+  hold "$SCRATCH/out" --ports "$1" -- unshare -n bash -c '
+    ip link set lo up
+    source "$1"
+    serve 7000
+    "$0" tcp --hold --count 11 127.0.0.1 7000 <&0' "$client" tests/system/preload.sh
+  wait_for has_lines "$SCRATCH/out" 11
+  let_go
+  expect refusals "$(grep -c refused "$SCRATCH/out")" 1
+  first=${1%-*} last=${1#*-}
+  expect ports "$(ports_of "$SCRATCH/out" | awk -v a="$first" -v b="$last" '$1 >= a && $1 <= b' | wc -l)" 10
+}
+
+# Where no route leads the program gets the kernel's own answer.
+no_route()
+{
+  expect answer "$("$runner" --stats "$stats" "$@" -- "$client" tcp 192.0.2.1 7000)" "refused ENETUNREACH"
+  expect exhausted "$(counter exhausted)" 0
+}
+
 # As an ordinary user, without any privilege.
 unprivileged()
 {
@@ -498,6 +529,8 @@ unprivileged()
   expect ports "$(ports_of "$SCRATCH/out" | awk -v a="$first" -v b="$last" '$1 >= a && $1 <= b' | wc -l)" 10
 }
 
-ip link set lo up || skip "no network namespace of our own"
 trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
-"$@"
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+  ip link set lo up || skip "no network namespace of our own"
+  "$@"
+fi
