@@ -458,12 +458,19 @@ http.server.HTTPServer(("127.0.0.1", 8000), Quiet).serve_forever()' &
   expect released "$(counter released)" 1
 }
 
+answers_or_gone()
+{
+  ! kill -0 "$1" 2>/dev/null || dig +short +tries=1 +time=1 @127.0.0.1 port.test >"$SCRATCH/dig" 2>&1
+}
+
 real_dig()
 {
   command -v dnsmasq dig >/dev/null || skip "dnsmasq or dig is not installed"
   dnsmasq -k -u root --conf-file=/dev/null --no-resolv --no-hosts --listen-address=127.0.0.1 --bind-interfaces \
-    --pid-file --address=/port.test/192.0.2.1 >"$SCRATCH/dnsmasq" 2>&1 &
-  wait_for dig +short +tries=1 +time=1 @127.0.0.1 port.test
+    --log-facility=- --pid-file --address=/port.test/192.0.2.1 >"$SCRATCH/dnsmasq" 2>&1 &
+  resolver=$!
+  wait_for answers_or_gone "$resolver"
+  kill -0 "$resolver" 2>/dev/null || skip "dnsmasq does not start: $(tail -n 1 "$SCRATCH/dnsmasq")"
   expect answer "$("$runner" --stats "$stats" --ports "$1" -- dig +short @127.0.0.1 port.test)" 192.0.2.1
   expect "ports given" "$(($(counter assigned) + $(counter bound)))" 1
 }
