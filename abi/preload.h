@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The file that one run through the preload shim shares: made by the command line, mapped by each process.
+ * The file that one run through the preload shim shares: made by the command line, mapped by each
+ * process.
  *
- * Integers in host order but where a name says _be; addresses are 16 bytes in network order, IPv4 as
- * ::ffff:a.b.c.d. The head is allocated from the start; lanes are a sparse tail, a page costs memory when it is
- * first touched, and a process asks for the pages before it touches them (a full tmpfs must not end in SIGBUS).
- * Fields after "changing" are written by all processes with atomic operations; those before it by nobody.
+ * Integers in host order but where a name says _be; addresses are 16 bytes in network order, IPv4
+ * as ::ffff:a.b.c.d. The head is allocated from the start; lanes are a sparse tail, a page costs
+ * memory when it is first touched, and a process asks for the pages before it touches them (a
+ * full tmpfs must not end in SIGBUS). Fields after "changing" are written by all processes with
+ * atomic operations; those before it by nobody.
  */
 #ifndef BERTH_ABI_PRELOAD_H
 #define BERTH_ABI_PRELOAD_H
@@ -78,8 +80,8 @@ struct berth_preload_file {
 	uint64_t draws;         /* how many random words were drawn */
 	struct berth_preload_counter verdict[BERTH_VERDICT_COUNT];
 	uint32_t policy_counter[BERTH_PRELOAD_COUNTERS];
-	uint64_t claim
-		[BERTH_CLAIMS]; /* tuple being connected: hash << 32 | ms; 0 or older than 2 s: free */
+	/* Tuples being connected: hash << 32 | ms; 0 or older than 2 s: free. */
+	uint64_t claim[BERTH_CLAIMS];
 	struct berth_preload_route route[BERTH_PRELOAD_ROUTES];
 	struct berth_preload_slot slot[BERTH_PRELOAD_LANES];
 };

@@ -113,7 +113,10 @@ static void advance(uint32_t *counter, uint32_t start, uint16_t port)
 				   __ATOMIC_RELAXED);
 }
 
-/* Ports whose release nobody saw count as used for ever: park all but `keep`, so that the sweep asks the kernel. */
+/*
+ * Ports whose release nobody saw count as used for ever: park all but `keep`, so that the sweep
+ * asks the kernel.
+ */
 static void park_used(struct berth_lane *lane, int32_t keep)
 {
 	uint32_t w, pass, before = lane->parked.count;
@@ -130,8 +133,8 @@ static void park_used(struct berth_lane *lane, int32_t keep)
 }
 
 /*
- * Nothing is left: no new sweep for a while. What the last one cost is what this search took, so that programs
- * that go on although the pool is exhausted spend a tenth of their time on sweeps.
+ * Nothing is left: no new sweep for a while. What the last one cost is what this search took, so
+ * that programs that go on although the pool is exhausted spend a tenth of their time on sweeps.
  */
 static void pause_sweeps(const struct search *s, struct berth_lane *lane)
 {
@@ -143,7 +146,10 @@ static void pause_sweeps(const struct search *s, struct berth_lane *lane)
 	lane->sweep_ns = s->slot->park_ns;
 }
 
-/* The next candidate of the lane into tuple.sport. EMPTY; BLIND where the lane cannot be locked; or DONE. */
+/*
+ * The next candidate of the lane into tuple.sport. EMPTY; BLIND where the lane cannot be locked;
+ * or DONE.
+ */
 static enum outcome pick_in_lane(struct search *s)
 {
 	struct berth_lane_want want;
@@ -180,7 +186,10 @@ static enum outcome pick_in_lane(struct search *s)
 	return DONE;
 }
 
-/* A candidate without a lane: by the policy, and where no lane is to be had one port of the pool after the other. */
+/*
+ * A candidate without a lane: by the policy, and where no lane is to be had one port of the pool
+ * after the other.
+ */
 static enum outcome pick_without_lane(struct search *s)
 {
 	const struct berth_portset *pool = &berth_share->pool;
@@ -286,8 +295,8 @@ static int bind_address(struct search *s)
 }
 
 /*
- * Takes the tuple out of its TIME_WAIT, if the kernel lets us. A trial costs four times a look, and a peer without
- * timestamps has it refused each time.
+ * Takes the tuple out of its TIME_WAIT, if the kernel lets us. A trial costs four times a look,
+ * and a peer without timestamps has it refused each time.
  */
 static bool take_time_wait(struct search *s)
 {
@@ -317,7 +326,10 @@ static enum outcome look_up(struct search *s)
 	return held == BERTH_HELD_FREE ? DONE : held == BERTH_HELD_BUSY ? BUSY : BLIND;
 }
 
-/* Binds the socket to the candidate and makes the call; it cannot be undone, so look_up() comes first. */
+/*
+ * Binds the socket to the candidate and makes the call; it cannot be undone, so look_up() comes
+ * first.
+ */
 static enum outcome go_bound(struct search *s)
 {
 	int err;
@@ -365,7 +377,10 @@ static enum outcome try_narrowed(struct search *s)
 {
 	enum outcome o;
 
-	/* A parked port is most likely held: ask first. The others are most likely free: connect first. */
+	/*
+	 * A parked port is most likely held: ask first. The others are most likely free: connect
+	 * first.
+	 */
 	if (s->from != BERTH_FROM_PARKED) {
 		o = go_narrowed(s);
 		if (o != BUSY)
@@ -377,7 +392,10 @@ static enum outcome try_narrowed(struct search *s)
 	o = go_narrowed(s);
 	if (o != BUSY || s->from != BERTH_FROM_PARKED)
 		return o;
-	/* A socket bound by hand keeps the kernel's choice off the port, not ours: the last resort. */
+	/*
+	 * A socket bound by hand keeps the kernel's choice off the port, not ours: the last
+	 * resort.
+	 */
 	return go_bound(s);
 }
 
@@ -450,7 +468,10 @@ static void random_address(uint8_t addr[16], uint32_t prefix_len)
 	}
 }
 
-/* Settles source and destination as the kernel will see them. Negative: this source cannot reach it. */
+/*
+ * Settles source and destination as the kernel will see them. Negative: this source cannot reach
+ * it.
+ */
 static int settle_tuple(struct search *s, const struct berth_pool_entry *entry)
 {
 	struct berth_preload_route route = { .netns = s->tuple.netns,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Runs a program under the preload shim: the shared file, the environment, and who can be preloaded. */
+/*
+ * Runs a program under the preload shim: the shared file, the environment, and who can be
+ * preloaded.
+ */
 #include "src/preload/launch.h"
 
 #include <dirent.h>
@@ -76,8 +79,8 @@ static void sweep(const char *dir)
 }
 
 /*
- * A new file in dir, locked, with its head allocated. It gets its name last, so that a sweep never sees it
- * without the lock.
+ * A new file in dir, locked, with its head allocated. It gets its name last, so that a sweep
+ * never sees it without the lock.
  */
 static int make_file(const char *dir, uint64_t size, struct berth_preload *out)
 {

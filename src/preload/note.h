@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What this process remembers of a descriptor that berth gave a port, so that close() can tell the lane.
+ * What this process remembers of a descriptor that berth gave a port, so that close() can tell
+ * the lane.
  *
- * A hint, as every release is: the socket may live on in another process or under another number, and the kernel
- * is asked before its port is given again. A note belongs to the process that made it: a child of fork() has copies and
- * leaves them alone, one of vfork() works in its parent's memory and leaves them alone too.
+ * A hint, as every release is: the socket may live on in another process or under another number,
+ * and the kernel is asked before its port is given again. A note belongs to the process that made
+ * it: a child of fork() has copies and leaves them alone, one of vfork() works in its parent's
+ * memory and leaves them alone too.
  *
- * Limits: descriptors below 262,144; those above are not noted, their ports come back when the lane is swept.
+ * Limits: descriptors below 262,144; those above are not noted, their ports come back when the
+ * lane is swept.
  */
 #ifndef BERTH_PRELOAD_NOTE_H
 #define BERTH_PRELOAD_NOTE_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Questions to the kernel: is a tuple in use, may a TIME_WAIT be taken, which source does a route yield. */
+/*
+ * Questions to the kernel: is a tuple in use, may a TIME_WAIT be taken, which source does a route
+ * yield.
+ */
 #include "src/preload/probe.h"
 
 #include <linux/inet_diag.h>

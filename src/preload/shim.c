@@ -2,29 +2,32 @@
 /*
  * The calls that the shim stands in front of. libberth-preload.so exports these and nothing else.
  *
- * connect, and sendto and sendmsg with MSG_FASTOPEN, on an unbound TCP or UDP socket get a port from berth. A socket
- * bound to a port is left alone; one bound to an address keeps it. errno and result are the kernel's own.
+ * connect, and sendto and sendmsg with MSG_FASTOPEN, on an unbound TCP or UDP socket get a port
+ * from berth. A socket bound to a port is left alone; one bound to an address keeps it. errno and
+ * result are the kernel's own.
  *
- * bind(address, 0) gets a port too: a bind to a busy port fails and leaves the socket as it was, so the kernel itself
- * arbitrates and nothing has to be asked before. The address stays the program's, a server on "any" stays there.
- * SO_REUSEADDR and SO_REUSEPORT are off for that moment, otherwise the bind would go through on a port that clients are
- * on, or join another server's group by chance; sockets may join this one's group afterwards, as ever. Left to
- * the kernel: a socket with IP_BIND_ADDRESS_NO_PORT, which asks for a port at connect(). A port bound so is used by
- * this socket alone, toward all destinations; TIME_WAITs of others on it count as use.
+ * bind(address, 0) gets a port too: a bind to a busy port fails and leaves the socket as it was,
+ * so the kernel itself arbitrates and nothing has to be asked before. The address stays the
+ * program's, a server on "any" stays there. SO_REUSEADDR and SO_REUSEPORT are off for that
+ * moment, otherwise the bind would go through on a port that clients are on, or join another
+ * server's group by chance; sockets may join this one's group afterwards, as ever. Left to the
+ * kernel: a socket with IP_BIND_ADDRESS_NO_PORT, which asks for a port at connect(). A port bound
+ * so is used by this socket alone, toward all destinations; TIME_WAITs of others on it count as
+ * use.
  *
- * close, close_range, closefrom, dup2, dup3 and the end of the process only tell the lane that a port may be free.
- * setsockopt, setns and unshare only leave a mark that rarely used properties are in use, so that no connect() pays for
- * asking after them otherwise.
+ * close, close_range, closefrom, dup2, dup3 and the end of the process only tell the lane that a
+ * port may be free. setsockopt, setns and unshare only leave a mark that rarely used properties
+ * are in use, so that no connect() pays for asking after them otherwise.
  *
- * Limits: system calls made past the C library (static programs, Go, io_uring) and the C library's own (its resolver,
- * fclose) do not come by here. A program that clears its environment before exec() leaves berth; so does one that can
- * no longer read the run's file then (chroot, another user).
+ * Limits: system calls made past the C library (static programs, Go, io_uring) and the C
+ * library's own (its resolver, fclose) do not come by here. A program that clears its environment
+ * before exec() leaves berth; so does one that can no longer read the run's file then (chroot,
+ * another user).
  */
 #include <dlfcn.h>
 #include <linux/close_range.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 
 #include "src/preload/addr.h"
 #include "src/preload/assign.h"
@@ -60,8 +63,8 @@
 	X(unshare, int, (int flags), (flags))
 
 /*
- * real_NAME() calls the next library's function. They are looked up when the library is loaded; a call that comes
- * earlier, out of another library's constructor, looks its own up.
+ * real_NAME() calls the next library's function. They are looked up when the library is loaded; a
+ * call that comes earlier, out of another library's constructor, looks its own up.
  */
 #define DECLARE(name, type, params, args)                                                          \
 	__attribute__((visibility("default"))) type shim_##name params __asm__(#name);             \
@@ -163,7 +166,10 @@ static void complete(struct known *k)
 	k->ask.mark = (uint32_t)sys_get_int(fd, SOL_SOCKET, SO_MARK);
 }
 
-/* True where the program narrowed the range itself: its choice. One port alone is what berth leaves behind. */
+/*
+ * True where the program narrowed the range itself: its choice. One port alone is what berth
+ * leaves behind.
+ */
 static bool has_own_range(int fd)
 {
 	uint32_t range = 0;
@@ -175,8 +181,8 @@ static bool has_own_range(int fd)
 }
 
 /*
- * A UDP socket that berth bound is connected to another place: its port cannot be changed any more, and the kernel
- * would accept a second socket on the same tuple without a word.
+ * A UDP socket that berth bound is connected to another place: its port cannot be changed any
+ * more, and the kernel would accept a second socket on the same tuple without a word.
  */
 static bool would_shadow(const struct known *k)
 {
@@ -201,8 +207,8 @@ static bool would_shadow(const struct known *k)
 }
 
 /*
- * True where the port that getsockname() shows is not the socket's any more: the kernel takes an automatic port
- * back when connect() fails, and leaves the number standing.
+ * True where the port that getsockname() shows is not the socket's any more: the kernel takes an
+ * automatic port back when connect() fails, and leaves the number standing.
  */
 static bool is_stale(const struct known *k, const struct berth_note *n)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System calls of the shim's own: past the C library, so that none is a cancellation point that the program
- * did not have, and none comes back to the shim. Each returns >= 0 or -errno, and leaves errno alone.
+ * System calls of the shim's own: past the C library, so that none is a cancellation point that
+ * the program did not have, and none comes back to the shim. Each returns >= 0 or -errno, and
+ * leaves errno alone.
  */
 #ifndef BERTH_PRELOAD_SYS_H
 #define BERTH_PRELOAD_SYS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs a program under the preload shim: the options of berth run that the tests of the shim need, and --check,
- * which only says whether the program could be run so. Leaves with the program's own status.
+ * Runs a program under the preload shim: the options of berth run that the tests of the shim
+ * need, and --check, which only says whether the program could be run so. Leaves with the
+ * program's own status.
  */
 #include <arpa/inet.h>
 #include <errno.h>

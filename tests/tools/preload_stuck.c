@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Leaves every lane of the run that it is started in as a process would that was killed while it held the lock:
- * locked by a thread that does not exist, since now. Prints how many.
+ * Leaves every lane of the run that it is started in as a process would that was killed while it
+ * held the lock: locked by a thread that does not exist, since now. Prints how many.
  */
 #include <fcntl.h>
 #include <stdio.h>
