@@ -337,9 +337,22 @@ __attribute__((noinline)) uint32_t random_bits(uint64_t now_ns)
 	return (uint32_t)berth_siphash(key, word, 2);
 }
 
+/* Remembers what to give back when the socket is closed; false where there is no memory for it. */
+__attribute__((noinline)) int remember(struct bpf_sock_addr *ctx, const struct attempt *a, uint32_t bound)
+{
+	struct berth_assigned s = {};
+	uint64_t cookie = bpf_get_socket_cookie(ctx);
+
+	if (!a)
+		return 0;
+	s.lane = a->key;
+	s.entry = a->entry;
+	s.port = a->port | bound;
+	return !bpf_map_update_elem(&assigned, &cookie, &s, BPF_ANY);
+}
+
 static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *sk)
 {
-	struct berth_assigned *s;
 
 	d->ctx = ctx;
 	d->a.dport = d->a.key.dport;
@@ -355,19 +368,15 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 	if (!d->a.port)
 		return exhausted(d->a.key.protocol);
 	policy_end(&d->a);
-	s = bpf_sk_storage_get(&assigned, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	count(BERTH_VERDICT_ASSIGNED);
-	if (!s) {
-		/* Nothing will tell of the close: the lane finds out by itself. */
-		if (!d->a.alone)
-			user_remove(d->a.port);
-		lane_park(&d->a.key, d->a.port);
+	if (remember(ctx, &d->a, 0)) {
+		load_add(&d->a.key, d->a.entry, 1);
 		return 1;
 	}
-	s->lane = d->a.key;
-	s->entry = d->a.entry;
-	s->port = d->a.port;
-	load_add(&d->a.key, d->a.entry, 1);
+	/* Nothing will tell of the close: the lane finds out by itself. */
+	if (!d->a.alone)
+		user_remove(d->a.port);
+	lane_park(&d->a.key, d->a.port);
 	return 1;
 }
 
@@ -379,9 +388,11 @@ static bool concerns(struct bpf_sock_addr *ctx)
 }
 
 /* A socket with a port: its program's choice, or one that berth assigned at bind() or an earlier connect(). */
-static int leave_alone(struct bpf_sock *sk)
+static int leave_alone(struct bpf_sock_addr *ctx)
 {
-	if (!is_own(sk))
+	uint64_t cookie = bpf_get_socket_cookie(ctx);
+
+	if (!bpf_map_lookup_elem(&assigned, &cookie))
 		count(BERTH_VERDICT_LEFT_ALONE);
 	return 1;
 }
@@ -395,7 +406,7 @@ int berth_connect4(struct bpf_sock_addr *ctx)
 	if (!sk || !concerns(ctx))
 		return 1;
 	if (sk->src_port)
-		return leave_alone(sk);
+		return leave_alone(ctx);
 	/* 0.0.0.0 as a destination means this host. */
 	set_v4(d.a.key.dst, ctx->user_ip4 ? ctx->user_ip4 : bpf_htonl(0x7f000001));
 	if (sk->src_ip4)
@@ -416,7 +427,7 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 	if (!sk || !concerns(ctx))
 		return 1;
 	if (sk->src_port)
-		return leave_alone(sk);
+		return leave_alone(ctx);
 	dst[0] = ctx->user_ip6[0];
 	dst[1] = ctx->user_ip6[1];
 	dst[2] = ctx->user_ip6[2];
@@ -434,45 +445,33 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 	return assign(ctx, &d, sk);
 }
 
-/* Gives the socket's port back, once; nested runs share the storage, and whoever is first does it. */
-static void give_back(struct berth_assigned *s)
+/* Gives the socket's port back. Nested runs share what is remembered: whoever takes it out does it. */
+__attribute__((noinline)) int give_back(uint64_t cookie)
 {
-	uint32_t port = __sync_lock_test_and_set(&s->port, 0);
-	struct berth_lane_key key;
+	struct berth_assigned *known = bpf_map_lookup_elem(&assigned, &cookie), s;
 
-	if (!port)
-		return;
-	key = s->lane;
-	if (key.protocol == IPPROTO_TCP)
-		user_remove(port);
-	lane_drop(&key, port & (BERTH_PORTS - 1));
-	load_add(&key, s->entry, -1);
+	if (!known)
+		return 0;
+	s = *known;
+	if (bpf_map_delete_elem(&assigned, &cookie))
+		return 0;
+	/* A datagram socket that has its port alone was not counted. */
+	if (s.lane.protocol == IPPROTO_TCP || !is_zero(s.lane.dst))
+		user_remove(s.port);
+	lane_drop(&s.lane, s.port & (BERTH_PORTS - 1));
+	load_add(&s.lane, s.entry, -1);
 	count(BERTH_VERDICT_RELEASED);
+	return 0;
 }
 
 SEC("cgroup/sock_release")
 int berth_release(struct bpf_sock *sk)
 {
-	struct berth_assigned *s = bpf_sk_storage_get(&assigned, sk, 0, 0);
-
-	if (s)
-		give_back(s);
+	give_back(bpf_get_socket_cookie(sk));
 	return 1;
 }
 
 /* ---- bind() with an address and port 0 ---- */
-
-struct inet_sock {
-	unsigned long inet_flags;
-} __attribute__((preserve_access_index));
-
-struct inet_connection_sock {
-	struct inet_sock icsk_inet;
-} __attribute__((preserve_access_index));
-
-struct tcp_sock {
-	struct inet_connection_sock inet_conn;
-} __attribute__((preserve_access_index));
 
 /* True where the program asked for the address only; also where this kernel does not tell. */
 static bool wants_no_port(struct bpf_sock *sk)
@@ -525,14 +524,9 @@ static long try_bound(uint32_t i, struct drive *d)
  */
 static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *sk)
 {
-	struct berth_assigned *s;
-
 	if (is_zero(d->a.bind_addr) || wants_no_port(sk))
 		return 1;
-	s = bpf_sk_storage_get(&assigned, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s)
-		return 1;
-	give_back(s); /* of a bind() that failed */
+	give_back(bpf_get_socket_cookie(ctx)); /* of a bind() that failed */
 	d->ctx = ctx;
 	d->a.key.protocol = IPPROTO_TCP;
 	d->a.key.pool = config.pool_id;
@@ -546,9 +540,12 @@ static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_s
 		count(BERTH_VERDICT_FALLBACK);
 		return 1;
 	}
-	s->lane = d->a.key;
-	s->entry = BERTH_NO_ENTRY;
-	s->port = d->a.port | BERTH_PORT_BOUND;
+	d->a.entry = BERTH_NO_ENTRY;
+	if (!remember(ctx, &d->a, BERTH_PORT_BOUND)) {
+		user_remove(d->a.port | BERTH_PORT_BOUND);
+		lane_park(&d->a.key, d->a.port);
+		return 1;
+	}
 	share(ctx);
 	ctx->user_port = bpf_htons((uint16_t)d->a.port);
 	count(BERTH_VERDICT_BOUND);
@@ -591,6 +588,7 @@ int berth_learn(struct bpf_sock_ops *ctx)
 	struct berth_route_key r = {};
 	struct berth_assigned *s;
 	struct bpf_sock *sk;
+	uint64_t cookie;
 	uint8_t src[16] = {}, *known;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
@@ -617,7 +615,8 @@ int berth_learn(struct bpf_sock_ops *ctx)
 			l[3] = ctx->local_ip6[3];
 		}
 	}
-	s = bpf_sk_storage_get(&assigned, sk, 0, 0);
+	cookie = bpf_get_socket_cookie(ctx);
+	s = bpf_map_lookup_elem(&assigned, &cookie);
 	if (s && is_zero(s->lane.src))
 		__builtin_memcpy(s->lane.src, src, 16);
 	r.netns = bpf_get_netns_cookie(ctx);

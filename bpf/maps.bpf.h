@@ -61,9 +61,10 @@ struct {
 } slots SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(max_entries, BERTH_SOCKETS_MAX);
+	__type(key, uint64_t);
 	__type(value, struct berth_assigned);
 } assigned SEC(".maps");
 

@@ -14,6 +14,29 @@ struct inet_timewait_sock {
 	unsigned char tw_substate;
 } __attribute__((preserve_access_index));
 
+struct sock_common {
+	struct {
+		int64_t counter;
+	} skc_cookie;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	struct sock_common __sk_common;
+} __attribute__((preserve_access_index));
+
+struct inet_sock {
+	struct sock sk;
+	unsigned long inet_flags;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+} __attribute__((preserve_access_index));
+
 struct tcp_timewait_sock {
 	struct inet_timewait_sock tw_sk;
 	int tw_ts_recent_stamp;
@@ -37,12 +60,16 @@ static int judge_tcp(struct bpf_sock *sk, uint64_t now_ns)
 										    : TUPLE_USABLE;
 }
 
-/* True where berth assigned the port of the socket, which will give it back when it is closed. */
-static bool is_own(struct bpf_sock *sk)
+/* True where berth assigned the port of a socket that was looked up, which will give it back when it is closed. */
+static bool is_own_tcp(struct bpf_sock *sk)
 {
-	struct berth_assigned *s = bpf_sk_storage_get(&assigned, sk, 0, 0);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	uint64_t cookie;
 
-	return s && s->port;
+	if (!tp)
+		return false;
+	cookie = (uint64_t)tp->inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter;
+	return cookie && bpf_map_lookup_elem(&assigned, &cookie);
 }
 
 /* What the kernel knows of the tuple (key, port). */
@@ -76,7 +103,7 @@ __attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx, const struc
 		if (!sk)
 			return TUPLE_USABLE;
 		verdict = judge_tcp(sk, now_ns);
-		if (verdict == TUPLE_BUSY && is_own(sk))
+		if (verdict == TUPLE_BUSY && is_own_tcp(sk))
 			verdict = TUPLE_OWN;
 		bpf_sk_release(sk);
 		return verdict;
@@ -84,9 +111,8 @@ __attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx, const struc
 	sk = bpf_sk_lookup_udp(ctx, &t, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return TUPLE_USABLE;
-	verdict = is_own(sk) ? TUPLE_OWN : TUPLE_BUSY;
 	bpf_sk_release(sk);
-	return verdict;
+	return TUPLE_BUSY;
 }
 
 /* Adds to the users of a port: by 1 for a connection. False, with nothing added, where bind() has it alone. */
