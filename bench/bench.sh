@@ -89,11 +89,14 @@ memory() {
   local maps
   maps=$(bpftool map show --json 2>/dev/null | jq '[.[].bytes_memlock] | add // 0')
   awk -v maps="${maps:-null}" '
-    /^(MemAvailable|Slab|Percpu|VmallocUsed):/ { kb[$1] = $2 }
-    END { printf "{\"available_kb\":%d,\"slab_kb\":%d,\"bpf_maps_bytes\":%s", kb["MemAvailable:"], kb["Slab:"], maps }
+    /^(MemTotal|MemFree|Buffers|Cached|Slab):/ { kb[$1] = $2 }
+    END {
+      printf "{\"used_kb\":%d", kb["MemTotal:"] - kb["MemFree:"] - kb["Buffers:"] - kb["Cached:"]
+      printf ",\"slab_kb\":%d,\"bpf_maps_bytes\":%s", kb["Slab:"], maps
+    }
   ' /proc/meminfo
   awk 'NR > 2 && $1 ~ /^(TCP|TCPv6|sock_inode_cache|filp|dentry|tcp_bind_bucket|tcp_bind2_bucket|request_sock_TCP)$/ {
-      printf ",\"%s_bytes\":%d", $1, $3 * $4
+      printf ",\"%s_bytes\":%.0f", $1, $3 * $4
     } END { print "}" }' /proc/slabinfo
 }
 
@@ -162,7 +165,7 @@ part_reuse() {
   ((seconds < 15)) || seconds=15
   ((seconds > 3)) || seconds=3
   can_measure reuse || return 0
-  for who in kernel "${POLICIES[@]}"; do
+  for who in "${POLICIES[@]}"; do
     churn_alone reuse "$who" "$seconds" --reuse
   done
 }

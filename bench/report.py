@@ -125,8 +125,7 @@ def many():
     add("many", "median of connect, processes in parallel", [filled["us_median"]], "us/connect")
     if not count:
         return
-    add("many", "memory, both ends, all of the host", [(before["available_kb"] - during["available_kb"]) / 1024],
-        "MiB")
+    add("many", "memory, both ends, all of the host", [(during["used_kb"] - before["used_kb"]) / 1024], "MiB")
     add("many", "slabs for one connection, both ends",
         [(during["slab_kb"] - before["slab_kb"]) * 1024 / count], "bytes")
     if during["bpf_maps_bytes"] is not None:
@@ -178,11 +177,11 @@ def churn_untimed():
 
 
 def reuse():
-    for who in ("kernel", "uniform", "sequential", "longest-idle"):
+    for who in ("uniform", "sequential", "longest-idle"):
         run = events(f"reuse-{who}.jsonl")
         if not run or not run[-1]["reuse_connections"]:
             continue
-        end, name = run[-1], who if who == "kernel" else f"berth {who}"
+        end, name = run[-1], f"berth {who}"
         for key, unit in (("reuse_connections", "connections"), ("reuse_ms", "ms")):
             add("reuse", f"{name}: shortest until a port comes back", [end[key]["min"]], unit)
             add("reuse", f"{name}: median until a port comes back", [end[key]["median"]], unit)
