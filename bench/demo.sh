@@ -37,12 +37,14 @@ MORE=$((STEP * 50 < 64000 ? STEP * 50 : 64000 / STEP * STEP))
 
 # Connections that nobody accepts wait in the listen queue; where it is short, the server has to accept.
 serve() {
-  local limit
+  local limit files
   limit=$("${WHERE[@]}" cat /proc/sys/net/core/somaxconn)
   if ((limit > MORE)); then
     start_server "${WHERE[@]}" --queue --backlog $((MORE + STEP)) $ADDR $PORT
   else
-    start_server "${WHERE[@]}" --procs 8 $ADDR $PORT
+    files=$(ulimit -Hn)
+    [ "$files" != unlimited ] || files=1048576
+    start_server "${WHERE[@]}" --procs $((MORE * 3 / 2 / files + 1)) $ADDR $PORT
   fi
 }
 

@@ -23,7 +23,7 @@ die() {
 }
 
 # Runs the script (which is in bench/, and we above it) again inside a network namespace of its own, where the kernel grants one.
-# NS is then "root" (of the host's user namespace), "user" (as root of a new user namespace) or "none".
+# NS is then "root" (of the host's user namespace), "user" (of a new user namespace, under the same uid) or "none".
 enter_namespace() {
   local self
   self=$PWD/bench/$(basename "$0")
@@ -34,8 +34,8 @@ enter_namespace() {
     NS=none
   elif unshare --net true 2>/dev/null; then
     BERTH_BENCH_NS=root exec unshare --net "$self" "$@"
-  elif unshare --user --map-root-user --net true 2>/dev/null; then
-    BERTH_BENCH_NS=user exec unshare --user --map-root-user --net "$self" "$@"
+  elif unshare --user --map-current-user --keep-caps --net true 2>/dev/null; then
+    BERTH_BENCH_NS=user exec unshare --user --map-current-user --keep-caps --net "$self" "$@"
   else
     NS=none
   fi

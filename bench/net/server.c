@@ -19,6 +19,7 @@
 #include "tests/tools/sock.h"
 
 #define BATCH 256
+#define PROCS_MAX 256
 
 struct server {
 	struct endpoint at;
@@ -96,17 +97,40 @@ static void serve(int ep, int lfd, int fd, struct seen *seen)
 	paused = false;
 }
 
+static volatile sig_atomic_t over;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	over = 1;
+}
+
+/* Ends with every connection reset: neither side keeps a TIME_WAIT of it. */
+static _Noreturn void leave(void)
+{
+	struct linger at_once = {1, 0};
+	int fd, end = (int)raise_nofile();
+
+	for (fd = 3; fd < end; fd++)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	_exit(0);
+}
+
 static _Noreturn void worker(const struct server *s, int lfd, struct seen *seen)
 {
 	struct epoll_event ev[BATCH];
 	int ep = epoll_create1(EPOLL_CLOEXEC), n, i;
+	struct sigaction sa = {.sa_handler = on_term};
 	char drop[65536];
+	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigaction(SIGTERM, &sa, NULL);
 	raise_nofile();
 	watch(ep, EPOLL_CTL_ADD, lfd, s->queue ? 0 : EPOLLIN);
-	for (;;) {
-		n = epoll_wait(ep, ev, BATCH, -1);
+	while (!over) {
+		n = epoll_pwait(ep, ev, BATCH, -1, &none);
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.fd != lfd)
 				serve(ep, lfd, ev[i].data.fd, seen);
@@ -117,6 +141,7 @@ static _Noreturn void worker(const struct server *s, int lfd, struct seen *seen)
 				take_new(ep, lfd, seen);
 		}
 	}
+	leave();
 }
 
 int main(int argc, char **argv)
@@ -131,14 +156,19 @@ int main(int argc, char **argv)
 	};
 	int at = args_parse("ADDR PORT", rows, argc, argv), i;
 	struct seen *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int lfd[64];
-	pid_t pid[64];
+	int lfd[PROCS_MAX];
+	pid_t pid[PROCS_MAX];
+	sigset_t term;
 	char buf[64];
 
-	if (argc - at != 2 || !s.procs || s.procs > 64 || !endpoint_parse(argv[at], argv[at + 1], &s.at))
+	if (argc - at != 2 || !s.procs || s.procs > PROCS_MAX || !endpoint_parse(argv[at], argv[at + 1], &s.at))
 		args_usage(argv[0], "ADDR PORT", rows, 2);
 	if (seen == MAP_FAILED)
 		fail("mmap");
+	/* SIGTERM reaches a worker only while it waits in epoll_pwait(). */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	for (i = 0; i < (int)s.procs; i++)
 		lfd[i] = listener(&s);
 	for (i = 0; i < (int)s.procs; i++) {
@@ -155,7 +185,7 @@ int main(int argc, char **argv)
 	while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
 		;
 	for (i = 0; i < (int)s.procs; i++)
-		kill(pid[i], SIGKILL);
+		kill(pid[i], SIGTERM);
 	while (wait(NULL) > 0)
 		;
 	printf("{\"event\":\"served\",\"accepted\":%llu,\"closed\":%llu,\"refused\":%llu}\n",
