@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
-# usage: bench/bench.sh [connect] [refuse] [many] [churn] [reuse] [core]     all of them without a name
+# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core]    none: all of them
 #
-# BENCH_ROUNDS (5)      interleaved rounds of connect and refuse
+# BENCH_ROUNDS (5)      interleaved rounds of connect and refuse; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
 # BENCH_MANY (500000)   connections of many
 set -euo pipefail
@@ -56,44 +56,42 @@ can_measure() {
 
 quiet() { [ "$(awk '/^TCP:/ { print $7 }' /proc/net/sockstat)" = 0 ]; }
 
-part_connect() {
-  local round who
-  can_measure connect || return 0
-  for ((round = 0; round < ROUNDS; round++)); do
+# on_loopback PART ROUNDS MODE OPTION...: the rivals in turn, each against a new server.
+on_loopback() {
+  local part=$1 rounds=$2 round who
+  shift 2
+  can_measure "$part" || return 0
+  for ((round = 0; round < rounds; round++)); do
+    say "$part: round $((round + 1)) of $rounds"
     for who in $(rotate $round kernel berth range); do
-      say "connect: round $((round + 1)) of $ROUNDS, $who"
       start_server --queue --backlog $((COUNT + 1000)) 127.0.0.1 9000
-      fill_and_reset "$RAW/connect-$who-$round.jsonl" \
-        as "$who" "$CLIENT" fill --hold --count $COUNT --steps 100 127.0.0.1 9000
+      fill_and_reset "$RAW/$part-$who-$round.jsonl" \
+        as "$who" "$CLIENT" "$@" --hold 127.0.0.1 9000
       wait_for "the end of TIME_WAIT" quiet
     done
   done
 }
 
-part_refuse() {
-  local round who
-  can_measure refuse || return 0
-  for ((round = 0; round < ROUNDS; round++)); do
-    for who in $(rotate $round kernel berth range); do
-      say "refuse: round $((round + 1)) of $ROUNDS, $who"
-      start_server --queue --backlog $((COUNT + 1000)) 127.0.0.1 9000
-      fill_and_reset "$RAW/refuse-$who-$round.jsonl" \
-        as "$who" "$CLIENT" refuse --hold --count $((COUNT + 1000)) --tries 2000 127.0.0.1 9000
-      wait_for "the end of TIME_WAIT" quiet
-    done
-  done
-}
+# The first tenth alone, often: it is over in 40 ms, which any load from elsewhere can spoil.
+part_low() { on_loopback low $((ROUNDS * 5)) fill --count $((COUNT / 10)) --steps 10; }
 
-# Memory that sockets and the maps of BPF take, as JSON: kernel slabs in all, sockets, and BPF maps.
+part_connect() { on_loopback connect "$ROUNDS" fill --count $COUNT --steps 100; }
+
+part_refuse() { on_loopback refuse "$ROUNDS" refuse --count $((COUNT + 1000)) --tries 2000; }
+
+# Memory as JSON: what the host uses, the kernel's slabs in all and those of sockets, and BPF maps.
 memory() {
   local maps
   maps=$(bpftool map show --json 2>/dev/null | jq '[.[].bytes_memlock] | add // 0')
   awk -v maps="${maps:-null}" '
-    /^(MemAvailable|Slab|Percpu|VmallocUsed):/ { kb[$1] = $2 }
-    END { printf "{\"available_kb\":%d,\"slab_kb\":%d,\"bpf_maps_bytes\":%s", kb["MemAvailable:"], kb["Slab:"], maps }
+    /^(MemTotal|MemFree|Buffers|Cached|Slab):/ { kb[$1] = $2 }
+    END {
+      printf "{\"used_kb\":%d", kb["MemTotal:"] - kb["MemFree:"] - kb["Buffers:"] - kb["Cached:"]
+      printf ",\"slab_kb\":%d,\"bpf_maps_bytes\":%s", kb["Slab:"], maps
+    }
   ' /proc/meminfo
-  awk 'NR > 2 && $1 ~ /^(TCP|TCPv6|sock_inode_cache|filp|dentry|tcp_bind_bucket|tcp_bind2_bucket|request_sock_TCP)$/ {
-      printf ",\"%s_bytes\":%d", $1, $3 * $4
+  awk 'NR > 2 && $1 ~ /^(TCP|sock_inode_cache|filp|dentry|tcp_bind2?_bucket|request_sock_TCP)$/ {
+      printf ",\"%s_bytes\":%.0f", $1, $3 * $4
     } END { print "}" }' /proc/slabinfo
 }
 
@@ -108,7 +106,10 @@ part_many() {
   local need=$((MANY * 10)) have
   can_measure many || return 0
   have=$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)
-  ((have > need)) || { not_here many "$need kB of memory are wanted, $have kB are available"; return 0; }
+  if ((have <= need)); then
+    not_here many "$need kB of memory are wanted, $have kB are available"
+    return 0
+  fi
   make_peer
   set_sysctl at_peer net.core.somaxconn $((MANY + 1000))
   ip addr add 10.77.1.16/16 dev veth0
@@ -119,11 +120,12 @@ part_many() {
   memory >"$RAW/many-before.json"
   start_server at_peer --queue --backlog $((MANY + 1000)) 10.77.0.2 9000
   MEASURED=many_measured fill_and_reset "$RAW/many.jsonl" \
-    "$BERTH" run --via bpf --pool 10.77.1.16/28 --ports 1024-65535 --stats "$RAW/many-stats.json" -- \
+    "$BERTH" run --via bpf --pool 10.77.1.16/28 --ports 1024-65535 \
+    --stats "$RAW/many-stats.json" -- \
     "$CLIENT" fill --hold --parallel --count "$MANY" --steps 10 10.77.0.2 9000
 }
 
-# churn_once NAME WHO SECONDS OPTION...: in namespaces of its own, so that no TIME_WAIT is left from before.
+# churn_once NAME WHO SECONDS OPTION...: in namespaces of its own, without TIME_WAIT from before.
 churn_once() {
   local name=$1 who=$2 seconds=$3
   shift 3
@@ -162,7 +164,7 @@ part_reuse() {
   ((seconds < 15)) || seconds=15
   ((seconds > 3)) || seconds=3
   can_measure reuse || return 0
-  for who in kernel "${POLICIES[@]}"; do
+  for who in "${POLICIES[@]}"; do
     churn_alone reuse "$who" "$seconds" --reuse
   done
 }
@@ -181,9 +183,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(connect refuse many churn reuse core)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: connect refuse many churn reuse core"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

@@ -30,7 +30,7 @@ def cell(step):
 
 
 def rows_of_interest(alone, berth, ports):
-    """A tenth of the ports at a time, every step near the end of the ports, then a few of the others."""
+    """A tenth of the ports at a time, and every step near their end."""
     last, shown = -1.0, []
     for i in range(max(len(alone), len(berth))):
         end = (alone[i] if i < len(alone) else berth[i])["to"]
@@ -104,7 +104,8 @@ class Plot:
     def svg(self):
         return ('<svg xmlns="http://www.w3.org/2000/svg" width="900" height="500" '
                 'viewBox="0 0 900 500" font-family="DejaVu Sans, sans-serif">'
-                '<rect width="900" height="500" fill="#ffffff"/>' + "\n".join(self.parts) + "</svg>\n")
+                '<rect width="900" height="500" fill="#ffffff"/>' + "\n".join(self.parts)
+                + "</svg>\n")
 
 
 def plot(alone, berth, filled, ports, via):

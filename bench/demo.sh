@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Shows the main job on real sockets: one unmodified client against one server, alone and under berth.
+# Shows the main job on real sockets: one unmodified client, alone and under berth.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=bench/lib.sh
@@ -35,18 +35,20 @@ STEP=$((STEP * 100))
 ALONE=$(((RANGE / STEP + 2) * STEP))
 MORE=$((STEP * 50 < 64000 ? STEP * 50 : 64000 / STEP * STEP))
 
-# Connections that nobody accepts wait in the listen queue; where it is short, the server has to accept.
+# Connections that nobody accepts wait in the listen queue; where it is short, the server accepts.
 serve() {
-  local limit
+  local limit files
   limit=$("${WHERE[@]}" cat /proc/sys/net/core/somaxconn)
   if ((limit > MORE)); then
     start_server "${WHERE[@]}" --queue --backlog $((MORE + STEP)) $ADDR $PORT
   else
-    start_server "${WHERE[@]}" --procs 8 $ADDR $PORT
+    files=$(ulimit -Hn)
+    [ "$files" != unlimited ] || files=1048576
+    start_server "${WHERE[@]}" --procs $((MORE * 3 / 2 / files + 1)) $ADDR $PORT
   fi
 }
 
-say "The client alone: $ALONE connections to $ADDR port $PORT; the kernel has $RANGE ports ($first-$last)."
+say "The client alone: $ALONE connections to $ADDR port $PORT; the kernel has $RANGE ports."
 serve
 fill_and_reset "$OUT/demo-alone.jsonl" \
   "$CLIENT" fill --hold --count $ALONE --steps $((ALONE / STEP)) $ADDR $PORT
@@ -56,7 +58,8 @@ fill_and_reset "$OUT/demo-berth.jsonl" \
   "$BERTH" run --via $VIA --ports 1024-65535 --stats "$OUT/demo-stats.json" -- \
   "$CLIENT" fill --hold --count $MORE --steps $((MORE / STEP)) $ADDR $PORT
 
-python3 bench/demo.py "$OUT/demo-alone.jsonl" "$OUT/demo-berth.jsonl" "$RANGE" "$VIA" "$OUT/demo.svg"
+python3 bench/demo.py "$OUT/demo-alone.jsonl" "$OUT/demo-berth.jsonl" "$RANGE" "$VIA" \
+  "$OUT/demo.svg"
 if command -v rsvg-convert >/dev/null; then
   rsvg-convert --zoom 2 -o "$OUT/demo.png" "$OUT/demo.svg"
   say "The curves: $OUT/demo.svg and $OUT/demo.png"

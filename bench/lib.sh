@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # Private network namespaces, servers and clients for bench/demo.sh and bench/bench.sh.
 #
-# Nothing here has a name in the host: namespaces belong to processes, processes end with the script (they
-# read from pipes that it holds, and that no other process may inherit), files are below $TMP.
+# Nothing here has a name in the host: namespaces belong to processes, processes end with the script
+# (they read from pipes that it holds, and that no other process may inherit), files are below $TMP.
 
 BUILD=${BUILD:-build}
 [[ $BUILD = /* ]] || BUILD=$PWD/$BUILD
@@ -22,8 +22,9 @@ die() {
   exit 2
 }
 
-# Runs the script (which is in bench/, and we above it) again inside a network namespace of its own, where the kernel grants one.
-# NS is then "root" (of the host's user namespace), "user" (as root of a new user namespace) or "none".
+# Runs the script (which is in bench/, and we above it) again inside a network namespace of its own,
+# where the kernel grants one. NS is then "root" (of the host's user namespace), "user" (of a new user
+# namespace, under the same uid) or "none".
 enter_namespace() {
   local self
   self=$PWD/bench/$(basename "$0")
@@ -34,8 +35,8 @@ enter_namespace() {
     NS=none
   elif unshare --net true 2>/dev/null; then
     BERTH_BENCH_NS=root exec unshare --net "$self" "$@"
-  elif unshare --user --map-root-user --net true 2>/dev/null; then
-    BERTH_BENCH_NS=user exec unshare --user --map-root-user --net "$self" "$@"
+  elif unshare --user --map-current-user --keep-caps --net true 2>/dev/null; then
+    BERTH_BENCH_NS=user exec unshare --user --map-current-user --keep-caps --net "$self" "$@"
   else
     NS=none
   fi
@@ -115,8 +116,8 @@ stop_server() {
 
 client_reported() { grep -qE '"event":"(filled|refused)"' "$1" || ! kill -0 "$2" 2>/dev/null; }
 
-# fill_and_reset FILE COMMAND...: runs a client with --hold, stops the server when all is measured, then the
-# client: its connections end by reset. MEASURED, where set, is a function to call while all are open.
+# fill_and_reset FILE COMMAND...: runs a client with --hold, stops the server when all is measured,
+# then the client: its connections end by reset. MEASURED, where set, is called while all are open.
 fill_and_reset() {
   local file=$1 pid hold status=0
   shift

@@ -2,9 +2,10 @@
 /*
  * Connects, closes and begins again: the rate, the failures, and how soon a port comes back.
  *
- * The steady rate counts from the attempt number --warmup on, when the ports have been used once. Reuse
- * distance is measured with --reuse only: it asks each socket for its port (some 0.2 us each) and keeps,
- * for each (source address, port), when it was used last; addresses are told apart by a hash of 16 values.
+ * The steady rate counts from the attempt number --warmup on, when the ports have been used once.
+ * Reuse distance is measured with --reuse only: it asks each socket for its port (some 0.2 us each)
+ * and keeps, for each (source address, port), when it was used last; addresses are told apart by a
+ * hash of 16 values.
  */
 #include <signal.h>
 #include <sys/time.h>
@@ -48,8 +49,10 @@ static void on_alarm(int sig)
 /* The handler interrupts a connect() that waits for its peer: SA_RESTART is left out for that. */
 static void end_after(double seconds)
 {
-	struct sigaction sa = {.sa_handler = on_alarm};
-	struct itimerval t = {.it_value = {(time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)}};
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval t = { .it_value = {
+				       (time_t)seconds,
+				       (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6) } };
 
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &t, NULL);
@@ -72,7 +75,7 @@ static void note_reuse(struct churn *ch, struct tally *t, int fd, uint64_t numbe
 		hist_add(&t->reuse_count, number - last->number);
 		hist_add(&t->reuse_ns, now - last->ns);
 	}
-	*last = (struct last_use){number, now};
+	*last = (struct last_use){ number, now };
 }
 
 static void note(struct churn *ch, struct tally *t, struct attempt a, uint64_t start, uint64_t now)
@@ -122,7 +125,8 @@ static void print_hist(const char *name, const struct hist *h, double unit)
 		printf("\"%s\":null", name);
 		return;
 	}
-	printf("\"%s\":{\"count\":%llu,\"min\":%.3f,\"median\":%.3f,\"mean\":%.3f,\"p99\":%.3f,\"p999\":%.3f,"
+	printf("\"%s\":{\"count\":%llu,\"min\":%.3f,\"median\":%.3f,\"mean\":%.3f,\"p99\":%.3f,"
+	       "\"p999\":%.3f,"
 	       "\"max\":%.3f}",
 	       name, (unsigned long long)h->count, (double)h->min / unit,
 	       (double)hist_quantile(h, 0.5) / unit, (double)h->sum / (double)h->count / unit,
@@ -159,14 +163,16 @@ static void print_rate(const char *name, uint64_t n, uint64_t ns)
 		printf("\"%s\":null,", name);
 }
 
-static void print_churn(const struct client *c, const struct churn *ch, const struct tally *t, uint64_t start)
+static void print_churn(const struct client *c, const struct churn *ch, const struct tally *t,
+			uint64_t start)
 {
-	uint64_t steady = ch->steady_ns && t->end_ns > ch->steady_ns ? t->end_ns - ch->steady_ns : 0;
+	uint64_t steady =
+		ch->steady_ns && t->end_ns > ch->steady_ns ? t->end_ns - ch->steady_ns : 0;
 	unsigned i;
 
 	for (i = 0; i < (unsigned)c->seconds; i++)
-		printf("{\"event\":\"second\",\"second\":%u,\"ok\":%u,\"failed\":%u}\n", i, t->ok_in[i],
-		       t->failed_in[i]);
+		printf("{\"event\":\"second\",\"second\":%u,\"ok\":%u,\"failed\":%u}\n", i,
+		       t->ok_in[i], t->failed_in[i]);
 	printf("{\"event\":\"churned\",\"seconds\":%.3f,\"ok\":%llu,\"failed\":%llu,",
 	       (double)(t->end_ns - start) / 1e9, (unsigned long long)t->ok.count,
 	       (unsigned long long)t->failed.count);

@@ -8,13 +8,13 @@
 struct client {
 	struct endpoint to;
 	bool udp, hold, parallel, reuse;
-	unsigned long count;	/* connections to open */
-	unsigned long steps;	/* lines that fill prints */
-	unsigned long procs;	/* processes; 0: as many as the descriptor limit needs */
-	unsigned long tries;	/* failing connects that refuse measures */
-	unsigned long warmup;	/* attempts that the steady rate of churn leaves out */
-	double seconds;		/* length of churn */
-	uint32_t range;		/* IP_LOCAL_PORT_RANGE: last << 16 | first; 0: not set */
+	unsigned long count;    /* connections to open */
+	unsigned long steps;    /* lines that fill prints */
+	unsigned long procs;    /* processes; 0: as many as the descriptor limit needs */
+	unsigned long tries;    /* failing connects that refuse measures */
+	unsigned long warmup;   /* attempts that the steady rate of churn leaves out */
+	double seconds;         /* length of churn */
+	uint32_t range;         /* IP_LOCAL_PORT_RANGE: last << 16 | first; 0: not set */
 	unsigned long fd_limit; /* descriptors that one process may have */
 };
 
@@ -38,7 +38,10 @@ static inline void errors_add(struct errors *e, int code)
 /* Prints {"EADDRNOTAVAIL":12}. */
 void errors_print(const struct errors *e);
 
-/* Memory that forked processes share, all zeros, touched beforehand; ends the program where there is none. */
+/*
+ * Memory that forked processes share, all zeros, touched beforehand; ends the program where there
+ * is none.
+ */
 void *shared_alloc(size_t size);
 
 /* Makes a socket as the options ask for; ends the program where the kernel refuses it. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Opens connections and holds them: what a connect() costs at each step of occupancy, and on a full pool.
+ * Opens connections and holds them: what a connect() costs at each step of occupancy, and on a full
+ * pool.
  *
- * The descriptor limit of a process is far below the ports of a pool, so forked processes take shares.
- * One after the other by default, so that exactly one connect() runs at a time; --parallel lets them race.
- * A process lives until the parent closes the gate: the sockets stay open to the end.
+ * The descriptor limit of a process is far below the ports of a pool, so forked processes take
+ * shares. One after the other by default, so that exactly one connect() runs at a time; --parallel
+ * lets them race. A process lives until the parent closes the gate: the sockets stay open to the
+ * end.
  */
 #include <poll.h>
 #include <signal.h>
@@ -19,8 +21,8 @@
 struct fill {
 	const struct client *c;
 	struct attempt *attempt; /* shared, count of them */
-	uint64_t *left;		 /* shared: attempts that each step still misses */
-	bool *full;		 /* shared: the pool refuses */
+	uint64_t *left;          /* shared: attempts that each step still misses */
+	bool *full;              /* shared: the pool refuses */
 	unsigned long procs, printed;
 	int gate[2]; /* the processes wait for its end */
 	uint64_t start_ns;
@@ -33,7 +35,9 @@ static int by_ns(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Prints "PREFIXmedian":x,"PREFIXmean":x,... in microseconds; null where there is nothing. Sorts v. */
+/*
+ * Prints "PREFIXmedian":x,"PREFIXmean":x,... in microseconds; null where there is nothing. Sorts v.
+ */
 static void print_times(const char *prefix, uint64_t *v, uint64_t n)
 {
 	uint64_t sum = 0, i;
@@ -50,12 +54,16 @@ static void print_times(const char *prefix, uint64_t *v, uint64_t n)
 	       (double)v[n - 1 - n / 100] / 1e3, prefix, (double)v[n - 1] / 1e3);
 }
 
-/* Prints what is known of attempts first..end-1: counts, times of the good and of the failed ones, errors. */
+/*
+ * Prints what is known of attempts first..end-1: counts, times of the good and of the failed ones,
+ * errors.
+ */
 static void print_attempts(const struct attempt *a, uint64_t first, uint64_t end)
 {
-	uint64_t *good = calloc(end - first + 1, sizeof(*good)), *bad = calloc(end - first + 1, sizeof(*bad));
+	uint64_t *good = calloc(end - first + 1, sizeof(*good)),
+		 *bad = calloc(end - first + 1, sizeof(*bad));
 	uint64_t goods = 0, bads = 0, i;
-	struct errors errors = {0};
+	struct errors errors = { 0 };
 
 	if (!good || !bad)
 		abort();
@@ -96,8 +104,10 @@ static void print_steps(struct fill *f)
 {
 	const struct client *c = f->c;
 
-	for (; f->printed < c->steps && !__atomic_load_n(&f->left[f->printed], __ATOMIC_ACQUIRE); f->printed++) {
-		uint64_t first = f->printed ? step_end(c, f->printed - 1) : 0, end = step_end(c, f->printed);
+	for (; f->printed < c->steps && !__atomic_load_n(&f->left[f->printed], __ATOMIC_ACQUIRE);
+	     f->printed++) {
+		uint64_t first = f->printed ? step_end(c, f->printed - 1) : 0,
+			 end = step_end(c, f->printed);
 
 		if (first == end)
 			continue;
@@ -130,7 +140,8 @@ static void open_share(struct fill *f, uint64_t first, uint64_t end, bool until_
 /* Forks the process of one share; the descriptor returned ends when the share is done. */
 static int start_share(struct fill *f, unsigned long which, bool until_full, pid_t *out_pid)
 {
-	uint64_t count = f->c->count, first = count * which / f->procs, end = count * (which + 1) / f->procs;
+	uint64_t count = f->c->count, first = count * which / f->procs,
+		 end = count * (which + 1) / f->procs;
 	int done[2];
 	char c;
 
@@ -153,7 +164,7 @@ static int start_share(struct fill *f, unsigned long which, bool until_full, pid
 
 static void wait_share(struct fill *f, int done)
 {
-	struct pollfd p = {.fd = done};
+	struct pollfd p = { .fd = done };
 
 	while (!poll(&p, 1, 100))
 		print_steps(f);
@@ -164,7 +175,7 @@ static void fill_init(struct fill *f, const struct client *c)
 {
 	unsigned long per = c->fd_limit > 2 * FDS_SPARE ? c->fd_limit - FDS_SPARE : FDS_SPARE, s;
 
-	*f = (struct fill){.c = c, .procs = c->procs};
+	*f = (struct fill){ .c = c, .procs = c->procs };
 	if (f->procs * per < c->count)
 		f->procs = (c->count + per - 1) / per;
 	f->attempt = shared_alloc(c->count * sizeof(*f->attempt));

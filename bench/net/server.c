@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other side of the measurements: accepts any number of connections and closes each when its peer does.
+ * The other side of the measurements: accepts any number of connections and closes each when its
+ * peer does.
  *
  * --queue never accepts: an established connection then stays in the listen queue and needs no
- * descriptor, so one process carries a million of them (net.core.somaxconn of the namespace permitting).
- * It prints one line when it listens, lives until its stdin ends, and then prints what it has seen.
+ * descriptor, so one process carries a million of them (net.core.somaxconn of the namespace
+ * permitting). It prints one line when it listens, lives until its stdin ends, and then prints what
+ * it has seen.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +21,7 @@
 #include "tests/tools/sock.h"
 
 #define BATCH 256
+#define PROCS_MAX 256
 
 struct server {
 	struct endpoint at;
@@ -56,13 +59,14 @@ static int listener(const struct server *s)
 
 static void watch(int ep, int op, int fd, uint32_t events)
 {
-	struct epoll_event ev = {.events = events, .data.fd = fd};
+	struct epoll_event ev = { .events = events, .data.fd = fd };
 
 	if (epoll_ctl(ep, op, fd, &ev))
 		fail("epoll_ctl");
 }
 
-static bool paused; /* no descriptor was left: this process waits for a close before it accepts again */
+static bool
+	paused; /* no descriptor was left: this process waits for a close before it accepts again */
 
 static void take_new(int ep, int lfd, struct seen *seen)
 {
@@ -96,17 +100,40 @@ static void serve(int ep, int lfd, int fd, struct seen *seen)
 	paused = false;
 }
 
+static volatile sig_atomic_t over;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	over = 1;
+}
+
+/* Ends with every connection reset: neither side keeps a TIME_WAIT of it. */
+static _Noreturn void leave(void)
+{
+	struct linger at_once = { 1, 0 };
+	int fd, end = (int)raise_nofile();
+
+	for (fd = 3; fd < end; fd++)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	_exit(0);
+}
+
 static _Noreturn void worker(const struct server *s, int lfd, struct seen *seen)
 {
 	struct epoll_event ev[BATCH];
 	int ep = epoll_create1(EPOLL_CLOEXEC), n, i;
+	struct sigaction sa = { .sa_handler = on_term };
 	char drop[65536];
+	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigaction(SIGTERM, &sa, NULL);
 	raise_nofile();
 	watch(ep, EPOLL_CTL_ADD, lfd, s->queue ? 0 : EPOLLIN);
-	for (;;) {
-		n = epoll_wait(ep, ev, BATCH, -1);
+	while (!over) {
+		n = epoll_pwait(ep, ev, BATCH, -1, &none);
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.fd != lfd)
 				serve(ep, lfd, ev[i].data.fd, seen);
@@ -117,28 +144,37 @@ static _Noreturn void worker(const struct server *s, int lfd, struct seen *seen)
 				take_new(ep, lfd, seen);
 		}
 	}
+	leave();
 }
 
 int main(int argc, char **argv)
 {
-	struct server s = {.procs = 1, .backlog = 65535};
+	struct server s = { .procs = 1, .backlog = 65535 };
 	const struct arg rows[] = {
-		{"queue", ARG_FLAG, &s.queue, "never accept: connections stay in the listen queue"},
-		{"udp", ARG_FLAG, &s.udp, "UDP: read datagrams away"},
-		{"procs", ARG_NUMBER, &s.procs, "processes that share the port (SO_REUSEPORT)"},
-		{"backlog", ARG_NUMBER, &s.backlog, "length of each listen queue"},
-		{0},
+		{ "queue", ARG_FLAG, &s.queue,
+		  "never accept: connections stay in the listen queue" },
+		{ "udp", ARG_FLAG, &s.udp, "UDP: read datagrams away" },
+		{ "procs", ARG_NUMBER, &s.procs, "processes that share the port (SO_REUSEPORT)" },
+		{ "backlog", ARG_NUMBER, &s.backlog, "length of each listen queue" },
+		{ 0 },
 	};
 	int at = args_parse("ADDR PORT", rows, argc, argv), i;
-	struct seen *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int lfd[64];
-	pid_t pid[64];
+	struct seen *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int lfd[PROCS_MAX];
+	pid_t pid[PROCS_MAX];
+	sigset_t term;
 	char buf[64];
 
-	if (argc - at != 2 || !s.procs || s.procs > 64 || !endpoint_parse(argv[at], argv[at + 1], &s.at))
+	if (argc - at != 2 || !s.procs || s.procs > PROCS_MAX ||
+	    !endpoint_parse(argv[at], argv[at + 1], &s.at))
 		args_usage(argv[0], "ADDR PORT", rows, 2);
 	if (seen == MAP_FAILED)
 		fail("mmap");
+	/* SIGTERM reaches a worker only while it waits in epoll_pwait(). */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	for (i = 0; i < (int)s.procs; i++)
 		lfd[i] = listener(&s);
 	for (i = 0; i < (int)s.procs; i++) {
@@ -155,7 +191,7 @@ int main(int argc, char **argv)
 	while (read(STDIN_FILENO, buf, sizeof(buf)) > 0)
 		;
 	for (i = 0; i < (int)s.procs; i++)
-		kill(pid[i], SIGKILL);
+		kill(pid[i], SIGTERM);
 	while (wait(NULL) > 0)
 		;
 	printf("{\"event\":\"served\",\"accepted\":%llu,\"closed\":%llu,\"refused\":%llu}\n",

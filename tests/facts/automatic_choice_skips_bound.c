@@ -6,7 +6,8 @@ int main(void)
 {
 	int holder, fd, code;
 
-	fact_begin("the kernel's choice in connect skips a port that is bound explicitly, on any address");
+	fact_begin("the kernel's choice in connect skips a port that is bound explicitly, on any "
+		   "address");
 	fact_sysctl("ipv4/ip_local_port_range", "40000 40001");
 	fact_listen(PEER);
 	holder = fact_socket(SOCK_STREAM);

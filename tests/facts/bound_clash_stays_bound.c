@@ -6,7 +6,8 @@ int main(void)
 {
 	int first, fd, code;
 
-	fact_begin("a bound socket whose pair is taken stays bound: bind again EINVAL, connect again EADDRNOTAVAIL");
+	fact_begin("a bound socket whose pair is taken stays bound: bind again EINVAL, connect "
+		   "again EADDRNOTAVAIL");
 	fact_listen(PEER);
 	first = fact_bound(SOCK_STREAM, 20000);
 	fact_need(!fact_connect(first, LO, PEER), "connect");

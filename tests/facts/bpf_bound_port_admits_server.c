@@ -6,9 +6,10 @@ int main(void)
 {
 	int server, code;
 
-	hooks_begin("on a port assigned with bpf_bind and SO_REUSEADDR a server with SO_REUSEADDR starts, one without not");
+	hooks_begin("on a port assigned with bpf_bind and SO_REUSEADDR a server with SO_REUSEADDR "
+		    "starts, one without not");
 	fact_listen(PEER);
-	*want = (struct hooks_want){.addr = LO, .port = {20000}, .reuseaddr = 1};
+	*want = (struct hooks_want){ .addr = LO, .port = { 20000 }, .reuseaddr = 1 };
 	fact_need(!fact_connect(fact_socket(SOCK_STREAM), LO, PEER), "connect");
 	code = fact_bind(fact_socket(SOCK_STREAM), LO, 20000);
 	fact_expect(code == EADDRINUSE, "without: %s", fact_errno(code));

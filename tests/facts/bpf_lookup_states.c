@@ -9,8 +9,8 @@ static int look(uint16_t port)
 {
 	int fd = fact_socket(SOCK_STREAM);
 
-	*want = (struct hooks_want){.lookup_addr = LO, .lookup_port = port};
-	*seen = (struct hooks_seen){0};
+	*want = (struct hooks_want){ .lookup_addr = LO, .lookup_port = port };
+	*seen = (struct hooks_seen){ 0 };
 	fact_need(!fact_connect(fd, LO, PEER), "connect");
 	close(fd);
 	return seen->lookup_state;
@@ -20,7 +20,8 @@ int main(void)
 {
 	int state;
 
-	hooks_begin("bpf_skc_lookup_tcp finds LISTEN, ESTABLISHED and TIME_WAIT, and nothing for a free pair");
+	hooks_begin("bpf_skc_lookup_tcp finds LISTEN, ESTABLISHED and TIME_WAIT, and nothing for a "
+		    "free pair");
 	fact_timewait(fact_listen(PEER), 20000, PEER);
 	fact_listen(20001);
 	fact_need(!fact_connect(fact_bound(SOCK_STREAM, 20002), LO, PEER), "connect");

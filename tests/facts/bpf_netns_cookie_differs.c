@@ -14,7 +14,7 @@ int main(void)
 	fact_need(!unshare(CLONE_NEWNET), "a second namespace");
 	fact_connect(fact_socket(SOCK_STREAM), LO, PEER);
 	fact_expect(seen->connects == 2 && first && seen->netns && first != seen->netns,
-		    "connect4 ran %u times, cookies %llu and %llu", seen->connects, (unsigned long long)first,
-		    (unsigned long long)seen->netns);
+		    "connect4 ran %u times, cookies %llu and %llu", seen->connects,
+		    (unsigned long long)first, (unsigned long long)seen->netns);
 	fact_holds();
 }

@@ -8,8 +8,8 @@ static uint32_t stamp(uint16_t port)
 {
 	int fd = fact_socket(SOCK_STREAM);
 
-	*want = (struct hooks_want){.lookup_addr = LO, .lookup_port = port};
-	*seen = (struct hooks_seen){0};
+	*want = (struct hooks_want){ .lookup_addr = LO, .lookup_port = port };
+	*seen = (struct hooks_seen){ 0 };
 	fact_need(!fact_connect(fd, LO, PEER), "connect");
 	close(fd);
 	fact_expect(seen->is_timewait, "state %d", seen->lookup_state);
@@ -22,13 +22,14 @@ int main(void)
 	uint32_t with, without;
 	int listener;
 
-	hooks_begin("a timewait socket tells the second of uptime of its last timestamp, and 0 without timestamps");
+	hooks_begin("a timewait socket tells the second of uptime of its last timestamp, and 0 "
+		    "without timestamps");
 	listener = fact_listen(PEER);
 	fact_timewait(listener, 20000, PEER);
 	with = stamp(20000);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	fact_expect(with + 60 > (uint32_t)now.tv_sec && with <= (uint32_t)now.tv_sec, "%u at %u", with,
-		    (uint32_t)now.tv_sec);
+	fact_expect(with + 60 > (uint32_t)now.tv_sec && with <= (uint32_t)now.tv_sec, "%u at %u",
+		    with, (uint32_t)now.tv_sec);
 	fact_sysctl("ipv4/tcp_timestamps", "0");
 	fact_timewait(listener, 20001, PEER);
 	without = stamp(20001);

@@ -48,7 +48,8 @@ int main(void)
 	struct mnl_socket *nl;
 	int fd, state;
 
-	fact_begin("an exact look-up in sock_diag finds ESTABLISHED and TIME_WAIT, the listener at the source port, or ENOENT");
+	fact_begin("an exact look-up in sock_diag finds ESTABLISHED and TIME_WAIT, the listener at "
+		   "the source port, or ENOENT");
 	nl = mnl_socket_open(NETLINK_SOCK_DIAG);
 	fact_need(nl && !mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID), "sock_diag");
 	fact_timewait(fact_listen(PEER), 20000, PEER);

@@ -81,14 +81,17 @@ const char *fact_errno(int code)
 
 static void lo_up(void)
 {
-	struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	fact_need(fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &r), "lo up");
 	close(fd);
 }
 
-/* As root a namespace is to be had at once; for others the kernel may allow one inside a user namespace. */
+/*
+ * As root a namespace is to be had at once; for others the kernel may allow one inside a user
+ * namespace.
+ */
 static void enter_namespace(void)
 {
 	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
@@ -150,7 +153,7 @@ static _Noreturn void mind_child(const char *path)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	for (tries = 0; rmdir(path) && errno == EBUSY && tries < 1000; tries++)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : BROKEN);
 }
 
@@ -167,7 +170,7 @@ static void join_cgroup(const char *path)
 void fact_begin_cgroup(const char *text)
 {
 	char mount[PATH_MAX / 4], own[PATH_MAX / 4], path[PATH_MAX];
-	struct sigaction sa = {.sa_handler = end_child};
+	struct sigaction sa = { .sa_handler = end_child };
 
 	fact = text;
 	find_cgroup2(mount, sizeof(mount));
@@ -225,7 +228,9 @@ void fact_range(int fd, uint16_t first, uint16_t last)
 
 static struct sockaddr_in endpoint(uint32_t addr, uint16_t port)
 {
-	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(addr)};
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons(port),
+				     .sin_addr.s_addr = htonl(addr) };
 }
 
 int fact_bind(int fd, uint32_t addr, uint16_t port)
@@ -312,6 +317,6 @@ void fact_timewait(int listener, uint16_t port, uint16_t peer)
 	for (tries = 0; fact_state(port, peer) != STATE_TIME_WAIT; tries++) {
 		errno = ETIMEDOUT;
 		fact_need(tries < 2000, "TIME_WAIT");
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 }

@@ -37,13 +37,19 @@ _Noreturn void fact_skip(const char *format, ...) __attribute__((format(printf, 
 /* Ends the program where ok is false: the fact does not hold, and this was seen. */
 void fact_expect(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Ends the program with 99 where ok is false: a step that the fact is not about failed, errno says why. */
+/*
+ * Ends the program with 99 where ok is false: a step that the fact is not about failed, errno says
+ * why.
+ */
 void fact_need(bool ok, const char *what);
 
 /* The name of an errno, or "success" for 0: for what was seen. */
 const char *fact_errno(int code);
 
-/* Writes a sysctl of the namespace, as in fact_sysctl("ipv4/tcp_timestamps", "0"); skips where refused. */
+/*
+ * Writes a sysctl of the namespace, as in fact_sysctl("ipv4/tcp_timestamps", "0"); skips where
+ * refused.
+ */
 void fact_sysctl(const char *path, const char *value);
 
 /* Makes a socket; type SOCK_STREAM or SOCK_DGRAM. */
@@ -69,8 +75,8 @@ int fact_listen(uint16_t port);
 uint16_t fact_port(int fd);
 
 /*
- * Leaves the pair 127.0.0.1:port -> the listener's 127.0.0.1:peer behind in TIME_WAIT, and waits until the
- * kernel's table says so.
+ * Leaves the pair 127.0.0.1:port -> the listener's 127.0.0.1:peer behind in TIME_WAIT, and waits
+ * until the kernel's table says so.
  */
 void fact_timewait(int listener, uint16_t port, uint16_t peer);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Cgroup programs that do what a fact asks for and note what they see. Each attaches only where asked.
- * Hooks: connect4, bind4, post_bind4, sendmsg4, sock_create, sock_release; needs Linux 5.15. Verdict: always allow.
+ * Cgroup programs that do what a fact asks for and note what they see. Each attaches only where
+ * asked. Hooks: connect4, bind4, post_bind4, sendmsg4, sock_create, sock_release; needs Linux 5.15.
+ * Verdict: always allow.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -52,7 +53,7 @@ int hook_connect4(struct bpf_sock_addr *ctx)
 		__be16 port;
 		__be32 addr;
 		__u8 zero[8];
-	} sa = {.family = AF_INET};
+	} sa = { .family = AF_INET };
 	int one = 1, i;
 
 	seen.connects++;

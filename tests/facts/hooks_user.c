@@ -20,7 +20,8 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 
 static void attach(struct bpf_program *program)
 {
-	fact_need(bpf_program__attach_cgroup(program, fact_cgroup()) != NULL, bpf_program__name(program));
+	fact_need(bpf_program__attach_cgroup(program, fact_cgroup()) != NULL,
+		  bpf_program__name(program));
 }
 
 void hooks_begin(const char *text)
@@ -38,8 +39,7 @@ void hooks_begin(const char *text)
 		fact_skip("BPF is refused: %s", strerror(-code));
 	errno = -code;
 	fact_need(!code, "load the programs");
-	bpf_object__for_each_program(program, hooks->obj)
-		attach(program);
+	bpf_object__for_each_program(program, hooks->obj) attach(program);
 	want = &hooks->bss->want;
 	seen = &hooks->bss->seen;
 }

@@ -6,7 +6,8 @@ int main(void)
 {
 	int client, server, code;
 
-	fact_begin("a port that the kernel chose for a client refuses a server, SO_REUSEADDR or not");
+	fact_begin(
+		"a port that the kernel chose for a client refuses a server, SO_REUSEADDR or not");
 	fact_listen(PEER);
 	client = fact_socket(SOCK_STREAM);
 	fact_need(!fact_connect(client, LO, PEER), "connect");

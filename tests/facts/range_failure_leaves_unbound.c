@@ -6,7 +6,8 @@ int main(void)
 {
 	int first, fd, code;
 
-	fact_begin("a connect that fails inside IP_LOCAL_PORT_RANGE leaves the socket unbound, to be tried again");
+	fact_begin("a connect that fails inside IP_LOCAL_PORT_RANGE leaves the socket unbound, to "
+		   "be tried again");
 	fact_sysctl("ipv4/ip_local_port_range", "40000 40999");
 	fact_listen(PEER);
 	first = fact_socket(SOCK_STREAM);
@@ -15,7 +16,8 @@ int main(void)
 	fd = fact_socket(SOCK_STREAM);
 	fact_range(fd, 40000, 40000);
 	code = fact_connect(fd, LO, PEER);
-	fact_expect(code == EADDRNOTAVAIL, "the second connect from port 40000: %s", fact_errno(code));
+	fact_expect(code == EADDRNOTAVAIL, "the second connect from port 40000: %s",
+		    fact_errno(code));
 	fact_expect(!fact_port(fd), "it is bound to %u", fact_port(fd));
 	fact_range(fd, 40001, 40001);
 	code = fact_connect(fd, LO, PEER);

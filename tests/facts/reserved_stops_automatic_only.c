@@ -14,7 +14,8 @@ int main(void)
 	fact_need(!fact_connect(fd, LO, PEER), "connect");
 	fact_expect(fact_port(fd) == 40001, "connect chose %u", fact_port(fd));
 	code = fact_connect(fact_socket(SOCK_STREAM), LO, PEER);
-	fact_expect(code == EADDRNOTAVAIL, "with only the reserved port left: %s", fact_errno(code));
+	fact_expect(code == EADDRNOTAVAIL, "with only the reserved port left: %s",
+		    fact_errno(code));
 	code = fact_bind(fact_socket(SOCK_STREAM), LO, 40000);
 	fact_expect(!code, "an explicit bind: %s", fact_errno(code));
 	fact_holds();

@@ -8,11 +8,13 @@ int main(void)
 	socklen_t len = sizeof(peer);
 	int fd, code;
 
-	fact_begin("a connect to a local endpoint whose port is the source port connects to itself");
+	fact_begin(
+		"a connect to a local endpoint whose port is the source port connects to itself");
 	fd = fact_bound(SOCK_STREAM, 20000);
 	code = fact_connect(fd, LO, 20000);
 	fact_expect(!code, "connect: %s", fact_errno(code));
 	fact_need(!getpeername(fd, (struct sockaddr *)&peer, &len), "getpeername");
-	fact_expect(ntohs(peer.sin_port) == fact_port(fd), "its peer is port %u", ntohs(peer.sin_port));
+	fact_expect(ntohs(peer.sin_port) == fact_port(fd), "its peer is port %u",
+		    ntohs(peer.sin_port));
 	fact_holds();
 }

@@ -6,7 +6,8 @@ int main(void)
 {
 	int listener, code;
 
-	fact_begin("a bound socket takes a pair in TIME_WAIT where it carries timestamps, and not without");
+	fact_begin("a bound socket takes a pair in TIME_WAIT where it carries timestamps, and not "
+		   "without");
 	fact_sysctl("ipv4/tcp_tw_reuse", "0");
 	listener = fact_listen(PEER);
 	fact_timewait(listener, 20000, PEER);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Command lines of the test and measuring programs: one row an option, operands left for the caller. */
+/*
+ * Command lines of the test and measuring programs: one row an option, operands left for the
+ * caller.
+ */
 #ifndef BERTH_TESTS_ARGS_H
 #define BERTH_TESTS_ARGS_H
 
@@ -10,7 +13,10 @@
 
 enum arg_kind { ARG_FLAG, ARG_NUMBER, ARG_REAL, ARG_TEXT };
 
-/* into points at bool, unsigned long, double or const char * by kind; a row without name ends a table. */
+/*
+ * into points at bool, unsigned long, double or const char * by kind; a row without name ends a
+ * table.
+ */
 struct arg {
 	const char *name;
 	enum arg_kind kind;
@@ -51,7 +57,9 @@ static inline bool args_store(const struct arg *row, const char *value)
 	return end != value && !*end;
 }
 
-/* Reads options up to the first operand and returns its index; a wrong one ends the program with 2. */
+/*
+ * Reads options up to the first operand and returns its index; a wrong one ends the program with 2.
+ */
 static inline int args_parse(const char *operands, const struct arg *rows, int argc, char **argv)
 {
 	const struct arg *row;

@@ -2,8 +2,8 @@
 /*
  * The ways in which programs open connections, one mode each, for the system tests.
  *
- * Prints "ADDR PORT" of the local end for each connection, or "refused ERRNO"; ends with 0 where all were
- * opened, 1 where some were refused. Linked twice: as usual and statically.
+ * Prints "ADDR PORT" of the local end for each connection, or "refused ERRNO"; ends with 0 where
+ * all were opened, 1 where some were refused. Linked twice: as usual and statically.
  */
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -65,7 +65,7 @@ static int open_udp(const struct options *o, int *out_fd)
 
 static int wait_connected(int fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	socklen_t len = sizeof(int);
 	int code;
 
@@ -101,7 +101,10 @@ static int open_tfo_connect(const struct options *o, int *out_fd)
 	return done(fd, 0, out_fd);
 }
 
-/* The first connect() must fail, at a port where nobody listens; the same socket then goes to ADDR PORT. */
+/*
+ * The first connect() must fail, at a port where nobody listens; the same socket then goes to ADDR
+ * PORT.
+ */
 static int open_reconnect(const struct options *o, int *out_fd)
 {
 	int fd = make(o, SOCK_STREAM);
@@ -150,7 +153,8 @@ static int open_fork(const struct options *o, int *out_fd)
 		return done(fd, errno, out_fd);
 	if (!pid) {
 		after = endpoint_local(fd);
-		_exit(send(fd, "hello\n", 6, MSG_NOSIGNAL) != 6 || memcmp(&before, &after, sizeof(after)));
+		_exit(send(fd, "hello\n", 6, MSG_NOSIGNAL) != 6 ||
+		      memcmp(&before, &after, sizeof(after)));
 	}
 	waitpid(pid, &status, 0);
 	return done(fd, status ? EPIPE : 0, out_fd);
@@ -161,15 +165,15 @@ static const struct mode {
 	open_fn *open;
 	bool binds;
 } modes[] = {
-	{"tcp", open_tcp, false},
-	{"udp", open_udp, false},
-	{"nonblock", open_nonblock, false},
-	{"tfo", open_tfo, false},
-	{"tfo-connect", open_tfo_connect, false},
-	{"reconnect", open_reconnect, false},
-	{"bind", open_bound, true},
-	{"bind-udp", open_bound_udp, true},
-	{"fork", open_fork, false},
+	{ "tcp", open_tcp, false },
+	{ "udp", open_udp, false },
+	{ "nonblock", open_nonblock, false },
+	{ "tfo", open_tfo, false },
+	{ "tfo-connect", open_tfo_connect, false },
+	{ "reconnect", open_reconnect, false },
+	{ "bind", open_bound, true },
+	{ "bind-udp", open_bound_udp, true },
+	{ "fork", open_fork, false },
 };
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
@@ -216,7 +220,7 @@ static bool run(const struct options *o, open_fn *open)
 		abort();
 	pthread_barrier_init(&start, NULL, (unsigned)o->threads);
 	for (i = 0; i < o->threads; i++) {
-		w[i] = (struct work){o, open, &start, false};
+		w[i] = (struct work){ o, open, &start, false };
 		if (pthread_create(&t[i], NULL, open_all, &w[i])) {
 			fprintf(stderr, "client: no thread\n");
 			exit(2);
@@ -244,15 +248,16 @@ static void usage(const char *program, const struct arg *rows)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.count = 1, .threads = 1, .dead = 1};
+	struct options o = { .count = 1, .threads = 1, .dead = 1 };
 	const struct arg rows[] = {
-		{"count", ARG_NUMBER, &o.count, "connections of each thread"},
-		{"threads", ARG_NUMBER, &o.threads, "threads that connect at once"},
-		{"source", ARG_TEXT, &o.source_addr, "bind, bind-udp: address to bind to"},
-		{"source-port", ARG_NUMBER, &o.source_port, "bind, bind-udp: port to bind to, 0 for any"},
-		{"dead", ARG_NUMBER, &o.dead, "reconnect: a port where nobody listens"},
-		{"hold", ARG_FLAG, &o.hold, "keep the connections until stdin ends"},
-		{0},
+		{ "count", ARG_NUMBER, &o.count, "connections of each thread" },
+		{ "threads", ARG_NUMBER, &o.threads, "threads that connect at once" },
+		{ "source", ARG_TEXT, &o.source_addr, "bind, bind-udp: address to bind to" },
+		{ "source-port", ARG_NUMBER, &o.source_port,
+		  "bind, bind-udp: port to bind to, 0 for any" },
+		{ "dead", ARG_NUMBER, &o.dead, "reconnect: a port where nobody listens" },
+		{ "hold", ARG_FLAG, &o.hold, "keep the connections until stdin ends" },
+		{ 0 },
 	};
 	char port[8], buf[64];
 	bool refused;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Prints how many connected sockets the namespace has; ends with 1 where two have the same socket pair. */
+/*
+ * Prints how many connected sockets the namespace has; ends with 1 where two have the same socket
+ * pair.
+ */
 #include <stdio.h>
 
 #include "sock.h"
@@ -10,7 +13,7 @@ int main(void)
 	static const struct {
 		const char *name;
 		uint8_t protocol;
-	} of[] = {{"tcp", IPPROTO_TCP}, {"udp", IPPROTO_UDP}};
+	} of[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP } };
 	long n, all = 0;
 	size_t i, count = 0;
 
@@ -18,7 +21,8 @@ int main(void)
 	for (i = 0; i < 2; i++) {
 		n = tuples_check(of[i].protocol, &count);
 		if (n < 0) {
-			fprintf(stderr, "pairs: %s: sock_diag: %s\n", of[i].name, strerror((int)-n));
+			fprintf(stderr, "pairs: %s: sock_diag: %s\n", of[i].name,
+				strerror((int)-n));
 			return 2;
 		}
 		printf("\"%s\":%zu,", of[i].name, count);

@@ -53,7 +53,7 @@ static inline void endpoint_set_port(struct endpoint *e, uint16_t port)
 /* Reads a numeric address (IPv4, IPv6, ::ffff:a.b.c.d) and a port; false where one is not that. */
 static inline bool endpoint_parse(const char *addr, const char *port, struct endpoint *out)
 {
-	struct endpoint e = {0};
+	struct endpoint e = { 0 };
 	char *end;
 	unsigned long n = strtoul(port, &end, 10);
 
@@ -76,7 +76,7 @@ static inline bool endpoint_parse(const char *addr, const char *port, struct end
 /* The local endpoint of a socket; family 0 where the kernel does not say. */
 static inline struct endpoint endpoint_local(int fd)
 {
-	struct endpoint e = {0};
+	struct endpoint e = { 0 };
 
 	e.len = sizeof(e.v6);
 	if (getsockname(fd, &e.sa, &e.len))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random connect, close and bind operations from several processes, checked against the kernel's own table.
+ * Random connect, close and bind operations from several processes, checked against the kernel's
+ * own table.
  *
- * Each process holds --hold connections at most: with procs x hold below the ports of the pool a tuple is
- * free at all times, so every refused connect() is a fault and is printed with its errno. An explicit bind()
- * that finds its port taken is no fault: it is counted as busy. While they run, and at the end, the parent
- * looks for socket pairs that exist twice. Ends with 1 where there was either fault.
+ * Each process holds --hold connections at most: with procs x hold below the ports of the pool a
+ * tuple is free at all times, so every refused connect() is a fault and is printed with its errno.
+ * An explicit bind() that finds its port taken is no fault: it is counted as busy. While they run,
+ * and at the end, the parent looks for socket pairs that exist twice. Ends with 1 where there was
+ * either fault.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -57,7 +59,8 @@ static void add(uint64_t *counter)
 static void refuse(struct worker *w, const char *what, int code)
 {
 	add(&w->seen->refused);
-	printf("refused %s %s in process %u with %u held\n", what, errno_name(code), w->who, w->held);
+	printf("refused %s %s in process %u with %u held\n", what, errno_name(code), w->who,
+	       w->held);
 }
 
 static int make(struct worker *w, int family)
@@ -141,7 +144,7 @@ static void op_bind_port(struct worker *w)
 static const struct {
 	unsigned weight;
 	void (*run)(struct worker *w);
-} operations[] = {{50, op_connect}, {46, op_close}, {2, op_bind_any}, {2, op_bind_port}};
+} operations[] = { { 50, op_connect }, { 46, op_close }, { 2, op_bind_any }, { 2, op_bind_port } };
 
 static void work(struct worker *w)
 {
@@ -163,7 +166,7 @@ static void work(struct worker *w)
 /* Looks for duplicates until the pipe ends, that is until no process is left. */
 static long watch(const struct options *o, int running, unsigned long *out_checks)
 {
-	struct pollfd p = {.fd = running};
+	struct pollfd p = { .fd = running };
 	uint8_t protocol = o->udp ? IPPROTO_UDP : IPPROTO_TCP;
 	long found = 0, n;
 
@@ -178,16 +181,22 @@ static long watch(const struct options *o, int running, unsigned long *out_check
 	return found;
 }
 
-static void start(const struct options *o, struct seen *seen, unsigned who, int running[2], int gate[2])
+static void start(const struct options *o, struct seen *seen, unsigned who, int running[2],
+		  int gate[2])
 {
 	static struct worker w;
+	pid_t pid = fork();
 	char c;
 
-	if (fork())
+	if (pid < 0) {
+		perror("stress: fork");
+		exit(2);
+	}
+	if (pid)
 		return;
 	close(running[0]);
 	close(gate[1]);
-	w = (struct worker){.o = o, .seen = seen, .who = who};
+	w = (struct worker){ .o = o, .seen = seen, .who = who };
 	w.state = (o->seed + who + 1) * 0x9e3779b97f4a7c15ULL;
 	work(&w);
 	fflush(stdout);
@@ -201,15 +210,18 @@ static void parse(struct options *o, int argc, char **argv)
 {
 	const char *source = NULL;
 	const struct arg rows[] = {
-		{"procs", ARG_NUMBER, &o->procs, "processes (8)"},
-		{"operations", ARG_NUMBER, &o->operations, "operations of all together (100000)"},
-		{"hold", ARG_NUMBER, &o->hold, "connections that one process holds at most (500)"},
-		{"seed", ARG_NUMBER, &o->seed, "of the random choices"},
-		{"source", ARG_TEXT, &source, "address for bind operations; none without"},
-		{"bind-first", ARG_NUMBER, &o->bind_first, "lowest port of explicit binds (20000)"},
-		{"bind-last", ARG_NUMBER, &o->bind_last, "highest port of explicit binds (20999)"},
-		{"udp", ARG_FLAG, &o->udp, "connected UDP instead of TCP"},
-		{0},
+		{ "procs", ARG_NUMBER, &o->procs, "processes (8)" },
+		{ "operations", ARG_NUMBER, &o->operations, "operations of all together (100000)" },
+		{ "hold", ARG_NUMBER, &o->hold,
+		  "connections that one process holds at most (500)" },
+		{ "seed", ARG_NUMBER, &o->seed, "of the random choices" },
+		{ "source", ARG_TEXT, &source, "address for bind operations; none without" },
+		{ "bind-first", ARG_NUMBER, &o->bind_first,
+		  "lowest port of explicit binds (20000)" },
+		{ "bind-last", ARG_NUMBER, &o->bind_last,
+		  "highest port of explicit binds (20999)" },
+		{ "udp", ARG_FLAG, &o->udp, "connected UDP instead of TCP" },
+		{ 0 },
 	};
 	int at = args_parse("ADDR PORT [PORT...]", rows, argc, argv), i;
 
@@ -223,9 +235,14 @@ static void parse(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.procs = 8, .operations = 100000, .hold = 500, .seed = 1, .bind_first = 20000,
-			    .bind_last = 20999};
-	struct seen *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct options o = { .procs = 8,
+			     .operations = 100000,
+			     .hold = 500,
+			     .seed = 1,
+			     .bind_first = 20000,
+			     .bind_last = 20999 };
+	struct seen *s =
+		mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int running[2], gate[2], status, bad = 0;
 	unsigned long checks;
 	long duplicates;
@@ -248,7 +265,8 @@ int main(int argc, char **argv)
 		bad |= status;
 	printf("{\"connected\":%llu,\"closed\":%llu,\"bound\":%llu,\"busy\":%llu,\"refused\":%llu,"
 	       "\"duplicates\":%ld,\"checks\":%lu}\n",
-	       (unsigned long long)s->connected, (unsigned long long)s->closed, (unsigned long long)s->bound,
-	       (unsigned long long)s->busy, (unsigned long long)s->refused, duplicates, checks + 1);
+	       (unsigned long long)s->connected, (unsigned long long)s->closed,
+	       (unsigned long long)s->bound, (unsigned long long)s->busy,
+	       (unsigned long long)s->refused, duplicates, checks + 1);
 	return bad ? 2 : s->refused || duplicates;
 }

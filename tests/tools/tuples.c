@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads the kernel's table of sockets through sock_diag and looks for socket pairs that exist twice. */
+/*
+ * Reads the kernel's table of sockets through sock_diag and looks for socket pairs that exist
+ * twice.
+ */
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
@@ -16,7 +19,7 @@
 
 static void address(uint8_t into[16], const __be32 from[4], uint8_t family)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
 	if (family == AF_INET6) {
 		memcpy(into, from, 16);
@@ -50,8 +53,10 @@ static int take(const struct nlmsghdr *nlh, void *data)
 		t->room = room;
 	}
 	to = &t->at[t->count++];
-	*to = (struct tuple){.sport = ntohs(m->id.idiag_sport), .dport = ntohs(m->id.idiag_dport),
-			     .protocol = r->protocol, .state = m->idiag_state};
+	*to = (struct tuple){ .sport = ntohs(m->id.idiag_sport),
+			      .dport = ntohs(m->id.idiag_dport),
+			      .protocol = r->protocol,
+			      .state = m->idiag_state };
 	address(to->src, m->id.idiag_src, m->idiag_family);
 	address(to->dst, m->id.idiag_dst, m->idiag_family);
 	memcpy(&to->cookie, m->id.idiag_cookie, sizeof(to->cookie));
@@ -86,7 +91,7 @@ static int read_family(struct mnl_socket *nl, struct reading *r, uint8_t family)
 int tuples_read(struct tuples *t, uint8_t protocol)
 {
 	struct mnl_socket *nl = mnl_socket_open(NETLINK_SOCK_DIAG);
-	struct reading r = {t, protocol};
+	struct reading r = { t, protocol };
 	int rc;
 
 	if (!nl)
@@ -101,7 +106,7 @@ int tuples_read(struct tuples *t, uint8_t protocol)
 void tuples_fini(struct tuples *t)
 {
 	free(t->at);
-	*t = (struct tuples){0};
+	*t = (struct tuples){ 0 };
 }
 
 static int by_key(const void *a, const void *b)
@@ -135,7 +140,8 @@ static void print_pair(const struct tuple *a)
 	inet_ntop(AF_INET6, a->src, src, sizeof(src));
 	inet_ntop(AF_INET6, a->dst, dst, sizeof(dst));
 	fprintf(stderr, "twice: %s [%s]:%u -> [%s]:%u states %u %u\n",
-		a->protocol == IPPROTO_TCP ? "tcp" : "udp", src, a->sport, dst, a->dport, a[0].state, a[1].state);
+		a->protocol == IPPROTO_TCP ? "tcp" : "udp", src, a->sport, dst, a->dport,
+		a[0].state, a[1].state);
 }
 
 /* How many pairs of first are there in second too, with the same sockets. Both are sorted. */
@@ -147,7 +153,8 @@ static long confirmed(const struct tuples *first, const struct tuples *second)
 	for (i = 1; i < first->count; i++) {
 		const struct tuple *a = &first->at[i - 1];
 
-		if (!twice(a, a + 1) || !bsearch(a, second->at, second->count, sizeof(*a), by_key) ||
+		if (!twice(a, a + 1) ||
+		    !bsearch(a, second->at, second->count, sizeof(*a), by_key) ||
 		    !bsearch(a + 1, second->at, second->count, sizeof(*a), by_key))
 			continue;
 		print_pair(a);
@@ -158,7 +165,7 @@ static long confirmed(const struct tuples *first, const struct tuples *second)
 
 long tuples_check(uint8_t protocol, size_t *out_count)
 {
-	struct tuples first = {0}, second = {0};
+	struct tuples first = { 0 }, second = { 0 };
 	long n = tuples_read(&first, protocol);
 	size_t count = first.count;
 

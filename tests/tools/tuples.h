@@ -21,8 +21,8 @@ struct tuples {
 };
 
 /*
- * Appends every connected socket of a protocol (IPPROTO_TCP with TIME_WAIT, IPPROTO_UDP), both families,
- * of the caller's network namespace. Returns 0 or -errno; free with tuples_fini().
+ * Appends every connected socket of a protocol (IPPROTO_TCP with TIME_WAIT, IPPROTO_UDP), both
+ * families, of the caller's network namespace. Returns 0 or -errno; free with tuples_fini().
  */
 int tuples_read(struct tuples *t, uint8_t protocol);
 
@@ -32,9 +32,9 @@ void tuples_fini(struct tuples *t);
 size_t tuples_duplicates(struct tuples *t);
 
 /*
- * Reads a protocol until two readings agree: a dump is no snapshot, so a pair counts as twice there only
- * when the same two sockets show it in two dumps. Returns the number, or -errno.
- * out_count (may be NULL): sockets in the last dump. Prints each pair on stderr.
+ * Reads a protocol until two readings agree: a dump is no snapshot, so a pair counts as twice there
+ * only when the same two sockets show it in two dumps. Returns the number, or -errno. out_count
+ * (may be NULL): sockets in the last dump. Prints each pair on stderr.
  */
 long tuples_check(uint8_t protocol, size_t *out_count);
 
