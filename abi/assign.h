@@ -98,11 +98,13 @@ _Static_assert(sizeof(struct berth_lane_slot) == 16, "lane slot");
  * What the runs of a host share beside the lanes; user space maps it into memory.
  * claim_ms: when a tuple was claimed for a socket that the kernel has not hashed yet.
  * users: TCP sockets that berth gave this port, all addresses and namespaces together; those of bind(),
- * each of which wants the port for itself, count BERTH_USER_BOUND.
+ * each of which wants the port for itself, count BERTH_USER_BOUND. left_s: when the last user left, seconds
+ * of uptime: the pairs of a port can rest in the kernel for as long as TIME_WAIT.
  */
 struct berth_shared {
 	uint32_t claim_ms[BERTH_CLAIMS];
 	uint32_t users[BERTH_PORTS];
+	uint32_t left_s[BERTH_PORTS];
 	uint32_t lanes; /* built and not reclaimed */
 	uint32_t slabs; /* given by user space, under the lock of the run registry */
 };

@@ -497,7 +497,7 @@ __attribute__((noinline)) int bound_try(struct bpf_sock_addr *ctx, struct attemp
 	if (port < 0)
 		return STEP_END;
 	count(BERTH_VERDICT_PROBED);
-	if (user_add_bound(port)) {
+	if (user_add_bound(port, a->want.now_ns)) {
 		/* The tuple of a connection from the address to itself: only a listener can be found. */
 		key = a->key;
 		__builtin_memcpy(key.src, a->bind_addr, 16);

@@ -6,12 +6,14 @@
 #include "addr.bpf.h"
 #include "maps.bpf.h"
 
-#define CLAIM_MS 8 /* how long a claim holds: far longer than from look-up to hashing */
+#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN of the kernel */
+#define CLAIM_MS 8     /* how long a claim holds: far longer than from look-up to hashing */
 
 enum { TUPLE_USABLE, TUPLE_BUSY, TUPLE_YOUNG, TUPLE_OWN };
 
 struct inet_timewait_sock {
 	unsigned char tw_substate;
+	uint32_t tw_entry_stamp; /* ms; newer than 6.1 */
 } __attribute__((preserve_access_index));
 
 struct sock_common {
@@ -42,6 +44,16 @@ struct tcp_timewait_sock {
 	int tw_ts_recent_stamp;
 } __attribute__((preserve_access_index));
 
+/* How long a timewait socket has rested, at least; stamp: of its last segment, seconds. */
+static uint64_t rested_ns(struct tcp_timewait_sock *tw, int stamp, uint64_t now_ns)
+{
+	uint64_t since = ((uint64_t)(uint32_t)stamp + 1) * 1000000000;
+
+	if (bpf_core_field_exists(tw->tw_sk.tw_entry_stamp))
+		return (uint64_t)((uint32_t)(now_ns / 1000000) - tw->tw_sk.tw_entry_stamp) * 1000000;
+	return now_ns < since ? 0 : now_ns - since;
+}
+
 static int judge_tcp(struct bpf_sock *sk, uint64_t now_ns)
 {
 	struct tcp_timewait_sock *tw;
@@ -56,8 +68,7 @@ static int judge_tcp(struct bpf_sock *sk, uint64_t now_ns)
 	/* A bound socket may take a TIME_WAIT tuple with timestamps: tcp_twsk_unique(), twp == NULL. */
 	if (!stamp)
 		return TUPLE_BUSY;
-	return now_ns - (uint64_t)(uint32_t)stamp * 1000000000ULL < config.rest_ns ? TUPLE_YOUNG
-										    : TUPLE_USABLE;
+	return rested_ns(tw, stamp, now_ns) < config.rest_ns ? TUPLE_YOUNG : TUPLE_USABLE;
 }
 
 /* True where berth assigned the port of a socket that was looked up, which will give it back when it is closed. */
@@ -130,13 +141,21 @@ static bool user_add(uint32_t port)
 	return false;
 }
 
-/* Makes bind() the only user of a port; false where it has others. */
-static bool user_add_bound(uint32_t port)
+/*
+ * Makes bind() the only user of a port; false where it has others, or had one whose pairs may still be in the
+ * kernel's table: the destination of the coming connect() could be among them.
+ */
+static bool user_add_bound(uint32_t port, uint64_t now_ns)
 {
-	uint32_t zero = 0;
+	uint32_t zero = 0, left;
 	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 
-	return all && !__sync_val_compare_and_swap(&all->users[port & (BERTH_PORTS - 1)], 0, BERTH_USER_BOUND);
+	if (!all)
+		return false;
+	left = all->left_s[port & (BERTH_PORTS - 1)];
+	if (left && (uint32_t)(now_ns / 1000000000) - left <= TIME_WAIT_S)
+		return false;
+	return !__sync_val_compare_and_swap(&all->users[port & (BERTH_PORTS - 1)], 0, BERTH_USER_BOUND);
 }
 
 /* Takes a user away: port as in struct berth_assigned. */
@@ -145,9 +164,10 @@ static void user_remove(uint32_t port)
 	uint32_t zero = 0;
 	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 
-	if (all)
-		__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)],
-				     port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
+	if (!all)
+		return;
+	all->left_s[port & (BERTH_PORTS - 1)] = (uint32_t)(bpf_ktime_get_ns() / 1000000000);
+	__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)], port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
 }
 
 /* True where nobody else claimed the tuple in the last few milliseconds; it is claimed then. */
