@@ -49,8 +49,12 @@ static uint64_t rested_ns(struct tcp_timewait_sock *tw, int stamp, uint64_t now_
 {
 	uint64_t since = ((uint64_t)(uint32_t)stamp + 1) * 1000000000;
 
-	if (bpf_core_field_exists(tw->tw_sk.tw_entry_stamp))
-		return (uint64_t)((uint32_t)(now_ns / 1000000) - tw->tw_sk.tw_entry_stamp) * 1000000;
+	if (bpf_core_field_exists(tw->tw_sk.tw_entry_stamp)) {
+		int32_t ms = (int32_t)((uint32_t)(now_ns / 1000000) - tw->tw_sk.tw_entry_stamp);
+
+		/* It may have come after our look at the clock. */
+		return ms < 0 ? 0 : (uint64_t)ms * 1000000;
+	}
 	return now_ns < since ? 0 : now_ns - since;
 }
 
