@@ -138,9 +138,11 @@ static int not_local(const char *item, int err, struct berth_why *why)
 {
 	if (err != -EADDRNOTAVAIL)
 		return berth_why(why, err, "--pool: the kernel refused %s as a source (%s)", item, strerror(-err));
+	/* A local route is enough for bind() in IPv4; IPv6 asks for an address or for the sysctl. */
 	return berth_why(why, err,
 			 "--pool: %s is not local, says the kernel; add it: ip addr add %s dev DEVICE, or make "
-			 "the whole prefix local: ip route add local %s dev lo", item, item, item);
+			 "the whole prefix local: ip route add local %s dev lo%s", item, item, item,
+			 strchr(item, ':') ? "; sysctl -w net.ipv6.ip_nonlocal_bind=1" : "");
 }
 
 /* Adds an item that stands for several addresses: one by one where they are few. */

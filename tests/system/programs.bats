@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Real programs that know nothing of berth: every port that they connect from is one of --ports.
+# shellcheck shell=bash disable=SC2154
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() { system_setup_file; }
+setup() { system_setup; }
+teardown() { system_teardown; }
+
+# An nginx that answers each request with the client's port and writes it to $tmp/access.
+serve_nginx()
+{
+  mkdir -p "$tmp/nginx"
+  cat >"$tmp/nginx.conf" <<END
+user root; daemon off; worker_processes 1; pid $tmp/nginx/pid; error_log $tmp/nginx/error;
+events { worker_connections 4096; }
+http {
+  log_format port '\$remote_addr \$remote_port';
+  access_log $tmp/access port;
+  client_body_temp_path $tmp/nginx/1; proxy_temp_path $tmp/nginx/2; fastcgi_temp_path $tmp/nginx/3;
+  uwsgi_temp_path $tmp/nginx/4; scgi_temp_path $tmp/nginx/5;
+  server { listen $far4:8080; listen [$far6]:8080; keepalive_timeout ${1:-0};
+    location / { return 200 "\$remote_addr \$remote_port\n"; } }
+}
+END
+  launch far nginx -e "$tmp/nginx/error" -c "$tmp/nginx.conf"
+  await_listen far t 8080
+}
+
+@test "curl: 1,000 requests to nginx, a connection each" {
+  serve_nginx
+  berth_run --ports 20000-20999 -- curl -sS "http://$far4:8080/[1-1000]" >"$tmp/o"
+  equal answers "$(wc -l <"$tmp/o")" 1000
+  ports_inside 20000 20999 <"$tmp/o"
+  nothing_left
+}
+
+@test "curl: IPv6" {
+  serve_nginx
+  berth_run --ports 20000-20099 -- curl -sS "http://[$far6]:8080/[1-50]" >"$tmp/o"
+  equal answers "$(grep -c "^$near6 " "$tmp/o")" 50
+  ports_inside 20000 20099 <"$tmp/o"
+}
+
+@test "curl: 50 transfers at once, HTTP/1.1 kept alive" {
+  serve_nginx 65
+  berth_run --ports 20000-20099 -- curl -sS -Z --parallel-max 50 "http://$far4:8080/[1-500]" >"$tmp/o"
+  equal answers "$(wc -l <"$tmp/o")" 500
+  ports_inside 20000 20099 <"$tmp/o"
+}
+
+@test "wrk: thousands of requests over connections that nginx closes" {
+  serve_nginx
+  berth_run --ports 20000-23999 --stats "$tmp/stats" -- wrk -t 2 -c 64 -d 1s "http://$far4:8080/" >"$tmp/o"
+  cat "$tmp/o"
+  ports_inside 20000 23999 <"$tmp/access"
+  [ "$(wc -l <"$tmp/access")" -ge 1000 ]
+  equal refused "$(stat_of "$tmp/stats" refused)" 0
+  run ! grep -E 'Socket errors: connect [1-9]' "$tmp/o"
+}
+
+@test "wrk: connections kept alive" {
+  serve_nginx 65
+  berth_run --ports 20000-20063 -- wrk -t 2 -c 64 -d 1s "http://$far4:8080/" >"$tmp/o"
+  ports_inside 20000 20063 <"$tmp/access"
+  equal connections "$(sort -u "$tmp/access" | wc -l)" 64
+  run ! grep 'Socket errors' "$tmp/o"
+}
+
+@test "python3: urllib" {
+  serve_nginx
+  cat >"$tmp/get.py" <<END
+import urllib.request
+for i in range(200):
+    print(urllib.request.urlopen("http://$far4:8080/").read().decode(), end="")
+END
+  berth_run --ports 20000-20499 -- "$python" "$tmp/get.py" >"$tmp/o"
+  equal answers "$(wc -l <"$tmp/o")" 200
+  ports_inside 20000 20499 <"$tmp/o"
+}
+
+@test "python3: a dual-stack socket toward a v4-mapped address" {
+  serve_nginx
+  cat >"$tmp/get.py" <<END
+import socket
+for i in range(20):
+    s = socket.socket(socket.AF_INET6)
+    s.connect(("::ffff:$far4", 8080))
+    print(*s.getsockname()[:2])
+END
+  berth_run --ports 20000-20099 -- "$python" "$tmp/get.py" >"$tmp/o"
+  equal mapped "$(count_lines "^::ffff:$near4 " <"$tmp/o")" 20
+  ports_inside 20000 20099 <"$tmp/o"
+}
+
+@test "socat: TCP, IPv4 and IPv6" {
+  # shellcheck disable=SC2016 # the other side's shell expands it
+  launch far socat TCP6-LISTEN:8001,fork,reuseaddr SYSTEM:'echo x $SOCAT_PEERPORT'
+  await_listen far t 8001
+  for i in 1 2 3; do
+    berth_run --ports 20000-20099 -- socat -u "TCP4:$far4:8001" STDOUT
+    berth_run --ports 20000-20099 -- socat -u "TCP6:[$far6]:8001" STDOUT
+  done >"$tmp/o"
+  equal answers "$(wc -l <"$tmp/o")" 6
+  ports_inside 20000 20099 <"$tmp/o"
+}
+
+@test "socat: connected UDP, IPv4 and IPv6" {
+  # shellcheck disable=SC2016
+  launch far socat UDP6-LISTEN:8002,fork,reuseaddr SYSTEM:'echo x $SOCAT_PEERPORT'
+  await_listen far u 8002
+  for to in "UDP4:$far4:8002" "UDP6:[$far6]:8002"; do
+    echo hello | berth_run --ports 20000-20099 -- socat -t 5 -T 5 - "$to,readbytes=8"
+  done >"$tmp/o"
+  equal answers "$(wc -l <"$tmp/o")" 2
+  ports_inside 20000 20099 <"$tmp/o"
+}
+
+serve_dns()
+{
+  launch far dnsmasq --keep-in-foreground --no-resolv --no-hosts --port=5353 --listen-address="$far4,$far6" \
+    --bind-interfaces --address=/example.test/192.0.2.1 --log-queries=extra --log-facility=- --pid-file= --user=root
+  dns_log=$launch_out.err
+  await_listen far u 5353
+}
+
+# "ADDR PORT" of each query in dnsmasq's log.
+asked_from()
+{
+  sed -nE 's|^.*: [0-9]+ ([0-9a-f.:]+)/([0-9]+) query.*|\1 \2|p' "$dns_log"
+}
+
+@test "dig: UDP queries to dnsmasq, IPv4 and IPv6" {
+  serve_dns
+  for to in "$far4" "$far6"; do
+    berth_run --ports 20000-20499 -- dig +short +tries=1 -p 5353 "@$to" a1.example.test a2.example.test \
+      a3.example.test >>"$tmp/o"
+  done
+  equal answers "$(count_lines '^192.0.2.1$' <"$tmp/o")" 6
+  await enough_queries 6
+  asked_from
+  asked_from | ports_inside 20000 20499
+}
+
+@test "dig: TCP queries to dnsmasq" {
+  serve_dns
+  berth_run --ports 20000-20499 -- dig +tcp +short +tries=1 -p 5353 "@$far4" example.test >"$tmp/o"
+  equal answer "$(cat "$tmp/o")" 192.0.2.1
+  await enough_queries 1
+  asked_from | ports_inside 20000 20499
+}
+
+enough_queries()
+{
+  [ "$(asked_from | wc -l)" -ge "$1" ]
+}
+
+@test "a statically linked client, TCP and UDP, three kinds of addresses" {
+  serve far "$far4" 8000
+  serve far "$far6" 8000
+  serve far "$far4" 8000 --udp
+  for args in "tcp --count 40 $far4" "tcp --count 40 ::ffff:$far4" "tcp --count 40 $far6" "udp --count 40 $far4"; do
+    # shellcheck disable=SC2086
+    berth_run --ports 20000-20099 -- "$client-static" $args 8000 >>"$tmp/o"
+  done
+  equal connections "$(wc -l <"$tmp/o")" 160
+  ports_inside 20000 20099 <"$tmp/o"
+}
+
+@test "without --ports: nothing of the ephemeral range, nothing below 1024, nothing reserved or named" {
+  serve far "$far4" 8000
+  near sysctl -qw net.ipv4.ip_local_port_range="2000 60000" net.ipv4.ip_local_reserved_ports=1100-1999,60001-64000
+  berth_run -- "$client" tcp --count 500 --hold "$far4" 8000 </dev/null >"$tmp/o"
+  equal connections "$(wc -l <"$tmp/o")" 500
+  awk '$2 < 1024 || $2 >= 1100 && $2 <= 64000 { print; bad = 1 } END { exit bad }' "$tmp/o"
+  awk 'NR == FNR { split($2, p, "/"); named[p[1]] = 1; next } $2 in named { print; bad = 1 } END { exit bad }' \
+    /etc/services "$tmp/o"
+}
