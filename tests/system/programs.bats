@@ -131,23 +131,32 @@ asked_from()
   sed -nE 's|^.*: [0-9]+ ([0-9a-f.:]+)/([0-9]+) query.*|\1 \2|p' "$dns_log"
 }
 
-@test "dig: UDP queries to dnsmasq, IPv4 and IPv6" {
+@test "dig: UDP and TCP queries to dnsmasq; it binds to any address itself, so the kernel chooses, counted" {
   serve_dns
   for to in "$far4" "$far6"; do
-    berth_run --ports 20000-20499 -- dig +short +tries=1 -p 5353 "@$to" a1.example.test a2.example.test \
-      a3.example.test >>"$tmp/o"
+    for kind in +notcp +tcp; do
+      berth_run --ports 20000-20499 --stats "$tmp/stats" -- dig +short +tries=1 $kind -p 5353 "@$to" \
+        a1.example.test a2.example.test >>"$tmp/o"
+      equal counted "$(jq -c '[.counters | .assigned, .left_alone]' "$tmp/stats")" '[0,2]'
+    done
   done
-  equal answers "$(count_lines '^192.0.2.1$' <"$tmp/o")" 6
-  await enough_queries 6
-  asked_from
-  asked_from | ports_inside 20000 20499
+  equal answers "$(count_lines '^192.0.2.1$' <"$tmp/o")" 8
+  await enough_queries 8
+  asked_from | ports_inside 32768 60999
 }
 
-@test "dig: TCP queries to dnsmasq" {
+@test "a DNS question over a connected UDP socket is asked from the pool" {
   serve_dns
-  berth_run --ports 20000-20499 -- dig +tcp +short +tries=1 -p 5353 "@$far4" example.test >"$tmp/o"
-  equal answer "$(cat "$tmp/o")" 192.0.2.1
-  await enough_queries 1
+  connect_py '
+for to in FAR4, FAR6:
+    for i in range(20):
+        s = go(to, 5353, kind=socket.SOCK_DGRAM)
+        s.settimeout(5)
+        s.send(struct.pack(">6H", i, 256, 1, 0, 0, 0) + b"\7example\4test\0" + struct.pack(">2H", 1, 1))
+        assert s.recv(512).endswith(bytes([192, 0, 2, 1]))
+        s.close()'
+  berth_run --ports 20000-20499 -- "$python" "$py"
+  await enough_queries 40
   asked_from | ports_inside 20000 20499
 }
 
