@@ -68,15 +68,16 @@ static void watch(int ep, int op, int fd, uint32_t events)
 static bool
 	paused; /* no descriptor was left: this process waits for a close before it accepts again */
 
+/* Accepts a batch at most: peers that have closed must not wait behind all that arrive. */
 static void take_new(int ep, int lfd, struct seen *seen)
 {
-	int fd;
+	int fd = 0, left = BATCH;
 
-	while ((fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+	while (left-- > 0 && (fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		__atomic_add_fetch(&seen->accepted, 1, __ATOMIC_RELAXED);
 		watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
 	}
-	if (errno == EMFILE || errno == ENFILE) {
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 		__atomic_add_fetch(&seen->refused, 1, __ATOMIC_RELAXED);
 		watch(ep, EPOLL_CTL_MOD, lfd, 0);
 		paused = true;

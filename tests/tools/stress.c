@@ -26,7 +26,7 @@ struct options {
 	struct endpoint source; /* port set by each operation */
 	unsigned targets;
 	unsigned long procs, operations, hold, seed, bind_first, bind_last;
-	bool udp;
+	bool udp, reset;
 };
 
 /* Counted by all processes. */
@@ -97,13 +97,17 @@ static void op_connect(struct worker *w)
 	connect_to(w, make(w, to->sa.sa_family), to, "connect");
 }
 
+/* With --reset the pair is free at once; without, the peer may hold it as long as it likes. */
 static void op_close(struct worker *w)
 {
+	const struct linger now = { .l_onoff = 1 };
 	unsigned i;
 
 	if (!w->held)
 		return;
 	i = below(w, w->held);
+	if (w->o->reset)
+		setsockopt(w->fd[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(w->fd[i]);
 	w->fd[i] = w->fd[--w->held];
 	add(&w->seen->closed);
@@ -221,6 +225,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{ "bind-last", ARG_NUMBER, &o->bind_last,
 		  "highest port of explicit binds (20999)" },
 		{ "udp", ARG_FLAG, &o->udp, "connected UDP instead of TCP" },
+		{ "reset", ARG_FLAG, &o->reset, "close with a reset, which leaves no TIME_WAIT" },
 		{ 0 },
 	};
 	int at = args_parse("ADDR PORT [PORT...]", rows, argc, argv), i;
