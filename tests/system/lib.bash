@@ -157,7 +157,8 @@ launch()
   far) ns=(--net="/run/netns/$far_ns") ;;
   esac
   launch_out=$tmp/out.${#launched[@]}
-  nsenter "${ns[@]}" -- "$@" >"$launch_out" 2>"$launch_out.err" <&"$hold_fd" 3>&- {hold_fd}>&- &
+  # A shell starts what it puts into the background deaf to INT and QUIT.
+  env --default-signal=INT,QUIT nsenter "${ns[@]}" -- "$@" >"$launch_out" 2>"$launch_out.err" <&"$hold_fd" 3>&- {hold_fd}>&- &
   launch_pid=$!
   launched+=("$launch_pid")
 }

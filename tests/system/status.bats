@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What berth tells: status, statistics, help, man page and completion.
+# shellcheck shell=bash disable=SC2154
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() { system_setup_file; }
+setup() { system_setup; }
+teardown() { system_teardown; }
+
+@test "status: no run" {
+  run --separate-stderr near "$berth" status
+  equal status "$status" 1
+  equal stdout "$output" ""
+  # shellcheck disable=SC2154
+  equal stderr "$stderr" "no run in progress"
+  run --separate-stderr near "$berth" status --json
+  equal "status with --json" "$status$output" 1
+}
+
+@test "status: a run in progress, as text and as JSON" {
+  serve far "$far4" 8000
+  launch near "$berth" run --ports 20000-20099 --pool "$near4" --policy hash -- "$client" tcp --count 42 --hold "$far4" 8000
+  await_lines "$launch_out" 42
+  near "$berth" status >"$tmp/o"
+  equal lines "$(wc -l <"$tmp/o")" 2
+  grep -qE "^ *$launch_pid running +bpf +hash +42 +0 +0 +0 +.*test-client tcp" "$tmp/o"
+  near "$berth" status --json >"$tmp/json"
+  equal "the row" "$(jq -c '[.pid, .state, .via, .pool, .ports, .policy, .counters.assigned]' "$tmp/json")" \
+    "[$launch_pid,\"running\",\"bpf\",\"$near4\",\"20000-20099\",\"hash\",42]"
+  equal command "$(jq -r .command "$tmp/json")" "$client tcp --count 42 --hold $far4 8000"
+}
+
+@test "status: control characters of a command do not reach the terminal" {
+  launch near "$berth" run -- sh -c 'sleep 1000' $'\e[31mred\a'
+  await near "$berth" status
+  near "$berth" status >"$tmp/o"
+  run ! grep -q $'[\e\a]' "$tmp/o"
+  near "$berth" status --json | jq -e '.command | test("red")'
+}
+
+@test "--stats: valid JSON whose sums are right" {
+  serve far "$far4" 8000
+  connect_py '
+held = [go() for i in range(30)]
+held += [go(bind=("", 31000 + i)) for i in range(4)]
+refusals = [refused() for i in range(3)]
+for s in held[:12]:
+    finish(s)
+os._exit(6)'
+  status=0
+  berth_run --ports 20000-20029 --stats "$tmp/stats" --reuse-after 250ms -- "$python" "$py" 2>"$tmp/e" || status=$?
+  equal status "$status" 6
+  jq . "$tmp/stats"
+  equal counters "$(jq -c '[.counters | .assigned, .left_alone, .exhausted, .refused, .fallback, .released]' \
+    "$tmp/stats")" '[30,4,3,3,0,30]'
+  equal rest "$(jq -c '[.exit_status, .signal, .reuse_after_seconds, .ports, .policy, .via]' "$tmp/stats")" \
+    '[6,0,0.25,"20000-20029","uniform","bpf"]'
+  jq -e '.seconds > 0 and (.counters | .probed >= .assigned and .busy >= 0)' "$tmp/stats"
+  equal "each counter a number" "$(jq '[.counters[] | type] | unique | join(",")' "$tmp/stats")" '"number"'
+  berth_run --stats "$tmp/stats" -- sh -c 'kill -9 $$' || true
+  equal "ended by a signal" "$(jq -c '[.exit_status, .signal]' "$tmp/stats")" '[-1,9]'
+}
+
+@test "help, version, and help of each verb" {
+  "$berth" help >"$tmp/o"
+  for verb in run status doctor help man completion; do
+    grep -qE "^  $verb " "$tmp/o"
+    "$berth" help "$verb" | grep -q "^Usage: berth $verb"
+    "$berth" "$verb" --help | cmp - <("$berth" help "$verb")
+  done
+  "$berth" --version | grep -qxE 'berth [0-9]+\.[0-9]+\.[0-9]+'
+  for option in pool ports policy reuse-after when-exhausted via stats; do
+    "$berth" help run | grep -q -- "--$option"
+  done
+}
+
+@test "man passes mandoc" {
+  command -v mandoc >/dev/null || skip "mandoc is not installed"
+  "$berth" man >"$tmp/berth.1"
+  mandoc -T lint -W warning "$tmp/berth.1"
+  mandoc -T ascii "$tmp/berth.1" | col -b >"$tmp/o"
+  for option in pool ports policy reuse-after when-exhausted via stats json; do
+    grep -q -- "--$option" "$tmp/o"
+  done
+}
+
+@test "completion: the scripts parse, and bash completes" {
+  "$berth" completion bash >"$tmp/bash"
+  bash -n "$tmp/bash"
+  for shell in zsh fish; do
+    "$berth" completion $shell >"$tmp/$shell"
+    [ -s "$tmp/$shell" ]
+    if command -v $shell >/dev/null; then
+      $shell -n "$tmp/$shell"
+    fi
+  done
+  cat >"$tmp/complete.sh" <<END
+. "$tmp/bash"
+complete_words()
+{
+  local f
+
+  COMP_WORDS=("\$@") COMP_CWORD=\$((\$# - 1)) COMP_LINE="\$*" COMP_POINT=\${#COMP_LINE} COMPREPLY=()
+  f=\$(complete -p berth | sed -nE 's/.*-F ([^ ]+).*/\1/p')
+  "\$f" berth "\${COMP_WORDS[COMP_CWORD]}" "\${COMP_WORDS[COMP_CWORD - 1]}"
+  echo "\${COMPREPLY[*]}"
+}
+complete_words berth st
+complete_words berth run --pol
+complete_words berth run --policy seq
+END
+  bash "$tmp/complete.sh" >"$tmp/o"
+  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,"
+}
