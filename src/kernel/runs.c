@@ -124,13 +124,14 @@ static const char *text_of(const json_t *root, const char *key)
 	return s ? s : "";
 }
 
-static void from_json(const json_t *root, struct berth_run *run)
+/* The id is the file's name, whatever its text says: what is removed later is what was read. */
+static void from_json(const json_t *root, const char *id, size_t id_len, struct berth_run *run)
 {
 	const json_t *maps = json_object_get(root, "maps");
 	uint32_t i;
 
 	memset(run, 0, sizeof(*run));
-	snprintf(run->id, sizeof(run->id), "%s", text_of(root, "id"));
+	snprintf(run->id, sizeof(run->id), "%.*s", (int)id_len, id);
 	run->pid = (pid_t)json_integer_value(json_object_get(root, "pid"));
 	run->started_s = (uint64_t)json_integer_value(json_object_get(root, "started"));
 	run->abi = (uint32_t)json_integer_value(json_object_get(root, "abi"));
@@ -146,7 +147,7 @@ static void from_json(const json_t *root, struct berth_run *run)
 }
 
 /* Reads one file of the registry and hands it to each. Files of other kinds and other owners are passed over. */
-static int visit(const char *path, int (*each)(const struct berth_run *, bool, void *), void *arg)
+static int visit(const char *path, size_t id_len, int (*each)(const struct berth_run *, bool, void *), void *arg)
 {
 	berth_auto_fd int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct berth_run run;
@@ -160,7 +161,7 @@ static int visit(const char *path, int (*each)(const struct berth_run *, bool, v
 	root = json_loadfd(fd, 0, NULL);
 	alive = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
 	if (root || !alive) {
-		from_json(root, &run);
+		from_json(root, strrchr(path, '/') + 1, id_len, &run);
 		if (root)
 			err = each(&run, alive, arg);
 		else
@@ -183,10 +184,10 @@ int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *a
 	while (dir && !err && (e = readdir(dir))) {
 		size_t n = strlen(e->d_name), m = strlen(SUFFIX);
 
-		if (n <= m || strcmp(e->d_name + n - m, SUFFIX))
+		if (n <= m || strcmp(e->d_name + n - m, SUFFIX) || n - m >= BERTH_RUN_ID_MAX)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dirname, e->d_name);
-		err = visit(path, each, arg);
+		err = visit(path, n - m, each, arg);
 	}
 	if (dir)
 		closedir(dir);

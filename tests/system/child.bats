@@ -106,7 +106,7 @@ is_in_state()
 }
 
 @test "a terminal: the program has it, its size and its job control" {
-  cat >"$tmp/pty.py" <<'END'
+  cat >"$tmp/terminal.py" <<'END'
 import os, pty, select, signal, sys, time
 pid, fd = pty.fork()
 if not pid:
@@ -143,7 +143,7 @@ trap 'n=$((n+1)); sleep 0.1; echo interrupted once $n; exit 9' INT
 [ -t 0 ] && [ -t 1 ] && echo program ready
 while :; do read line && echo "got $line"; done
 END
-  echo "'$berth' run -- sh '$tmp/program.sh'" | near env PS1='$ ' "$python" "$tmp/pty.py" bash --norc --noprofile -i >"$tmp/o"
+  echo "'$berth' run -- sh '$tmp/program.sh'" | near env PS1='$ ' "$python" "$tmp/terminal.py" bash --norc --noprofile -i >"$tmp/o"
   equal outcome "$(cat "$tmp/o")" good
 }
 
@@ -168,7 +168,7 @@ END
 
 await_no_process()
 {
-  await sh -c "! grep -q . $(find "$cgroup" -mindepth 1 -name cgroup.procs | tr '\n' ' ')"
+  await sh -c "! grep -q . $(find "$cgroup" -mindepth 2 -name cgroup.procs | tr '\n' ' ')"
 }
 
 # A program under berth that opens a connection for each line it reads.

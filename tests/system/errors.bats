@@ -85,7 +85,7 @@ refuses()
   refuses 127 "^berth run: $tmp/script: .*not found" -- "$tmp/script"
 }
 
-@test "--stats that cannot be written: said before the program starts or after it, with a failure" {
+@test "--stats that cannot be written: said at the end, the status stays the program's" {
   status=0
   berth_run --stats "$tmp/no/such/dir" -- sh -c 'echo ran; exit 0' >"$tmp/o" 2>"$tmp/e" || status=$?
   cat "$tmp/e"

@@ -31,6 +31,18 @@ teardown() { system_teardown; }
   equal command "$(jq -r .command "$tmp/json")" "$client tcp --count 42 --hold $far4 8000"
 }
 
+@test "status beside runs that come and go takes nothing from them" {
+  launch near sh -c "while :; do '$berth' status --json; done"
+  for i in 1 2 3 4 5; do
+    launch near "$berth" run -- sh -c 'echo ran'
+    out[i]=$launch_out
+  done
+  for i in 1 2 3 4 5; do
+    await_line "${out[i]}" ran
+    equal stderr "$(cat "${out[i]}.err")" ""
+  done
+}
+
 @test "status: control characters of a command do not reach the terminal" {
   launch near "$berth" run -- sh -c 'sleep 1000' $'\e[31mred\a'
   await near "$berth" status
