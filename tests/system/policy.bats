@@ -36,7 +36,7 @@ for i in range($1):
 
 @test "every policy fills the pools of four addresses" {
   serve far "$far4" 8000
-  near sh -c 'for i in 101 102 103; do echo "addr add 10.9.0.$i/24 dev near0"; done | ip -batch -'
+  add_addresses 101 103
   for policy in sequential random hash double-hash random-increment longest-idle; do
     berth_run --pool "$near4,10.9.0.101,10.9.0.102,10.9.0.103" --ports 20000-20024 --policy "$policy" -- "$client" tcp \
       --count 102 --hold "$far4" 8000 </dev/null >"$tmp/o" || true
@@ -164,6 +164,13 @@ for i in range(200):
   equal counted "$(jq -c '[.counters | .assigned, .released]' "$tmp/stats")" '[20000,20000]'
 }
 
+# The peer has no timestamps. A segment that overtook another may make it send a reset, which must not end TIME_WAIT.
+no_timestamps()
+{
+  far sysctl -qw net.ipv4.tcp_timestamps=0
+  near sysctl -qw net.ipv4.tcp_rfc1337=1
+}
+
 # no_stamps OPTION...: the peer has no timestamps, so a tuple is used once; then the error comes.
 no_stamps()
 {
@@ -177,14 +184,14 @@ print("good")'
 }
 
 @test "TIME_WAIT without timestamps at the peer: as many connections as tuples, then EADDRNOTAVAIL" {
-  far sysctl -qw net.ipv4.tcp_timestamps=0
+  no_timestamps
   serve far "$far4" 8000
   no_stamps
 }
 
 @test "TIME_WAIT without timestamps at the peer, --pool, each policy" {
-  far sysctl -qw net.ipv4.tcp_timestamps=0
-  near sh -c 'for i in 101 102 103 104 105 106; do echo "addr add 10.9.0.$i/24 dev near0"; done | ip -batch -'
+  no_timestamps
+  add_addresses 101 106
   serve far "$far4" 8000
   i=101
   for policy in sequential random hash double-hash random-increment longest-idle; do
@@ -194,7 +201,7 @@ print("good")'
 }
 
 @test "TIME_WAIT of programs outside of berth is respected" {
-  far sysctl -qw net.ipv4.tcp_timestamps=0
+  no_timestamps
   serve far "$far4" 8000
   connect_py '
 for port in range(20000, 20050):
