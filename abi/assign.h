@@ -96,7 +96,8 @@ _Static_assert(sizeof(struct berth_lane_slot) == 16, "lane slot");
 
 /*
  * What the runs of a host share beside the lanes; user space maps it into memory.
- * claim_ms: when a tuple was claimed for a socket that the kernel has not hashed yet.
+ * claim_ms: until when a tuple is claimed: for a socket that the kernel has not hashed yet, or to rest where no
+ * lane keeps it; hashed, so that one may stand for another, which costs that one a try.
  * users: TCP sockets that berth gave this port, all addresses and namespaces together; those of bind(),
  * each of which wants the port for itself, count BERTH_USER_BOUND. left_s: when the last user left, seconds
  * of uptime: the pairs of a port can rest in the kernel for as long as TIME_WAIT.
@@ -117,7 +118,8 @@ struct berth_egress_key {
 _Static_assert(sizeof(struct berth_egress_key) == 20, "egress key");
 
 #define BERTH_NO_ENTRY 0xffffffffu
-#define BERTH_PORT_BOUND 0x10000u
+#define BERTH_PORT_BOUND 0x10000u    /* by bind() with port 0: alone on its port */
+#define BERTH_PORT_EXPLICIT 0x20000u /* not assigned, only known: the program or the kernel chose it */
 #define BERTH_SLOT_DEAD 0xffffffffu
 #define BERTH_USER_BOUND 0x10000u
 

@@ -26,6 +26,7 @@
 
 #define TRIES_MAX (1u << 17) /* more than a pool has ports: a bound for the verifier, not for us */
 #define UNSHARED_TRIES 8    /* while the source address is not known */
+#define CLAIMS_MET 4	    /* tuples claimed by others, one after the other: the destination is busy */
 #define BOUND_TRIES 64	    /* ports that bind() looks at before the kernel chooses */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -103,7 +104,7 @@ __attribute__((noinline)) int policy_end(const struct attempt *a)
 {
 	uint32_t passed, *counter, at;
 
-	if (!a || !berth_policy_counts(config.policy))
+	if (!a || !a->started || !berth_policy_counts(config.policy))
 		return 0;
 	passed = berth_policy_passed(&pool, a->want.start, a->port);
 	at = a->counter_at;
@@ -147,6 +148,12 @@ static bool is_wide(const struct attempt *a)
 	return a->entry < BERTH_POOL_MAX && entries[a->entry].prefix_len < 128;
 }
 
+/* True where probes collide, or where the choice needs a memory. Before that a lane would cost more than it gives. */
+static bool needs_lane(const struct attempt *a)
+{
+	return a->collided || a->walked >= CLAIMS_MET || a->alone || config.policy == BERTH_POLICY_LONGEST_IDLE;
+}
+
 /* Finds the next candidate: source address, then port. STEP_TRY: a->candidate is to be tried. */
 __attribute__((noinline)) int candidate_next(struct attempt *a, uint32_t i)
 {
@@ -162,8 +169,7 @@ __attribute__((noinline)) int candidate_next(struct attempt *a, uint32_t i)
 	a->in_lane = 1;
 	if (!is_wide(a)) {
 		port = lane_take(&a->key, &a->want, &a->from);
-		/* The first probe collided, or the policy needs a memory: from here on with a lane. */
-		if (port == TAKE_NO_LANE && (a->walked == 1 || a->alone || config.policy == BERTH_POLICY_LONGEST_IDLE)) {
+		if (port == TAKE_NO_LANE && needs_lane(a)) {
 			if (!lane_build(&a->key))
 				port = lane_take(&a->key, &a->want, &a->from);
 			else
@@ -193,6 +199,7 @@ static int candidate_judge(struct bpf_sock_addr *ctx, struct attempt *a)
 		return TUPLE_BUSY;
 	count(BERTH_VERDICT_PROBED);
 	verdict = tuple_judge(ctx, &a->key, a->candidate, a->want.now_ns);
+	a->collided |= verdict != TUPLE_USABLE;
 	/* One that has not rested goes where none is left that has. */
 	if (verdict == TUPLE_YOUNG && (a->in_lane ? a->from == BERTH_FROM_REST : a->walked > 1))
 		return TUPLE_USABLE;
@@ -251,19 +258,20 @@ static long try_one(uint32_t i, struct drive *d)
  * The source address is not known yet, so tuples cannot be looked up: a port that binds without
  * SO_REUSEADDR has no other user at all, so its tuple is free whatever the route says.
  */
-__attribute__((noinline)) int unshared_try(struct bpf_sock_addr *ctx, struct attempt *a, uint32_t i)
+__attribute__((noinline)) int unshared_try(struct bpf_sock_addr *ctx, struct attempt *a)
 {
-	uint32_t n = pool.count;
 	int port;
 
-	if (!n || !a)
+	if (!a)
 		return STEP_END;
-	port = berth_portset_kth(&pool, berth_below(i ? bpf_get_prandom_u32() : a->want.rnd, n));
-	if (port < 0 || is_self(a, port) || !tuple_claim(&a->key, port, a->want.now_ns))
+	if (!a->started)
+		policy_begin(a);
+	port = walk(a);
+	if (port < 0)
+		return STEP_END;
+	if (is_self(a, port) || !tuple_claim(&a->key, port, a->want.now_ns) || !user_add(port))
 		return STEP_AGAIN;
 	count(BERTH_VERDICT_PROBED);
-	if (!user_add(port))
-		return STEP_AGAIN;
 	if (bind_to(ctx, a, port)) {
 		user_remove(port);
 		count(BERTH_VERDICT_BUSY);
@@ -276,7 +284,7 @@ __attribute__((noinline)) int unshared_try(struct bpf_sock_addr *ctx, struct att
 
 static long try_unshared(uint32_t i, struct drive *d)
 {
-	return unshared_try(d->ctx, &d->a, i) == STEP_END;
+	return unshared_try(d->ctx, &d->a) == STEP_END;
 }
 
 static void route_key(struct berth_route_key *r, const struct berth_lane_key *key, struct bpf_sock *sk)
@@ -354,6 +362,9 @@ __attribute__((noinline)) int remember(struct bpf_sock_addr *ctx, const struct a
 static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *sk)
 {
 
+	/* What a run within this one refused is refused. */
+	if (bpf_get_retval())
+		return 1;
 	d->ctx = ctx;
 	d->a.dport = d->a.key.dport;
 	d->a.entry = BERTH_NO_ENTRY;
@@ -387,14 +398,36 @@ static bool concerns(struct bpf_sock_addr *ctx)
 	       (ctx->protocol == IPPROTO_UDP && ctx->type == SOCK_DGRAM);
 }
 
-/* A socket with a port: its program's choice, or one that berth assigned at bind() or an earlier connect(). */
-static int leave_alone(struct bpf_sock_addr *ctx)
+/* True where another socket than this one is connected from the same endpoint to the same destination. */
+static bool is_doubled(struct bpf_sock_addr *ctx, struct berth_lane_key *key, struct bpf_sock *sk)
+{
+	if (key->protocol != IPPROTO_UDP || is_zero(key->src))
+		return false;
+	/* Connected there already: it would find itself. */
+	if (bpf_ntohs(sk->dst_port) == key->dport &&
+	    (is_mapped(key->dst) ? sk->dst_ip4 == *(uint32_t *)&key->dst[12] : is_same_v6(sk, key->dst)))
+		return false;
+	return tuple_judge(ctx, key, sk->src_port, 0) != TUPLE_USABLE;
+}
+
+/*
+ * A socket with a port: its program's choice, or one that berth assigned at bind() or an earlier connect(). The
+ * latter may go on to another destination; the kernel would not see that a datagram pair is doubled by it.
+ */
+static int leave_alone(struct bpf_sock_addr *ctx, struct berth_lane_key *key, struct bpf_sock *sk)
 {
 	uint64_t cookie = bpf_get_socket_cookie(ctx);
+	struct berth_assigned *s = bpf_map_lookup_elem(&assigned, &cookie);
 
-	if (!bpf_map_lookup_elem(&assigned, &cookie))
+	if (!s || s->port & BERTH_PORT_EXPLICIT) {
 		count(BERTH_VERDICT_LEFT_ALONE);
-	return 1;
+		return 1;
+	}
+	if (!is_doubled(ctx, key, sk))
+		return 1;
+	count(BERTH_VERDICT_REFUSED);
+	bpf_set_retval(-EADDRNOTAVAIL);
+	return 0;
 }
 
 SEC("cgroup/connect4")
@@ -405,8 +438,6 @@ int berth_connect4(struct bpf_sock_addr *ctx)
 
 	if (!sk || !concerns(ctx))
 		return 1;
-	if (sk->src_port)
-		return leave_alone(ctx);
 	/* 0.0.0.0 as a destination means this host. */
 	set_v4(d.a.key.dst, ctx->user_ip4 ? ctx->user_ip4 : bpf_htonl(0x7f000001));
 	if (sk->src_ip4)
@@ -414,7 +445,7 @@ int berth_connect4(struct bpf_sock_addr *ctx)
 	d.a.key.dport = bpf_ntohs((uint16_t)ctx->user_port);
 	d.a.key.protocol = (uint8_t)ctx->protocol;
 	d.a.is_v4 = 1;
-	return assign(ctx, &d, sk);
+	return sk->src_port ? leave_alone(ctx, &d.a.key, sk) : assign(ctx, &d, sk);
 }
 
 SEC("cgroup/connect6")
@@ -426,8 +457,6 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 
 	if (!sk || !concerns(ctx))
 		return 1;
-	if (sk->src_port)
-		return leave_alone(ctx);
 	dst[0] = ctx->user_ip6[0];
 	dst[1] = ctx->user_ip6[1];
 	dst[2] = ctx->user_ip6[2];
@@ -442,7 +471,7 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 	d.a.key.protocol = (uint8_t)ctx->protocol;
 	d.a.is_v6 = 1;
 	d.a.is_v4 = is_mapped(d.a.key.dst);
-	return assign(ctx, &d, sk);
+	return sk->src_port ? leave_alone(ctx, &d.a.key, sk) : assign(ctx, &d, sk);
 }
 
 /* Gives the socket's port back. Nested runs share what is remembered: whoever takes it out does it. */
@@ -458,9 +487,17 @@ __attribute__((noinline)) int give_back(uint64_t cookie)
 	/* A datagram socket that has its port alone was not counted. */
 	if (s.lane.protocol == IPPROTO_TCP || !is_zero(s.lane.dst))
 		user_remove(s.port);
-	lane_drop(&s.lane, s.port & (BERTH_PORTS - 1));
-	load_add(&s.lane, s.entry, -1);
+	if (s.port & BERTH_PORT_EXPLICIT)
+		return 0;
 	count(BERTH_VERDICT_RELEASED);
+	load_add(&s.lane, s.entry, -1);
+	if (lane_drop(&s.lane, s.port & (BERTH_PORTS - 1)) != TAKE_NO_LANE)
+		return 0;
+	/* No lane keeps the rest: the claim does, or, where the order counts, a lane does from now on. */
+	if (config.policy == BERTH_POLICY_LONGEST_IDLE && !is_zero(s.lane.src) && !lane_build(&s.lane))
+		lane_drop(&s.lane, s.port & (BERTH_PORTS - 1));
+	else
+		tuple_rest(&s.lane, s.port & (BERTH_PORTS - 1), bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -579,6 +616,38 @@ int berth_bind6(struct bpf_sock_addr *ctx)
 	addr[2] = ctx->user_ip6[2];
 	addr[3] = ctx->user_ip6[3];
 	return assign_bound(ctx, &d, sk);
+}
+
+/*
+ * A port that the program chose itself, or the kernel for it: bind() without one keeps off it, since the clash
+ * would reach that program.
+ */
+static int note_bound(struct bpf_sock *sk, uint32_t port)
+{
+	struct berth_assigned s = { .lane = { .protocol = IPPROTO_TCP }, .entry = BERTH_NO_ENTRY };
+	uint64_t cookie;
+
+	if (sk->protocol != IPPROTO_TCP || !port)
+		return 1;
+	cookie = bpf_get_socket_cookie(sk);
+	if (bpf_map_lookup_elem(&assigned, &cookie) || !user_add(port))
+		return 1;
+	s.port = port | BERTH_PORT_EXPLICIT;
+	if (bpf_map_update_elem(&assigned, &cookie, &s, BPF_ANY))
+		user_remove(port);
+	return 1;
+}
+
+SEC("cgroup/post_bind4")
+int berth_post_bind4(struct bpf_sock *sk)
+{
+	return note_bound(sk, sk->src_port);
+}
+
+SEC("cgroup/post_bind6")
+int berth_post_bind6(struct bpf_sock *sk)
+{
+	return note_bound(sk, sk->src_port);
 }
 
 /* Learns which source address the route gives toward a destination, where the route decides. */

@@ -58,6 +58,7 @@ __attribute__((noinline)) int lane_take(const struct berth_lane_key *key, const 
 	return port;
 }
 
+/* Gives a port back; TAKE_NO_LANE where there is no lane to give it to. */
 __attribute__((noinline)) int lane_drop(const struct berth_lane_key *key, uint32_t port)
 {
 	struct berth_lane *lane = 0;
@@ -66,10 +67,10 @@ __attribute__((noinline)) int lane_drop(const struct berth_lane_key *key, uint32
 	uint32_t slot = 0;
 
 	if (!key)
-		return 0;
+		return TAKE_NO_LANE;
 	s = lane_find(key, &lane, &slot);
 	if (!s || !lane)
-		return 0;
+		return TAKE_NO_LANE;
 	bpf_spin_lock(&s->lock);
 	if (s->slot == slot)
 		berth_lane_drop(lane, port, now, rest);

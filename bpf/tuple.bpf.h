@@ -174,23 +174,42 @@ static void user_remove(uint32_t port)
 	__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)], port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
 }
 
-/* True where nobody else claimed the tuple in the last few milliseconds; it is claimed then. */
-__attribute__((noinline)) int tuple_claim(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
+/* The claim that stands for a tuple. */
+static uint32_t *claim_of(const struct berth_lane_key *key, uint32_t port)
 {
-	uint32_t zero = 0, now_ms = (uint32_t)(now_ns >> 20), at, old;
-	struct berth_shared *c = bpf_map_lookup_elem(&shared, &zero);
+	uint32_t zero = 0;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 	const uint64_t *w = (const uint64_t *)key;
 	uint64_t h;
 
-	if (!c || !key)
-		return 1;
+	if (!all)
+		return 0;
 	h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL ^ (w[2] ^ w[3]) * 0xc2b2ae3d27d4eb4fULL ^ w[4] ^ w[5];
 	h = (h ^ port) * 0x9e3779b97f4a7c15ULL;
-	at = (uint32_t)(h >> 48) & (BERTH_CLAIMS - 1);
-	old = c->claim_ms[at];
-	if (old && now_ms - old < CLAIM_MS)
+	return &all->claim_ms[(h >> 48) & (BERTH_CLAIMS - 1)];
+}
+
+/* True where the tuple was not claimed; it is then, until the kernel must have hashed the socket. */
+__attribute__((noinline)) int tuple_claim(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
+{
+	uint32_t now_ms = (uint32_t)(now_ns / 1000000), *claim, old;
+
+	claim = key ? claim_of(key, port) : 0;
+	if (!claim)
+		return 1;
+	old = *claim;
+	if (old && (int32_t)(old - now_ms) > 0)
 		return 0;
-	return __sync_val_compare_and_swap(&c->claim_ms[at], old, now_ms ? now_ms : 1) == old;
+	return __sync_val_compare_and_swap(claim, old, (now_ms + CLAIM_MS) | 1) == old;
+}
+
+/* Lets a tuple rest that was given back. */
+static void tuple_rest(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
+{
+	uint32_t *claim = claim_of(key, port);
+
+	if (claim && config.rest_ns)
+		*claim = (uint32_t)((now_ns + config.rest_ns) / 1000000) | 1;
 }
 
 #endif

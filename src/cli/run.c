@@ -330,7 +330,7 @@ static void report(const uint64_t v[BERTH_VERDICT_COUNT])
 			"--pool, or --when-exhausted kernel\n",
 			(unsigned long long)v[BERTH_VERDICT_REFUSED]);
 	if (v[BERTH_VERDICT_FALLBACK])
-		fprintf(stderr, "berth run: %llu connections left to the kernel, the pool was exhausted\n",
+		fprintf(stderr, "berth run: %llu sockets left to the kernel, no port of the pool was free for them\n",
 			(unsigned long long)v[BERTH_VERDICT_FALLBACK]);
 }
 

@@ -320,6 +320,8 @@ int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why 
 		{ a->skel->progs.berth_learn, BPF_CGROUP_SOCK_OPS, a->learn },
 		{ a->skel->progs.berth_bind4, BPF_CGROUP_INET4_BIND, true },
 		{ a->skel->progs.berth_bind6, BPF_CGROUP_INET6_BIND, true },
+		{ a->skel->progs.berth_post_bind4, BPF_CGROUP_INET4_POST_BIND, true },
+		{ a->skel->progs.berth_post_bind6, BPF_CGROUP_INET6_POST_BIND, true },
 		{ a->skel->progs.berth_connect4, BPF_CGROUP_INET4_CONNECT, true },
 		{ a->skel->progs.berth_connect6, BPF_CGROUP_INET6_CONNECT, true },
 	};

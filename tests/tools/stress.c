@@ -100,7 +100,7 @@ static void op_connect(struct worker *w)
 /* With --reset the pair is free at once; without, the peer may hold it as long as it likes. */
 static void op_close(struct worker *w)
 {
-	const struct linger now = {.l_onoff = 1};
+	const struct linger now = { .l_onoff = 1 };
 	unsigned i;
 
 	if (!w->held)
@@ -214,16 +214,19 @@ static void parse(struct options *o, int argc, char **argv)
 {
 	const char *source = NULL;
 	const struct arg rows[] = {
-		{"procs", ARG_NUMBER, &o->procs, "processes (8)"},
-		{"operations", ARG_NUMBER, &o->operations, "operations of all together (100000)"},
-		{"hold", ARG_NUMBER, &o->hold, "connections that one process holds at most (500)"},
-		{"seed", ARG_NUMBER, &o->seed, "of the random choices"},
-		{"source", ARG_TEXT, &source, "address for bind operations; none without"},
-		{"bind-first", ARG_NUMBER, &o->bind_first, "lowest port of explicit binds (20000)"},
-		{"bind-last", ARG_NUMBER, &o->bind_last, "highest port of explicit binds (20999)"},
-		{"udp", ARG_FLAG, &o->udp, "connected UDP instead of TCP"},
-		{"reset", ARG_FLAG, &o->reset, "close with a reset, which leaves no TIME_WAIT"},
-		{0},
+		{ "procs", ARG_NUMBER, &o->procs, "processes (8)" },
+		{ "operations", ARG_NUMBER, &o->operations, "operations of all together (100000)" },
+		{ "hold", ARG_NUMBER, &o->hold,
+		  "connections that one process holds at most (500)" },
+		{ "seed", ARG_NUMBER, &o->seed, "of the random choices" },
+		{ "source", ARG_TEXT, &source, "address for bind operations; none without" },
+		{ "bind-first", ARG_NUMBER, &o->bind_first,
+		  "lowest port of explicit binds (20000)" },
+		{ "bind-last", ARG_NUMBER, &o->bind_last,
+		  "highest port of explicit binds (20999)" },
+		{ "udp", ARG_FLAG, &o->udp, "connected UDP instead of TCP" },
+		{ "reset", ARG_FLAG, &o->reset, "close with a reset, which leaves no TIME_WAIT" },
+		{ 0 },
 	};
 	int at = args_parse("ADDR PORT [PORT...]", rows, argc, argv), i;
 
