@@ -10,10 +10,7 @@
 
 build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 berth=${BERTH:-$build/src/cli/berth}
-<<<<<<< HEAD
-=======
 # shellcheck disable=SC2034 # for the test files
->>>>>>> h-system
 client=$build/tests/tools/test-client
 near4=10.9.0.1 far4=10.9.0.2 near6=2001:db8:9::1 far6=2001:db8:9::2
 python=/usr/bin/python3
@@ -144,15 +141,12 @@ far()
   nsenter --net="/run/netns/$far_ns" -- "$@"
 }
 
-<<<<<<< HEAD
-=======
 # add_addresses FIRST LAST: the near side has 10.9.0.FIRST to 10.9.0.LAST too
 add_addresses()
 {
   seq -f "addr add 10.9.0.%g/24 dev near0" "$1" "$2" | ip -n "$near_ns" -batch -
 }
 
->>>>>>> h-system
 # As root of the near namespace: berth run OPTIONS -- PROGRAM.
 berth_run()
 {

@@ -36,11 +36,7 @@ for i in range($1):
 
 @test "every policy fills the pools of four addresses" {
   serve far "$far4" 8000
-<<<<<<< HEAD
-  near sh -c 'for i in 101 102 103; do echo "addr add 10.9.0.$i/24 dev near0"; done | ip -batch -'
-=======
   add_addresses 101 103
->>>>>>> h-system
   for policy in sequential random hash double-hash random-increment longest-idle; do
     berth_run --pool "$near4,10.9.0.101,10.9.0.102,10.9.0.103" --ports 20000-20024 --policy "$policy" -- "$client" tcp \
       --count 102 --hold "$far4" 8000 </dev/null >"$tmp/o" || true
@@ -168,8 +164,6 @@ for i in range(200):
   equal counted "$(jq -c '[.counters | .assigned, .released]' "$tmp/stats")" '[20000,20000]'
 }
 
-<<<<<<< HEAD
-=======
 # The peer has no timestamps. A segment that overtook another may make it send a reset, which must not end TIME_WAIT.
 no_timestamps()
 {
@@ -177,7 +171,6 @@ no_timestamps()
   near sysctl -qw net.ipv4.tcp_rfc1337=1
 }
 
->>>>>>> h-system
 # no_stamps OPTION...: the peer has no timestamps, so a tuple is used once; then the error comes.
 no_stamps()
 {
@@ -191,23 +184,14 @@ print("good")'
 }
 
 @test "TIME_WAIT without timestamps at the peer: as many connections as tuples, then EADDRNOTAVAIL" {
-<<<<<<< HEAD
-  far sysctl -qw net.ipv4.tcp_timestamps=0
-=======
   no_timestamps
->>>>>>> h-system
   serve far "$far4" 8000
   no_stamps
 }
 
 @test "TIME_WAIT without timestamps at the peer, --pool, each policy" {
-<<<<<<< HEAD
-  far sysctl -qw net.ipv4.tcp_timestamps=0
-  near sh -c 'for i in 101 102 103 104 105 106; do echo "addr add 10.9.0.$i/24 dev near0"; done | ip -batch -'
-=======
   no_timestamps
   add_addresses 101 106
->>>>>>> h-system
   serve far "$far4" 8000
   i=101
   for policy in sequential random hash double-hash random-increment longest-idle; do
@@ -217,11 +201,7 @@ print("good")'
 }
 
 @test "TIME_WAIT of programs outside of berth is respected" {
-<<<<<<< HEAD
-  far sysctl -qw net.ipv4.tcp_timestamps=0
-=======
   no_timestamps
->>>>>>> h-system
   serve far "$far4" 8000
   connect_py '
 for port in range(20000, 20050):

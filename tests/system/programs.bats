@@ -20,11 +20,7 @@ http {
   access_log $tmp/access port;
   client_body_temp_path $tmp/nginx/1; proxy_temp_path $tmp/nginx/2; fastcgi_temp_path $tmp/nginx/3;
   uwsgi_temp_path $tmp/nginx/4; scgi_temp_path $tmp/nginx/5;
-<<<<<<< HEAD
-  server { listen $far4:8080; listen [$far6]:8080; keepalive_timeout ${1:-0};
-=======
   server { listen $far4:8080; listen [$far6]:8080; keepalive_timeout ${1:-0}; keepalive_requests 1000000;
->>>>>>> h-system
     location / { return 200 "\$remote_addr \$remote_port\n"; } }
 }
 END
@@ -66,14 +62,9 @@ END
 
 @test "wrk: connections kept alive" {
   serve_nginx 65
-<<<<<<< HEAD
-  berth_run --ports 20000-20063 -- wrk -t 2 -c 64 -d 1s "http://$far4:8080/" >"$tmp/o"
-  ports_inside 20000 20063 <"$tmp/access"
-=======
   # wrk opens one more, to see whether somebody is there.
   berth_run --ports 20000-20064 -- wrk -t 2 -c 64 -d 1s "http://$far4:8080/" >"$tmp/o"
   ports_inside 20000 20064 <"$tmp/access"
->>>>>>> h-system
   equal connections "$(sort -u "$tmp/access" | wc -l)" 64
   run ! grep 'Socket errors' "$tmp/o"
 }
@@ -108,11 +99,7 @@ END
   # shellcheck disable=SC2016 # the other side's shell expands it
   launch far socat TCP6-LISTEN:8001,fork,reuseaddr SYSTEM:'echo x $SOCAT_PEERPORT'
   await_listen far t 8001
-<<<<<<< HEAD
-  for i in 1 2 3; do
-=======
   for _ in 1 2 3; do
->>>>>>> h-system
     berth_run --ports 20000-20099 -- socat -u "TCP4:$far4:8001" STDOUT
     berth_run --ports 20000-20099 -- socat -u "TCP6:[$far6]:8001" STDOUT
   done >"$tmp/o"

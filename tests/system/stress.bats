@@ -75,11 +75,7 @@ stress()
 @test "100,000 operations of 8 processes, TCP, --pool of four addresses" {
   serve far "$far4" 8000
   serve far "$far4" 8001
-<<<<<<< HEAD
-  near sh -c 'for i in 101 102 103; do echo "addr add 10.9.0.$i/24 dev near0"; done | ip -batch -'
-=======
   add_addresses 101 103
->>>>>>> h-system
   stress --ports 20000-21099 --pool "$near4,10.9.0.101,10.9.0.102,10.9.0.103" -- --reset --seed 2 "$far4" 8000 8001
 }
 
