@@ -140,6 +140,7 @@ static int source_exhausted(struct attempt *a)
 	a->tried[(a->entry >> 6) & 3] |= 1ULL << (a->entry & 63);
 	a->entry = BERTH_NO_ENTRY;
 	a->walked = 0;
+	a->collided = 0;
 	return STEP_AGAIN;
 }
 
@@ -180,6 +181,12 @@ __attribute__((noinline)) int candidate_next(struct attempt *a, uint32_t i)
 		a->in_lane = 0;
 		port = walk(a);
 	}
+	if (port < 0 && !a->in_lane && !a->collided && !is_wide(a)) {
+		/* All claimed, or resting without a lane: only a lane can tell which of them goes first. */
+		a->collided = 1;
+		a->walked = 0;
+		return STEP_AGAIN;
+	}
 	if (port < 0)
 		return source_exhausted(a);
 	a->candidate = port;
@@ -195,8 +202,12 @@ static int candidate_judge(struct bpf_sock_addr *ctx, struct attempt *a)
 		return TUPLE_BUSY;
 	if (a->alone)
 		return TUPLE_USABLE;
-	if (!a->in_lane && !tuple_claim(&a->key, a->candidate, a->want.now_ns))
+	if (!a->in_lane && !a->collided && !tuple_claim(&a->key, a->candidate, a->want.now_ns))
 		return TUPLE_BUSY;
+	/* Given back before the lane was built. */
+	if (a->in_lane && a->from == BERTH_FROM_IDLE && config.rest_ns &&
+	    tuple_is_claimed(&a->key, a->candidate, a->want.now_ns))
+		return TUPLE_YOUNG;
 	count(BERTH_VERDICT_PROBED);
 	verdict = tuple_judge(ctx, &a->key, a->candidate, a->want.now_ns);
 	a->collided |= verdict != TUPLE_USABLE;

@@ -203,6 +203,14 @@ __attribute__((noinline)) int tuple_claim(const struct berth_lane_key *key, uint
 	return __sync_val_compare_and_swap(claim, old, (now_ms + CLAIM_MS) | 1) == old;
 }
 
+/* True where a tuple was claimed, or rests. */
+static bool tuple_is_claimed(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
+{
+	uint32_t *claim = claim_of(key, port);
+
+	return claim && *claim && (int32_t)(*claim - (uint32_t)(now_ns / 1000000)) > 0;
+}
+
 /* Lets a tuple rest that was given back. */
 static void tuple_rest(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
 {

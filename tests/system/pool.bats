@@ -74,7 +74,7 @@ fills()
   equal inside "$(awk '$2 >= 20000 && $2 <= 20099' "$tmp/o" | sort -u | wc -l)" 100
   equal outside "$(awk '$2 < 20000 || $2 > 20099' "$tmp/o" | sort -u | wc -l)" 50
   equal counted "$(jq -c '[.counters | .assigned, .exhausted, .refused, .fallback]' "$tmp/stats")" '[100,50,0,50]'
-  grep -q '^berth run: 50 connections left to the kernel' "$tmp/e"
+  grep -q '^berth run: 50 sockets left to the kernel' "$tmp/e"
 }
 
 @test "a full pool has room again once a connection is gone" {
