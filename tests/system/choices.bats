@@ -274,6 +274,7 @@ for i in range(500):
     assert refused(FAR4, 9) == "ECONNREFUSED"
 print("good")' --ports 20000-20009 >"$tmp/o"
   equal outcome "$(cat "$tmp/o")" good
+  equal assigned "$(stat_of "$tmp/stats" assigned)" 500
 }
 
 # A server, with SO_REUSEADDR or without it, on the port of an assigned client that lives.

@@ -40,6 +40,8 @@ system_setup()
   near_ns=berth-near-$$-$BATS_TEST_NUMBER
   far_ns=berth-far-$$-$BATS_TEST_NUMBER
   [ -z "$SYSTEM_REFUSED" ] || skip "$SYSTEM_REFUSED"
+  # Who ends the suite early ends what it has made, too.
+  trap 'system_teardown; exit 143' TERM HUP
   make_cgroup
   make_network
   make_mounts

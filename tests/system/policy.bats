@@ -67,6 +67,7 @@ for i in range($1):
 @test "longest-idle where the route decides: a port comes back after all others" {
   serve far "$far4" 8000
   one_by_one 64 --ports 20000-20015 --policy longest-idle >"$tmp/o"
+  equal ports "$(sort -u "$tmp/o" | wc -l)" 16
   awk '{ if ($1 in last && NR - last[$1] < 16) { print $1 " after " NR - last[$1]; bad = 1 } last[$1] = NR }
     END { exit bad }' "$tmp/o"
 }
@@ -75,18 +76,36 @@ for i in range($1):
   serve far "$far4" 8000
   berth_run --ports 20000-20999 -- "$client" tcp --count 1000 --hold "$far4" 8000 </dev/null | cut -d' ' -f2 >"$tmp/o"
   equal ports "$(sort -u "$tmp/o" | wc -l)" 1000
+  ports_inside 20000 20999 < <(sed 's/^/port /' "$tmp/o")
   # Of 999 steps about one is +1; twenty would be an order.
   awk '{ n += $1 == last + 1; last = $1 } END { if (n >= 20) print n " ascending steps"; exit n >= 20 }' "$tmp/o"
 }
 
-@test "random, hash and double-hash begin elsewhere for each destination and run" {
+@test "random, hash and double-hash begin elsewhere in each run" {
   serve far "$far4" 8000
-  for policy in random hash double-hash random-increment; do
-    for i in 1 2 3 4; do
-      berth_run --ports 20000-29999 --policy "$policy" -- "$client" tcp "$far4" 8000
+  for policy in random hash double-hash; do
+    for _ in 1 2 3 4; do
+      berth_run --pool "$near4" --ports 20000-29999 --policy "$policy" -- "$client" tcp "$far4" 8000
     done | sort -u >"$tmp/o"
-    [ "$policy" = random-increment ] || [ "$(wc -l <"$tmp/o")" -ge 3 ]
+    ports_inside 20000 29999 <"$tmp/o"
+    [ "$(wc -l <"$tmp/o")" -ge 3 ]
   done
+}
+
+@test "hash goes upwards for one destination, from another place for each" {
+  serve far "$far4" 8000
+  serve far "$far4" 8001
+  connect_py '
+held = []
+for port in 8000, 8001:
+    for i in range(20):
+        held.append(go(port=port))
+        print(port, port_of(held[-1]))'
+  berth_run --pool "$near4" --ports 20000-29999 --policy hash -- "$python" "$py" >"$tmp/o"
+  # One counter for both: the steps within a destination are 1.
+  awk '$1 in last && $2 != last[$1] + 1 && last[$1] != 29999 { print; bad = 1 } { last[$1] = $2; if (!($1 in first))
+    first[$1] = $2 } END { exit bad || first[8001] == first[8000] + 20 }' "$tmp/o"
+  ports_inside 20000 29999 <"$tmp/o"
 }
 
 @test "--reuse-after: a released port is not used again while a rested one is free" {
@@ -131,6 +150,7 @@ for i in range(900):
     assert s.recv(1) == b""
     s.close()'
   berth_run --ports 20000-20999 --reuse-after 10m -- "$python" "$py" >"$tmp/o"
+  ports_inside 20000 20999 < <(sed 's/^/port /' "$tmp/o")
   equal "ports without a repetition" "$(sort -u "$tmp/o" | wc -l)" 900
 }
 
@@ -144,6 +164,7 @@ for i in range(200):
         print(port, port_of(s))
         finish(s)'
   berth_run --ports 20000-20199 --reuse-after 10m -- "$python" "$py" >"$tmp/o"
+  ports_inside 20000 20199 <"$tmp/o"
   equal "to the first" "$(grep '^8000' "$tmp/o" | sort -u | wc -l)" 200
   equal "to the second" "$(grep '^8001' "$tmp/o" | sort -u | wc -l)" 200
 }
@@ -152,9 +173,9 @@ for i in range(200):
   serve far "$far4" 8000
   serve far "$far6" 8000
   one_by_one 4000 --ports 20000-20099 >"$tmp/o"
-  equal connections "$(wc -l <"$tmp/o")" 4000
+  equal "connections on ports" "$(wc -l <"$tmp/o") $(sort -u "$tmp/o" | wc -l)" "4000 100"
   one_by_one 1000 --ports 20000-20019 --pool "$near4" >"$tmp/o"
-  equal connections "$(wc -l <"$tmp/o")" 1000
+  equal "connections on ports" "$(wc -l <"$tmp/o") $(sort -u "$tmp/o" | wc -l)" "1000 20"
 }
 
 @test "TIME_WAIT with timestamps: 20,000 connections at full speed over 2,000 ports" {

@@ -198,6 +198,7 @@ for i in range(300):
   done
   berth_run --ports 20000-20099 -- "$client" tcp --count 97 --hold "$far4" 8000 </dev/null >"$tmp/o"
   equal connections "$(sort -u "$tmp/o" | wc -l)" 97
+  ports_inside 20000 20099 <"$tmp/o"
   run ! grep -E ' (20007|20042|20099)$' "$tmp/o"
 }
 
@@ -306,6 +307,7 @@ for i in range(100):
   equal "by the first" "$(grep -c "^$near4 " "$tmp/a")" 100
   equal "by the second" "$(grep -c "^10.10.0.1 " "$tmp/b")" 100
   equal "by the second, IPv6" "$(grep -c "^2001:db8:a::1 " "$tmp/c")" 100
+  cat "$tmp/a" "$tmp/b" "$tmp/c" | ports_inside 20000 20049
 }
 
 
@@ -359,7 +361,8 @@ for i in range(100):
   equal "from the outer address" "$(grep -c "^$near4 " "$tmp/o")" 50
   berth_run --pool 127.0.0.1,127.0.0.2 --ports 20000-20049 -- "$client" tcp --count 100 --hold 127.0.0.1 8000 \
     </dev/null >"$tmp/o"
-  equal "from loopback" "$(grep -c '^127.0.0.[12] ' "$tmp/o")" 100
+  equal "from loopback" "$(grep '^127.0.0.[12] ' "$tmp/o" | sort -u | wc -l)" 100
+  ports_inside 20000 20049 <"$tmp/o"
 }
 
 @test "a link-local address reaches link-local destinations only" {
@@ -368,6 +371,7 @@ for i in range(100):
   await_own_address "$ll"
   berth_run --pool "$ll,$near6" --ports 20000-20019 -- "$client" tcp --count 20 --hold "$far6" 8000 </dev/null >"$tmp/o"
   equal "from the global address" "$(grep -c "^$near6 " "$tmp/o")" 20
+  ports_inside 20000 20019 <"$tmp/o"
 }
 
 # An address is tentative at first.

@@ -109,7 +109,7 @@ END
 
 @test "socat: connected UDP, IPv4 and IPv6" {
   # shellcheck disable=SC2016
-  launch far socat UDP6-LISTEN:8002,fork,reuseaddr SYSTEM:'echo x $SOCAT_PEERPORT'
+  launch far socat UDP6-RECVFROM:8002,fork SYSTEM:'echo x $SOCAT_PEERPORT'
   await_listen far u 8002
   for to in "UDP4:$far4:8002" "UDP6:[$far6]:8002"; do
     echo hello | berth_run --ports 20000-20099 -- socat -t 5 -T 5 - "$to,readbytes=8"

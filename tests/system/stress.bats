@@ -21,8 +21,9 @@ for i in range(count):
             code = "itself"
     seen[code] = seen.get(code, 0) + 1
 print(*sorted((errno.errorcode.get(c, c), n) for c, n in seen.items()))'
-  equal "to $1" "$(berth_run --ports "$3-$4" "${@:5}" -- "$python" "$py" "$1" "$2" "$3" "$4" 2>"$tmp/e")" \
+  equal "to $1" "$(berth_run --ports "$3-$4" --stats "$tmp/stats" "${@:5}" -- "$python" "$py" "$1" "$2" "$3" "$4" 2>"$tmp/e")" \
     "('ECONNREFUSED', $2)"
+  equal assigned "$(stat_of "$tmp/stats" assigned)" "$2"
 }
 
 @test "no connection to itself in 100,000 tries inside of the pool" {
@@ -98,13 +99,14 @@ stress()
 @test "two runs stress one pool: no pair twice" {
   serve far "$far4" 8000
   for seed in 6 7; do
-    launch near "$berth" run --ports 20000-27999 -- "$build/tests/tools/test-stress" --procs 4 --operations 40000 \
+    launch near "$berth" run --ports 20000-27999 --stats "$tmp/stats.$seed" -- "$build/tests/tools/test-stress" --procs 4 --operations 40000 \
       --hold 400 --reset --seed $seed "$far4" 8000
     pid[seed]=$launch_pid
     out[seed]=$launch_out
   done
   for seed in 6 7; do
-    wait "${pid[seed]}" || true
+    await ended "${pid[seed]}"
+    equal assigned "$(stat_of "$tmp/stats.$seed" assigned)" "$(tail -n 1 "${out[seed]}" | jq .connected)"
     equal faults "$(tail -n 1 "${out[seed]}" | jq -c '[.refused, .duplicates]')" '[0,0]'
   done
 }
