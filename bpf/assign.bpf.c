@@ -25,7 +25,8 @@
 #include "tuple.bpf.h"
 
 #define TRIES_MAX (1u << 17) /* more than a pool has ports: a bound for the verifier, not for us */
-#define UNSHARED_TRIES 8    /* while the source address is not known */
+#define UNSHARED_TRIES 64   /* while the source address is not known */
+#define UNSHARED_STRIDE 997 /* apart, since ports in use lie together */
 #define CLAIMS_MET 4	    /* tuples claimed by others, one after the other: the destination is busy */
 #define BOUND_TRIES 64	    /* ports that bind() looks at before the kernel chooses */
 
@@ -114,7 +115,10 @@ __attribute__((noinline)) int policy_end(const struct attempt *a)
 	return 0;
 }
 
-/* The next candidate without a lane: the policy's first choice, later the ones that follow it. */
+/*
+ * The next candidate without a lane: the policy's first choice, later the ones that follow it, or that lie a
+ * stride further on; a pool whose size the stride divides is walked in part only.
+ */
 static int walk(struct attempt *a)
 {
 	uint32_t n = pool.count, index;
@@ -122,7 +126,7 @@ static int walk(struct attempt *a)
 	if (!n || a->walked >= n)
 		return TAKE_EXHAUSTED;
 	index = berth_policy_scans(config.policy) ? a->want.start : berth_below(a->want.rnd, n);
-	index += a->walked++;
+	index += a->walked++ * a->stride;
 	return berth_portset_kth(&pool, index % n);
 }
 
@@ -277,7 +281,9 @@ __attribute__((noinline)) int unshared_try(struct bpf_sock_addr *ctx, struct att
 		return STEP_END;
 	if (!a->started)
 		policy_begin(a);
+	a->stride = berth_policy_scans(config.policy) ? 1 : UNSHARED_STRIDE;
 	port = walk(a);
+	a->stride = 1;
 	if (port < 0)
 		return STEP_END;
 	if (is_self(a, port) || !tuple_claim(&a->key, port, a->want.now_ns) || !user_add(port))
@@ -330,6 +336,7 @@ static void choose(struct drive *d, struct bpf_sock *sk)
 			/* Every port has a user somewhere: share one; the route is known from then on. */
 			if (d->a.port)
 				return;
+			d->a.walked = 0;
 		}
 	}
 	bpf_loop(TRIES_MAX, try_one, d, 0);
@@ -379,6 +386,7 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 	d->ctx = ctx;
 	d->a.dport = d->a.key.dport;
 	d->a.entry = BERTH_NO_ENTRY;
+	d->a.stride = 1;
 	d->a.fixed = !is_zero(d->a.key.src);
 	d->a.key.pool = config.pool_id;
 	d->a.key.netns = bpf_get_netns_cookie(ctx);

@@ -14,6 +14,7 @@ struct attempt {
 	uint32_t entry;  /* pool address in use, or BERTH_NO_ENTRY */
 	uint32_t scope_id;
 	uint32_t walked; /* candidates passed without a lane */
+	uint32_t stride; /* from one of them to the next */
 	uint32_t counter_at;
 	uint32_t candidate; /* port to try now */
 	uint32_t from;      /* enum berth_lane_from of the candidate */
