@@ -191,6 +191,36 @@ for i in range(300):
   equal connections "$(grep -v refused "$tmp/o" | sort -u | wc -l)" 100
 }
 
+@test "one run in two network namespaces: each has all ports" {
+  serve near 127.0.0.1 8000
+  serve far 127.0.0.1 8000
+  in_far=$launch_pid
+  mkfifo "$tmp/go"
+  # shellcheck disable=SC2016 # the inner shell expands it
+  launch near sh -c 'exec "$0" run --ports 20000-20009 -- sh -c "
+    \"\$0\" tcp --count 10 --hold 127.0.0.1 8000 <\"\$1\" &
+    nsenter --net=/proc/\$2/ns/net \"\$0\" tcp --count 10 --hold 127.0.0.1 8000 <\"\$1\" & wait" "$@"' \
+    "$berth" "$client" "$tmp/go" "$in_far"
+  seen=$launch_out
+  exec {go}>"$tmp/go"
+  await_lines "$seen" 20
+  equal "near and far" "$(grep -v refused "$seen" | sort | uniq -c | awk '{ print $1 }' | sort | uniq -c | tr -s ' ')" " 10 2"
+  ports_inside 20000 20009 <"$seen"
+  equal far "$(far ss -Htn state established "sport >= 20000 and sport <= 20009" | wc -l)" 10
+}
+
+@test "another user's program is assigned ports; system ports only where it may have them" {
+  command -v setpriv >/dev/null || skip "setpriv is not installed"
+  serve far "$far4" 8000
+  chmod 755 "$tmp"
+  cp "$client" "$tmp/client"
+  berth_run --ports 600-609 -- "$client" tcp --count 10 --hold "$far4" 8000 </dev/null | ports_inside 600 609
+  berth_run --ports 600-609,20000-20009 -- setpriv --reuid 65534 --regid 65534 --clear-groups "$tmp/client" tcp \
+    --count 12 --hold "$far4" 8000 </dev/null >"$tmp/o" || true
+  equal connections "$(grep -v refused "$tmp/o" | sort -u | wc -l)" 10
+  ports_inside 20000 20009 <"$tmp/o"
+}
+
 @test "a listener that appears on a port of the pool is never chosen, nobody is refused" {
   serve far "$far4" 8000
   for port in 20007 20042 20099; do
