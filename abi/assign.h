@@ -12,28 +12,28 @@
 
 #define BERTH_ASSIGN_ABI 1u
 
-#define BERTH_POOL_MAX 256u    /* addresses and prefixes in one pool */
-#define BERTH_LANES_MAX 4096u  /* lanes that a host can hold, 161 KB each when in use */
-#define BERTH_SLAB_LANES 16u    /* lanes in one slab: memory grows in these steps */
+#define BERTH_POOL_MAX 256u   /* addresses and prefixes in one pool */
+#define BERTH_LANES_MAX 4096u /* lanes that a host can hold, 161 KB each when in use */
+#define BERTH_SLAB_LANES 16u  /* lanes in one slab: memory grows in these steps */
 #define BERTH_SLABS_MAX (BERTH_LANES_MAX / BERTH_SLAB_LANES)
 #define BERTH_SOCKETS_MAX (1u << 20) /* assigned sockets whose close is seen; 16 MB of buckets */
-#define BERTH_CLAIMS 65536u    /* tuples that may be claimed at one time without a lane */
-#define BERTH_ROUTES_MAX 16384u /* destinations whose source address is remembered */
-#define BERTH_LOADS_MAX 4096u  /* destinations whose load is counted for each pool address */
+#define BERTH_CLAIMS 65536u          /* tuples that may be claimed at one time without a lane */
+#define BERTH_ROUTES_MAX 16384u      /* destinations whose source address is remembered */
+#define BERTH_LOADS_MAX 4096u        /* destinations whose load is counted for each pool address */
 
 /* One row a counter: enumerator, name in JSON, what it counts. */
-#define BERTH_VERDICTS(X)                                                                                    \
-	X(ASSIGNED, "assigned", "sockets that berth gave a port")                                            \
-	X(PROBED, "probed", "candidate ports that were looked up in the kernel's socket table")              \
-	X(BUSY, "busy", "candidates that somebody else held")                                                \
-	X(EXHAUSTED, "exhausted", "connections for which the pool had no usable port")                       \
-	X(REFUSED, "refused", "exhausted ones that the program was told of")                                 \
-	X(FALLBACK, "fallback", "connections left to the kernel although berth was asked")                   \
-	X(LEFT_ALONE, "left_alone", "sockets whose program had chosen a port itself")                        \
-	X(BOUND, "bound", "bind() calls with port 0 that berth gave a port")                                 \
-	X(RELEASED, "released", "assigned ports given back by close()")                                      \
-	X(UNREACHABLE, "unreachable", "pool addresses that the kernel did not accept as a source")           \
-	X(LANES, "lanes", "lanes that this run has built")                                                   \
+#define BERTH_VERDICTS(X)                                                                          \
+	X(ASSIGNED, "assigned", "sockets that berth gave a port")                                  \
+	X(PROBED, "probed", "candidate ports that were looked up in the kernel's socket table")    \
+	X(BUSY, "busy", "candidates that somebody else held")                                      \
+	X(EXHAUSTED, "exhausted", "connections for which the pool had no usable port")             \
+	X(REFUSED, "refused", "exhausted ones that the program was told of")                       \
+	X(FALLBACK, "fallback", "connections left to the kernel although berth was asked")         \
+	X(LEFT_ALONE, "left_alone", "sockets whose program had chosen a port itself")              \
+	X(BOUND, "bound", "bind() calls with port 0 that berth gave a port")                       \
+	X(RELEASED, "released", "assigned ports given back by close()")                            \
+	X(UNREACHABLE, "unreachable", "pool addresses that the kernel did not accept as a source") \
+	X(LANES, "lanes", "lanes that this run has built")                                         \
 	X(LANES_MISSING, "lanes_missing", "choices made without a lane because no slab was free")
 
 #define BERTH_VERDICT_ENUM(id, name, text) BERTH_VERDICT_##id,
@@ -76,7 +76,8 @@ struct berth_load {
  */
 struct berth_assigned {
 	struct berth_lane_key lane;
-	uint32_t port;  /* with BERTH_PORT_BOUND where bind() asked for it; 0 once it was given back */
+	uint32_t
+		port; /* with BERTH_PORT_BOUND where bind() asked for it; 0 once it was given back */
 	uint32_t entry; /* index into the pool, or BERTH_NO_ENTRY */
 };
 _Static_assert(sizeof(struct berth_assigned) == 56, "assigned socket");
@@ -118,8 +119,9 @@ struct berth_egress_key {
 _Static_assert(sizeof(struct berth_egress_key) == 20, "egress key");
 
 #define BERTH_NO_ENTRY 0xffffffffu
-#define BERTH_PORT_BOUND 0x10000u    /* by bind() with port 0: alone on its port */
-#define BERTH_PORT_EXPLICIT 0x20000u /* not assigned, only known: the program or the kernel chose it */
+#define BERTH_PORT_BOUND 0x10000u /* by bind() with port 0: alone on its port */
+#define BERTH_PORT_EXPLICIT                                                                        \
+	0x20000u /* not assigned, only known: the program or the kernel chose it */
 #define BERTH_SLOT_DEAD 0xffffffffu
 #define BERTH_USER_BOUND 0x10000u
 
@@ -148,7 +150,7 @@ struct berth_assign_config {
 	uint32_t entries;  /* pool addresses; 0: the route decides the source */
 	uint32_t counters; /* size of the policy's counter table, a power of two */
 	uint8_t exhausted_to_kernel; /* --when-exhausted kernel */
-	uint8_t by_device; /* pool addresses sit on several interfaces: ask the routes */
+	uint8_t by_device;           /* pool addresses sit on several interfaces: ask the routes */
 	uint8_t no_port_bit; /* of inet_flags: IP_BIND_ADDRESS_NO_PORT is set; 0: not known on this kernel */
 	uint8_t pad;
 };

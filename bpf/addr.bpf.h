@@ -52,7 +52,8 @@ static bool is_same_v6(const struct bpf_sock *sk, const uint8_t a[16])
 {
 	const uint32_t *w = (const uint32_t *)a;
 
-	return sk->dst_ip6[0] == w[0] && sk->dst_ip6[1] == w[1] && sk->dst_ip6[2] == w[2] && sk->dst_ip6[3] == w[3];
+	return sk->dst_ip6[0] == w[0] && sk->dst_ip6[1] == w[1] && sk->dst_ip6[2] == w[2] &&
+	       sk->dst_ip6[3] == w[3];
 }
 
 #endif

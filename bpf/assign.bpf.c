@@ -25,15 +25,16 @@
 #include "tuple.bpf.h"
 
 #define TRIES_MAX (1u << 17) /* more than a pool has ports: a bound for the verifier, not for us */
-#define UNSHARED_TRIES 64   /* while the source address is not known */
-#define UNSHARED_STRIDE 997 /* apart, since ports in use lie together */
-#define CLAIMS_MET 4	    /* tuples claimed by others, one after the other: the destination is busy */
-#define BOUND_TRIES 64	    /* ports that bind() looks at before the kernel chooses */
+#define UNSHARED_TRIES 64    /* while the source address is not known */
+#define UNSHARED_STRIDE 997  /* apart, since ports in use lie together */
+#define CLAIMS_MET 4   /* tuples claimed by others, one after the other: the destination is busy */
+#define BOUND_TRIES 64 /* ports that bind() looks at before the kernel chooses */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Binds the socket to the pool's address (or the wildcard) and port; 0 or a negative errno. */
-__attribute__((noinline)) int bind_to(struct bpf_sock_addr *ctx, const struct attempt *a, uint32_t port)
+__attribute__((noinline)) int bind_to(struct bpf_sock_addr *ctx, const struct attempt *a,
+				      uint32_t port)
 {
 	if (!a)
 		return -EINVAL;
@@ -80,12 +81,14 @@ __attribute__((noinline)) int policy_begin(struct attempt *a)
 	if (!berth_policy_scans(policy))
 		return 0;
 	if (policy == BERTH_POLICY_HASH || policy == BERTH_POLICY_DOUBLE_HASH) {
-		uint64_t f[2] = { config.key[0], config.key[1] }, g[2] = { config.key[2], config.key[3] };
+		uint64_t f[2] = { config.key[0], config.key[1] },
+			 g[2] = { config.key[2], config.key[3] };
 
 		offset = (uint32_t)berth_siphash(f, (const uint64_t *)&a->key, sizeof(a->key) / 8);
 		if (policy == BERTH_POLICY_DOUBLE_HASH)
 			a->counter_at = (uint32_t)berth_siphash(g, (const uint64_t *)&a->key,
-								sizeof(a->key) / 8) & (config.counters - 1);
+								sizeof(a->key) / 8) &
+					(config.counters - 1);
 	}
 	if (berth_policy_counts(policy)) {
 		step = berth_policy_step(policy, bpf_get_prandom_u32());
@@ -96,7 +99,8 @@ __attribute__((noinline)) int policy_begin(struct attempt *a)
 		if (policy == BERTH_POLICY_RANDOM_INCREMENT)
 			value += step;
 	}
-	a->want.start = berth_policy_start(policy, pool.count ? pool.count : 1, value, offset, a->want.rnd);
+	a->want.start =
+		berth_policy_start(policy, pool.count ? pool.count : 1, value, offset, a->want.rnd);
 	return 0;
 }
 
@@ -156,7 +160,8 @@ static bool is_wide(const struct attempt *a)
 /* True where probes collide, or where the choice needs a memory. Before that a lane would cost more than it gives. */
 static bool needs_lane(const struct attempt *a)
 {
-	return a->collided || a->walked >= CLAIMS_MET || a->alone || config.policy == BERTH_POLICY_LONGEST_IDLE;
+	return a->collided || a->walked >= CLAIMS_MET || a->alone ||
+	       config.policy == BERTH_POLICY_LONGEST_IDLE;
 }
 
 /* Finds the next candidate: source address, then port. STEP_TRY: a->candidate is to be tried. */
@@ -304,7 +309,8 @@ static long try_unshared(uint32_t i, struct drive *d)
 	return unshared_try(d->ctx, &d->a) == STEP_END;
 }
 
-static void route_key(struct berth_route_key *r, const struct berth_lane_key *key, struct bpf_sock *sk)
+static void route_key(struct berth_route_key *r, const struct berth_lane_key *key,
+		      struct bpf_sock *sk)
 {
 	r->netns = key->netns;
 	__builtin_memcpy(r->dst, key->dst, 16);
@@ -358,13 +364,15 @@ static int exhausted(uint32_t protocol)
 /* 32 random bits. The kernel's generator alone is linear: what leaves the host goes through a keyed function. */
 __attribute__((noinline)) uint32_t random_bits(uint64_t now_ns)
 {
-	uint64_t key[2] = { config.key[0], config.key[1] }, word[2] = { now_ns, bpf_get_prandom_u32() };
+	uint64_t key[2] = { config.key[0], config.key[1] },
+		 word[2] = { now_ns, bpf_get_prandom_u32() };
 
 	return (uint32_t)berth_siphash(key, word, 2);
 }
 
 /* Remembers what to give back when the socket is closed; false where there is no memory for it. */
-__attribute__((noinline)) int remember(struct bpf_sock_addr *ctx, const struct attempt *a, uint32_t bound)
+__attribute__((noinline)) int remember(struct bpf_sock_addr *ctx, const struct attempt *a,
+				       uint32_t bound)
 {
 	struct berth_assigned s = {};
 	uint64_t cookie = bpf_get_socket_cookie(ctx);
@@ -424,7 +432,8 @@ static bool is_doubled(struct bpf_sock_addr *ctx, struct berth_lane_key *key, st
 		return false;
 	/* Connected there already: it would find itself. */
 	if (bpf_ntohs(sk->dst_port) == key->dport &&
-	    (is_mapped(key->dst) ? sk->dst_ip4 == *(uint32_t *)&key->dst[12] : is_same_v6(sk, key->dst)))
+	    (is_mapped(key->dst) ? sk->dst_ip4 == *(uint32_t *)&key->dst[12]
+				 : is_same_v6(sk, key->dst)))
 		return false;
 	return tuple_judge(ctx, key, sk->src_port, 0) != TUPLE_USABLE;
 }
@@ -513,7 +522,8 @@ __attribute__((noinline)) int give_back(uint64_t cookie)
 	if (lane_drop(&s.lane, s.port & (BERTH_PORTS - 1)) != TAKE_NO_LANE)
 		return 0;
 	/* No lane keeps the rest: the claim does, or, where the order counts, a lane does from now on. */
-	if (config.policy == BERTH_POLICY_LONGEST_IDLE && !is_zero(s.lane.src) && !lane_build(&s.lane))
+	if (config.policy == BERTH_POLICY_LONGEST_IDLE && !is_zero(s.lane.src) &&
+	    !lane_build(&s.lane))
 		lane_drop(&s.lane, s.port & (BERTH_PORTS - 1));
 	else
 		tuple_rest(&s.lane, s.port & (BERTH_PORTS - 1), bpf_ktime_get_ns());

@@ -11,7 +11,7 @@ struct attempt {
 	uint8_t bind_addr[16];     /* of bind() */
 	struct berth_lane_want want;
 	uint64_t tried[BERTH_POOL_MAX / 64]; /* pool addresses that have nothing left */
-	uint32_t entry;  /* pool address in use, or BERTH_NO_ENTRY */
+	uint32_t entry;                      /* pool address in use, or BERTH_NO_ENTRY */
 	uint32_t scope_id;
 	uint32_t walked; /* candidates passed without a lane */
 	uint32_t stride; /* from one of them to the next */
@@ -19,15 +19,15 @@ struct attempt {
 	uint32_t candidate; /* port to try now */
 	uint32_t from;      /* enum berth_lane_from of the candidate */
 	uint32_t port;      /* the outcome; 0: exhausted */
-	uint8_t is_v6;   /* the socket's family */
-	uint8_t is_v4;   /* the destination's family */
-	uint8_t fixed;   /* the program bound the address itself */
-	uint8_t any;     /* the route decides the address: bind the wildcard */
-	uint8_t started; /* the policy has been asked where to begin */
-	uint8_t in_lane; /* the candidate came from a lane */
-	uint8_t alone;   /* the port is to have no other user: its lane is that of the whole namespace */
+	uint8_t is_v6;      /* the socket's family */
+	uint8_t is_v4;      /* the destination's family */
+	uint8_t fixed;      /* the program bound the address itself */
+	uint8_t any;        /* the route decides the address: bind the wildcard */
+	uint8_t started;    /* the policy has been asked where to begin */
+	uint8_t in_lane;    /* the candidate came from a lane */
+	uint8_t alone; /* the port is to have no other user: its lane is that of the whole namespace */
 	uint8_t collided; /* a candidate was in the kernel's table */
-	uint16_t dport;  /* the destination's port */
+	uint16_t dport;   /* the destination's port */
 	uint16_t pad2;
 };
 

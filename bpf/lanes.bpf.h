@@ -10,8 +10,8 @@
 
 enum { TAKE_EXHAUSTED = -1, TAKE_NO_LANE = -2 };
 
-static struct berth_lane_slot *lane_find(const struct berth_lane_key *key, struct berth_lane **out_lane,
-					 uint32_t *out_slot)
+static struct berth_lane_slot *lane_find(const struct berth_lane_key *key,
+					 struct berth_lane **out_lane, uint32_t *out_slot)
 {
 	struct berth_lane_slot *s = bpf_map_lookup_elem(&lanes, key);
 	uint32_t slab, at;
@@ -30,8 +30,8 @@ static struct berth_lane_slot *lane_find(const struct berth_lane_key *key, struc
 }
 
 /* The port to try, TAKE_EXHAUSTED or TAKE_NO_LANE. out_from: enum berth_lane_from. */
-__attribute__((noinline)) int lane_take(const struct berth_lane_key *key, const struct berth_lane_want *want,
-					uint32_t *out_from)
+__attribute__((noinline)) int lane_take(const struct berth_lane_key *key,
+					const struct berth_lane_want *want, uint32_t *out_from)
 {
 	enum berth_lane_from from = BERTH_FROM_IDLE;
 	struct berth_lane *lane = 0;

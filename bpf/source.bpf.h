@@ -8,9 +8,8 @@
 
 static const struct berth_load no_load;
 
-
-static bool entry_fits(const volatile struct berth_pool_entry *e, const struct berth_lane_key *key, bool is_v4,
-		       uint32_t device)
+static bool entry_fits(const volatile struct berth_pool_entry *e, const struct berth_lane_key *key,
+		       bool is_v4, uint32_t device)
 {
 	if (e->is_v4 != is_v4)
 		return false;
@@ -83,13 +82,16 @@ __attribute__((noinline)) int source_pick(struct attempt *a, uint32_t rnd)
 	r1 = ((uint64_t)bpf_get_prandom_u32() << 32) | bpf_get_prandom_u32();
 	for (i = 0; i < 16; i++) {
 		uint32_t net = entries[s.best & (BERTH_POOL_MAX - 1)].prefix_len, low = 8 * i;
-		uint8_t mask = net >= low + 8 ? 0 : net <= low ? 0xff : (uint8_t)(0xff >> (net - low));
+		uint8_t mask = net >= low + 8 ? 0
+			       : net <= low   ? 0xff
+					      : (uint8_t)(0xff >> (net - low));
 
 		a->key.src[i] = entries[s.best & (BERTH_POOL_MAX - 1)].addr[i] |
 				((uint8_t)((i < 8 ? r0 : r1) >> (8 * (i & 7))) & mask);
 	}
-	a->scope_id = entries[s.best & (BERTH_POOL_MAX - 1)].scope == BERTH_SCOPE_LINK ?
-			      entries[s.best & (BERTH_POOL_MAX - 1)].device : 0;
+	a->scope_id = entries[s.best & (BERTH_POOL_MAX - 1)].scope == BERTH_SCOPE_LINK
+			      ? entries[s.best & (BERTH_POOL_MAX - 1)].device
+			      : 0;
 	return true;
 }
 

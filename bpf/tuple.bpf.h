@@ -88,8 +88,9 @@ static bool is_own_tcp(struct bpf_sock *sk)
 }
 
 /* What the kernel knows of the tuple (key, port). */
-__attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx, const struct berth_lane_key *key,
-					  uint32_t port, uint64_t now_ns)
+__attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx,
+					  const struct berth_lane_key *key, uint32_t port,
+					  uint64_t now_ns)
 {
 	struct bpf_sock_tuple t = {};
 	struct bpf_sock *sk;
@@ -159,7 +160,8 @@ static bool user_add_bound(uint32_t port, uint64_t now_ns)
 	left = all->left_s[port & (BERTH_PORTS - 1)];
 	if (left && (uint32_t)(now_ns / 1000000000) - left <= TIME_WAIT_S)
 		return false;
-	return !__sync_val_compare_and_swap(&all->users[port & (BERTH_PORTS - 1)], 0, BERTH_USER_BOUND);
+	return !__sync_val_compare_and_swap(&all->users[port & (BERTH_PORTS - 1)], 0,
+					    BERTH_USER_BOUND);
 }
 
 /* Takes a user away: port as in struct berth_assigned. */
@@ -171,7 +173,8 @@ static void user_remove(uint32_t port)
 	if (!all)
 		return;
 	all->left_s[port & (BERTH_PORTS - 1)] = (uint32_t)(bpf_ktime_get_ns() / 1000000000);
-	__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)], port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
+	__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)],
+			     port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
 }
 
 /* The claim that stands for a tuple. */
@@ -184,13 +187,15 @@ static uint32_t *claim_of(const struct berth_lane_key *key, uint32_t port)
 
 	if (!all)
 		return 0;
-	h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL ^ (w[2] ^ w[3]) * 0xc2b2ae3d27d4eb4fULL ^ w[4] ^ w[5];
+	h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL ^ (w[2] ^ w[3]) * 0xc2b2ae3d27d4eb4fULL ^ w[4] ^
+	    w[5];
 	h = (h ^ port) * 0x9e3779b97f4a7c15ULL;
 	return &all->claim_ms[(h >> 48) & (BERTH_CLAIMS - 1)];
 }
 
 /* True where the tuple was not claimed; it is then, until the kernel must have hashed the socket. */
-__attribute__((noinline)) int tuple_claim(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
+__attribute__((noinline)) int tuple_claim(const struct berth_lane_key *key, uint32_t port,
+					  uint64_t now_ns)
 {
 	uint32_t now_ms = (uint32_t)(now_ns / 1000000), *claim, old;
 

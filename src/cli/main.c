@@ -18,7 +18,9 @@ static const struct berth_verb verbs[] = {
 	  "a source port, and an address where a pool is named, in constant time at any occupancy.\n"
 	  "The program's exit status, signals, terminal and environment are its own. A socket that the program "
 	  "bound to a port is left alone; one bound to an address keeps the address.\n"
-	  "sendto() on an unbound UDP socket, listen() without bind() and bind() with port 0 are left to the kernel.",
+	  "bind() with an address and port 0 gets a port of the pool that nobody else uses. sendto() on an unbound UDP "
+	  "socket, listen() without bind(), and bind() to a wildcard address with port 0 are left to the kernel.\n"
+	  "Exit status: the program's; 127 where it is not found, 126 where it cannot be executed, 2 where berth failed.",
 	  berth_run_opts, berth_run_main },
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
@@ -29,7 +31,8 @@ static const struct berth_verb verbs[] = {
 	  berth_doctor_opts, berth_doctor_main },
 	{ "help", "show the verbs, or the options of one", "[VERB]", "", no_opts, help_main },
 	{ "man", "print the manual page, in mdoc", "", "", no_opts, man_main },
-	{ "completion", "print a completion script", "bash|zsh|fish", "", no_opts, completion_main },
+	{ "completion", "print a completion script", "bash|zsh|fish", "", no_opts,
+	  completion_main },
 	{ NULL },
 };
 

@@ -44,7 +44,7 @@ struct session {
 	struct berth_portset ports;
 	struct berth_run run;
 	struct berth_assign_spec spec;
-	struct berth_assign *assign;   /* via bpf */
+	struct berth_assign *assign;  /* via bpf */
 	struct berth_preload preload; /* via preload; its file is NULL otherwise */
 	struct timespec began;
 	int cgroup_fd, run_fd;
@@ -95,18 +95,22 @@ static int set_rest(void *into, const char *value, struct berth_why *why)
 	static const struct {
 		const char *unit;
 		double ns;
-	} units[] = { { "", 1e9 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 } };
+	} units[] = { { "", 1e9 },   { "ms", 1e6 },   { "s", 1e9 },
+		      { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 } };
 	char *end;
 	double n = strtod(value, &end);
 	uint32_t i;
 
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (value[0] < '0' || value[0] > '9' || strcmp(end, units[i].unit) || n * units[i].ns > 86400e9)
+		if (value[0] < '0' || value[0] > '9' || strcmp(end, units[i].unit) ||
+		    n * units[i].ns > 86400e9)
 			continue;
 		((struct want *)into)->rest_ns = (uint64_t)(n * units[i].ns);
 		return 0;
 	}
-	return berth_why(why, -EINVAL, "--reuse-after: \"%s\" is not a time up to a day; write e.g. 500ms, 1s, 2m", value);
+	return berth_why(
+		why, -EINVAL,
+		"--reuse-after: \"%s\" is not a time up to a day; write e.g. 500ms, 1s, 2m", value);
 }
 
 static int set_exhausted(void *into, const char *value, struct berth_why *why)
@@ -119,7 +123,9 @@ static int set_exhausted(void *into, const char *value, struct berth_why *why)
 static int set_via(void *into, const char *value, struct berth_why *why)
 {
 	(void)why;
-	((struct want *)into)->via = !strcmp(value, "bpf") ? VIA_BPF : !strcmp(value, "preload") ? VIA_PRELOAD : VIA_AUTO;
+	((struct want *)into)->via = !strcmp(value, "bpf")       ? VIA_BPF
+				     : !strcmp(value, "preload") ? VIA_PRELOAD
+								 : VIA_AUTO;
 	return 0;
 }
 
@@ -136,7 +142,8 @@ const struct berth_opt berth_run_opts[] = {
 	  "Ports to assign, as in 1024-32767,!5432,61000-65535.", NULL, set_ports },
 	{ "policy", "NAME", "uniform", "How the next port is chosen.", policy_values, set_policy },
 	{ "reuse-after", "TIME", "1s",
-	  "A released port rests so long before it is chosen again, while another one is free.", NULL, set_rest },
+	  "A released port rests so long before it is chosen again, while another one is free.",
+	  NULL, set_rest },
 	{ "when-exhausted", "WHAT", "fail",
 	  "Where the pool has no usable port: fail the connect() with EADDRNOTAVAIL, or leave it to the kernel.",
 	  "fail|kernel", set_exhausted },
@@ -144,7 +151,8 @@ const struct berth_opt berth_run_opts[] = {
 	  "bpf: in the kernel; preload: in the program's own process, without privileges; auto: bpf where the "
 	  "kernel permits it.",
 	  "auto|bpf|preload", set_via },
-	{ "stats", "FILE", NULL, "Write the run's counters to FILE as JSON when the program has ended.", NULL, set_stats },
+	{ "stats", "FILE", NULL,
+	  "Write the run's counters to FILE as JSON when the program has ended.", NULL, set_stats },
 	{ NULL },
 };
 
@@ -172,13 +180,17 @@ static int read_ports(struct session *s, struct berth_why *why)
 	int err;
 
 	if (s->want.ports && berth_portset_parse(s->want.ports, &s->ports, &error))
-		return berth_why(why, -EINVAL, "--ports: %s at character %zu, \"%.12s\"; write e.g. 1024-32767,!5432",
-				 error.what, error.at + 1, s->want.ports + error.at);
+		return berth_why(
+			why, -EINVAL,
+			"--ports: %s at character %zu, \"%.12s\"; write e.g. 1024-32767,!5432",
+			error.what, error.at + 1, s->want.ports + error.at);
 	err = s->want.ports ? 0 : berth_pool_default_ports(&s->ports, why);
 	if (err)
 		return err;
 	if (!s->ports.count)
-		return berth_why(why, -EINVAL, "--ports: no port is left in the pool; name more, e.g. --ports 1024-32767");
+		return berth_why(
+			why, -EINVAL,
+			"--ports: no port is left in the pool; name more, e.g. --ports 1024-32767");
 	n = berth_portset_format(&s->ports, NULL, 0) + 1;
 	s->ports_text = malloc(n);
 	if (!s->ports_text)
@@ -205,7 +217,8 @@ static int open_bpf(struct session *s, struct berth_why *why)
 	if (err)
 		return err;
 	if (s->pool.by_device && (err = berth_route_tell(s->assign)))
-		return berth_why(why, err, "routes: the kernel does not tell them (%s)", strerror(-err));
+		return berth_why(why, err, "routes: the kernel does not tell them (%s)",
+				 strerror(-err));
 	err = berth_cgroup_make(s->run.id, s->cgroup, sizeof(s->cgroup), &s->cgroup_fd, why);
 	if (err)
 		return err;
@@ -214,7 +227,8 @@ static int open_bpf(struct session *s, struct berth_why *why)
 	s->run.abi = BERTH_ASSIGN_ABI;
 	err = berth_assign_map_ids(s->assign, s->run.map_ids);
 	if (err)
-		return berth_why(why, err, "bpf: the kernel does not tell the ids of maps (%s)", strerror(-err));
+		return berth_why(why, err, "bpf: the kernel does not tell the ids of maps (%s)",
+				 strerror(-err));
 	err = berth_runs_add(&s->run, &s->run_fd, why);
 	return err ? err : berth_assign_attach(s->assign, s->cgroup_fd, why);
 }
@@ -237,14 +251,15 @@ static void undo_bpf(struct session *s)
 	memset(s->run.map_ids, 0, sizeof(s->run.map_ids));
 }
 
-static int open_preload(struct session *s, const char *program, int *out_status, struct berth_why *why)
+static int open_preload(struct session *s, const char *program, int *out_status,
+			struct berth_why *why)
 {
 	int err = berth_preload_check_program(program, why);
 
 	if (err) {
-		*out_status = err == -ENOENT ? W_EXITCODE(EXIT_NOT_FOUND, 0) :
-			      err == -EACCES ? W_EXITCODE(EXIT_NOT_EXECUTABLE, 0) :
-					       -1;
+		*out_status = err == -ENOENT   ? W_EXITCODE(EXIT_NOT_FOUND, 0)
+			      : err == -EACCES ? W_EXITCODE(EXIT_NOT_EXECUTABLE, 0)
+					       : -1;
 		return err;
 	}
 	err = berth_preload_prepare(&s->spec.config, &s->ports, s->pool.entry, &s->preload, why);
@@ -268,7 +283,9 @@ static int open_way(struct session *s, const char *program, int *out_status, str
 	berth_runs_sweep();
 	err = berth_assign_complete(&s->spec);
 	if (err)
-		return berth_why(why, err, "network namespace: the kernel does not tell its cookie (%s)", strerror(-err));
+		return berth_why(why, err,
+				 "network namespace: the kernel does not tell its cookie (%s)",
+				 strerror(-err));
 	if (s->want.via != VIA_PRELOAD) {
 		err = open_bpf(s, why);
 		if (!err || s->want.via == VIA_BPF)
@@ -291,7 +308,8 @@ static json_t *counters_json(const uint64_t v[BERTH_VERDICT_COUNT])
 {
 	json_t *o = json_object();
 
-#define ADD(id, name, text) json_object_set_new(o, name, json_integer((json_int_t)v[BERTH_VERDICT_##id]));
+#define ADD(id, name, text)                                                                        \
+	json_object_set_new(o, name, json_integer((json_int_t)v[BERTH_VERDICT_##id]));
 	BERTH_VERDICTS(ADD)
 #undef ADD
 	return o;
@@ -305,19 +323,22 @@ static double seconds_since(const struct timespec *then)
 	return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
 }
 
-static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_COUNT], int status, struct berth_why *why)
+static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_COUNT], int status,
+		       struct berth_why *why)
 {
-	json_t *root = json_pack("{s:s s:s s:s s:s s:s s:f s:f s:o s:i s:i}", "via", s->run.via, "command",
-				 s->run.command, "policy", s->run.policy, "pool", s->run.pool, "ports", s->run.ports,
-				 "reuse_after_seconds", (double)s->want.rest_ns / 1e9, "seconds",
-				 seconds_since(&s->began), "counters", counters_json(v), "exit_status",
-				 WIFEXITED(status) ? WEXITSTATUS(status) : -1, "signal",
-				 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	json_t *root =
+		json_pack("{s:s s:s s:s s:s s:s s:f s:f s:o s:i s:i}", "via", s->run.via, "command",
+			  s->run.command, "policy", s->run.policy, "pool", s->run.pool, "ports",
+			  s->run.ports, "reuse_after_seconds", (double)s->want.rest_ns / 1e9,
+			  "seconds", seconds_since(&s->began), "counters", counters_json(v),
+			  "exit_status", WIFEXITED(status) ? WEXITSTATUS(status) : -1, "signal",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 	int err = root ? json_dump_file(root, s->want.stats, JSON_INDENT(2)) : -1;
 
 	json_decref(root);
 	if (err)
-		return berth_why(why, -EIO, "--stats: cannot write %s (%s)", s->want.stats, strerror(errno));
+		return berth_why(why, -EIO, "--stats: cannot write %s (%s)", s->want.stats,
+				 strerror(errno));
 	return 0;
 }
 
@@ -330,7 +351,8 @@ static void report(const uint64_t v[BERTH_VERDICT_COUNT])
 			"--pool, or --when-exhausted kernel\n",
 			(unsigned long long)v[BERTH_VERDICT_REFUSED]);
 	if (v[BERTH_VERDICT_FALLBACK])
-		fprintf(stderr, "berth run: %llu sockets left to the kernel, no port of the pool was free for them\n",
+		fprintf(stderr,
+			"berth run: %llu sockets left to the kernel, no port of the pool was free for them\n",
 			(unsigned long long)v[BERTH_VERDICT_FALLBACK]);
 }
 
@@ -383,8 +405,11 @@ static int describe(struct session *s, char **program, struct berth_why *why)
 	s->run.policy = policy_name[s->want.policy];
 	s->run.cgroup = s->run.shm = "";
 	s->spec = (struct berth_assign_spec){
-		.config = { .rest_ns = s->want.rest_ns, .policy = s->want.policy, .entries = s->pool.entries,
-			    .exhausted_to_kernel = s->want.to_kernel, .by_device = s->pool.by_device },
+		.config = { .rest_ns = s->want.rest_ns,
+			    .policy = s->want.policy,
+			    .entries = s->pool.entries,
+			    .exhausted_to_kernel = s->want.to_kernel,
+			    .by_device = s->pool.by_device },
 		.entries = s->pool.entry,
 		.ports = &s->ports,
 	};
@@ -409,13 +434,16 @@ static int run(struct session *s, char **program, struct berth_why *why, int *ou
 		*out_status = W_EXITCODE(err == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, 0);
 		return err;
 	}
-	*out_status = berth_child_wait(&child, s->assign ? berth_assign_event_fd(s->assign) : -1, grow, s->assign);
+	*out_status = berth_child_wait(&child, s->assign ? berth_assign_event_fd(s->assign) : -1,
+				       grow, s->assign);
 	return finish(s, *out_status, why);
 }
 
 int berth_run_main(int argc, char **argv)
 {
-	struct session s = { .want = { .rest_ns = REST_DEFAULT_NS }, .cgroup_fd = -1, .run_fd = -1 };
+	struct session s = { .want = { .rest_ns = REST_DEFAULT_NS },
+			     .cgroup_fd = -1,
+			     .run_fd = -1 };
 	struct berth_why why;
 	int status = -1, at = berth_opt_parse(berth_run_opts, argc, argv, &s.want, &why), err;
 

@@ -51,9 +51,10 @@ static bool read_counters(const struct berth_run *run, uint64_t v[BERTH_VERDICT_
 
 static void row_json(const struct berth_run *run, const char *state, const uint64_t *v)
 {
-	json_t *o = json_pack("{s:s s:i s:s s:s s:s s:s s:s s:s s:I}", "id", run->id, "pid", (int)run->pid, "state",
-			      state, "via", run->via, "command", run->command, "pool", run->pool, "ports", run->ports,
-			      "policy", run->policy, "started", (json_int_t)run->started_s);
+	json_t *o = json_pack("{s:s s:i s:s s:s s:s s:s s:s s:s s:I}", "id", run->id, "pid",
+			      (int)run->pid, "state", state, "via", run->via, "command",
+			      run->command, "pool", run->pool, "ports", run->ports, "policy",
+			      run->policy, "started", (json_int_t)run->started_s);
 	json_t *c = v ? json_object() : json_null();
 	int i;
 
@@ -75,12 +76,14 @@ static void print_safe(const char *text, int width)
 static void row_text(const struct berth_run *run, const char *state, const uint64_t *v, bool first)
 {
 	if (first)
-		printf("%8s %-8s %-8s %-16s %12s %12s %10s %10s  %s\n", "PID", "STATE", "VIA", "POLICY", "ASSIGNED",
-		       "RELEASED", "EXHAUSTED", "FALLBACK", "COMMAND");
+		printf("%8s %-8s %-8s %-16s %12s %12s %10s %10s  %s\n", "PID", "STATE", "VIA",
+		       "POLICY", "ASSIGNED", "RELEASED", "EXHAUSTED", "FALLBACK", "COMMAND");
 	printf("%8d %-8s %-8s %-16s ", (int)run->pid, state, run->via, run->policy);
 	if (v)
-		printf("%12llu %12llu %10llu %10llu  ", (unsigned long long)v[BERTH_VERDICT_ASSIGNED],
-		       (unsigned long long)v[BERTH_VERDICT_RELEASED], (unsigned long long)v[BERTH_VERDICT_EXHAUSTED],
+		printf("%12llu %12llu %10llu %10llu  ",
+		       (unsigned long long)v[BERTH_VERDICT_ASSIGNED],
+		       (unsigned long long)v[BERTH_VERDICT_RELEASED],
+		       (unsigned long long)v[BERTH_VERDICT_EXHAUSTED],
 		       (unsigned long long)v[BERTH_VERDICT_FALLBACK]);
 	else
 		printf("%12s %12s %10s %10s  ", "-", "-", "-", "-");
@@ -92,7 +95,9 @@ static int show(const struct berth_run *run, bool alive, void *arg)
 {
 	uint64_t v[BERTH_VERDICT_COUNT];
 	struct view *view = arg;
-	const char *state = alive ? "running" : berth_cgroup_is_populated(run->cgroup) ? "orphan" : "ended";
+	const char *state = alive                                    ? "running"
+			    : berth_cgroup_is_populated(run->cgroup) ? "orphan"
+								     : "ended";
 	const uint64_t *counters = read_counters(run, v) ? v : NULL;
 
 	if (view->json)

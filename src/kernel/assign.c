@@ -44,7 +44,8 @@ struct berth_assign {
 };
 
 #define BERTH_MAP_NAME(name) #name,
-const char *const berth_shared_map_name[BERTH_SHARED_MAP_COUNT] = { BERTH_SHARED_MAPS(BERTH_MAP_NAME) };
+const char *const berth_shared_map_name[BERTH_SHARED_MAP_COUNT] = { BERTH_SHARED_MAPS(
+	BERTH_MAP_NAME) };
 #undef BERTH_MAP_NAME
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
@@ -98,7 +99,8 @@ static uint8_t no_port_bit(void)
 		for (i = 0; i < btf_vlen(t); i++) {
 			const struct btf_enum *e = btf_enum(t) + i;
 
-			if (!strcmp(btf__name_by_offset(btf, e->name_off), "INET_FLAGS_BIND_ADDRESS_NO_PORT"))
+			if (!strcmp(btf__name_by_offset(btf, e->name_off),
+				    "INET_FLAGS_BIND_ADDRESS_NO_PORT"))
 				bit = (uint8_t)e->val;
 		}
 	}
@@ -154,8 +156,8 @@ static int add_slab(struct berth_assign *a)
 
 	if (slab >= BERTH_SLABS_MAX)
 		return -ENOSPC;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "berth_slab", sizeof(uint32_t), sizeof(struct berth_lane),
-			    BERTH_SLAB_LANES, NULL);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "berth_slab", sizeof(uint32_t),
+			    sizeof(struct berth_lane), BERTH_SLAB_LANES, NULL);
 	if (fd < 0)
 		return -errno;
 	if (bpf_map_update_elem(slabs, &slab, &fd, BPF_ANY))
@@ -187,7 +189,8 @@ static bool retire(int lanes, const struct berth_lane_key *key, uint32_t now_s, 
 
 	if (bpf_map_lookup_elem(lanes, key, &slot) || now_s - slot.used_s < LANE_IDLE_S)
 		return false;
-	if (bpf_map_update_elem(lanes, key, &dead, BPF_F_LOCK | BPF_EXIST) || bpf_map_delete_elem(lanes, key))
+	if (bpf_map_update_elem(lanes, key, &dead, BPF_F_LOCK | BPF_EXIST) ||
+	    bpf_map_delete_elem(lanes, key))
 		return false;
 	*out_slot = slot.slot;
 	return true;
@@ -272,14 +275,16 @@ static int load(struct assign_bpf *skel, const struct berth_assign_spec *spec)
 static int refuse(int err, struct berth_why *why)
 {
 	if (err == -EPERM || err == -EACCES)
-		return berth_why(why, err,
-				 "bpf: the kernel refused to load a program (%s); run as root, with "
-				 "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or with --via preload",
-				 strerror(-err));
-	return berth_why(why, err,
-			 "bpf: the kernel did not accept the programs (%s); they need Linux 6.1 or newer: "
-			 "see \"berth doctor\", or use --via preload",
-			 strerror(-err));
+		return berth_why(
+			why, err,
+			"bpf: the kernel refused to load a program (%s); run as root, with "
+			"CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or with --via preload",
+			strerror(-err));
+	return berth_why(
+		why, err,
+		"bpf: the kernel did not accept the programs (%s); they need Linux 6.1 or newer: "
+		"see \"berth doctor\", or use --via preload",
+		strerror(-err));
 }
 
 int berth_assign_open(const struct berth_assign_spec *spec, const uint32_t *peer_ids,
@@ -332,10 +337,11 @@ int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why 
 			continue;
 		if (bpf_prog_attach(bpf_program__fd(row[i].prog), cgroup_fd, row[i].type,
 				    BPF_F_ALLOW_MULTI))
-			return berth_why(why, -errno,
-					 "cgroup: the kernel refused to attach %s (%s); a program of "
-					 "another owner higher up may forbid it: bpftool cgroup tree",
-					 bpf_program__name(row[i].prog), strerror(errno));
+			return berth_why(
+				why, -errno,
+				"cgroup: the kernel refused to attach %s (%s); a program of "
+				"another owner higher up may forbid it: bpftool cgroup tree",
+				bpf_program__name(row[i].prog), strerror(errno));
 	}
 	return 0;
 }
@@ -361,9 +367,12 @@ int berth_assign_map_ids(const struct berth_assign *a, uint32_t out_ids[BERTH_SH
 	return err ? err : map_id(berth_assign_counters_fd(a), &out_ids[i]);
 }
 
-int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_key *prefix, uint32_t device)
+int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_key *prefix,
+			    uint32_t device)
 {
-	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.egress), prefix, &device, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.egress), prefix, &device, BPF_ANY)
+		       ? -errno
+		       : 0;
 }
 
 int berth_assign_event_fd(const struct berth_assign *a)

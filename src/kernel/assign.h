@@ -22,7 +22,7 @@ extern const char *const berth_shared_map_name[BERTH_SHARED_MAP_COUNT];
 
 /* What a run asks for. Borrowed during berth_assign_open(). */
 struct berth_assign_spec {
-	struct berth_assign_config config; /* pool_id is computed */
+	struct berth_assign_config config;      /* pool_id is computed */
 	const struct berth_pool_entry *entries; /* config.entries of them */
 	const struct berth_portset *ports;
 };
@@ -45,10 +45,12 @@ int berth_assign_open(const struct berth_assign_spec *spec, const uint32_t *peer
 int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why *why);
 
 /* Kernel ids of the shared maps and, last, of the counters' map. */
-int berth_assign_map_ids(const struct berth_assign *a, uint32_t out_ids[BERTH_SHARED_MAP_COUNT + 1]);
+int berth_assign_map_ids(const struct berth_assign *a,
+			 uint32_t out_ids[BERTH_SHARED_MAP_COUNT + 1]);
 
 /* Tells the route of a destination prefix to programs whose pool sits on several interfaces. */
-int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_key *prefix, uint32_t device);
+int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_key *prefix,
+			    uint32_t device);
 
 /* A descriptor that is readable when lanes were built: call berth_assign_grow() then. Borrowed. */
 int berth_assign_event_fd(const struct berth_assign *a);

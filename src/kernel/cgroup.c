@@ -33,24 +33,28 @@ static int own_path(char *out_path, size_t size)
 	return snprintf(out_path, size, "%s%s", mount, own) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
-int berth_cgroup_make(const char *id, char *out_path, size_t size, int *out_fd, struct berth_why *why)
+int berth_cgroup_make(const char *id, char *out_path, size_t size, int *out_fd,
+		      struct berth_why *why)
 {
 	char own[BERTH_CGROUP_PATH_MAX];
 	int err = own_path(own, sizeof(own));
 
 	if (err == -ENOENT)
-		return berth_why(why, err,
-				 "cgroup v2: not mounted on this host; mount it: mkdir -p /sys/fs/cgroup/unified "
-				 "&& mount -t cgroup2 none /sys/fs/cgroup/unified, or use --via preload");
+		return berth_why(
+			why, err,
+			"cgroup v2: not mounted on this host; mount it: mkdir -p /sys/fs/cgroup/unified "
+			"&& mount -t cgroup2 none /sys/fs/cgroup/unified, or use --via preload");
 	if (!err && snprintf(out_path, size, "%s/berth-%s", own, id) >= (int)size)
 		err = -ENAMETOOLONG;
 	if (err)
-		return berth_why(why, err, "cgroup v2: cannot tell the own cgroup (%s)", strerror(-err));
+		return berth_why(why, err, "cgroup v2: cannot tell the own cgroup (%s)",
+				 strerror(-err));
 	if (mkdir(out_path, 0755) && errno != EEXIST)
-		return berth_why(why, -errno,
-				 "%s: the kernel refused to make the cgroup (%s); run as root or in a "
-				 "delegated cgroup, or use --via preload",
-				 out_path, strerror(errno));
+		return berth_why(
+			why, -errno,
+			"%s: the kernel refused to make the cgroup (%s); run as root or in a "
+			"delegated cgroup, or use --via preload",
+			out_path, strerror(errno));
 	*out_fd = open(out_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*out_fd < 0)
 		return berth_why(why, -errno, "%s: %s", out_path, strerror(errno));

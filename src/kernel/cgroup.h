@@ -14,7 +14,8 @@
  * Makes the cgroup "berth-ID" below the caller's own, so that limits set on the caller hold for the program too.
  * Returns 0, with its path and a descriptor that the caller closes; else -errno.
  */
-int berth_cgroup_make(const char *id, char *out_path, size_t size, int *out_fd, struct berth_why *why);
+int berth_cgroup_make(const char *id, char *out_path, size_t size, int *out_fd,
+		      struct berth_why *why);
 
 /* Moves the calling process into the cgroup. Async-signal-safe. 0 or -errno. */
 int berth_cgroup_enter(int cgroup_fd);

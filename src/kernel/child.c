@@ -23,7 +23,8 @@ struct failure {
 };
 
 /* In the new process: into the cgroup, then the program. Async-signal-safe. */
-static void become(char *const argv[], char *const envp[], int cgroup_fd, int pipe_fd, const sigset_t *mask)
+static void become(char *const argv[], char *const envp[], int cgroup_fd, int pipe_fd,
+		   const sigset_t *mask)
 {
 	struct failure f = { 0 };
 
@@ -43,13 +44,19 @@ static void become(char *const argv[], char *const envp[], int cgroup_fd, int pi
 static int explain(const struct failure *f, const char *program, struct berth_why *why)
 {
 	if (f->step == 0)
-		return berth_why(why, -EACCES,
-				 "cgroup: the kernel refused to move the program there (%s); a cgroup with domain "
-				 "controllers below it takes no processes: see \"berth doctor\"", strerror(f->err));
+		return berth_why(
+			why, -EACCES,
+			"cgroup: the kernel refused to move the program there (%s); a cgroup with domain "
+			"controllers below it takes no processes: see \"berth doctor\"",
+			strerror(f->err));
 	if (f->err == ENOENT || f->err == ENOTDIR)
-		return berth_why(why, -ENOENT, "%s: program not found; check the name, or give its path", program);
-	return berth_why(why, -f->err, "%s: the kernel refused to execute it (%s); see ls -l \"$(command -v %s)\"",
-			 program, strerror(f->err), program);
+		return berth_why(why, -ENOENT,
+				 "%s: program not found; check the name, or give its path",
+				 program);
+	return berth_why(
+		why, -f->err,
+		"%s: the kernel refused to execute it (%s); see ls -l \"$(command -v %s)\"",
+		program, strerror(f->err), program);
 }
 
 int berth_child_start(char *const argv[], char *const envp[], int cgroup_fd,

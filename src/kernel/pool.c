@@ -40,21 +40,28 @@ static int parse_item(const char *item, struct berth_pool_entry *e, struct berth
 
 	memset(e, 0, sizeof(*e));
 	if (n == 0 || n >= sizeof(addr))
-		return berth_why(why, -EINVAL, "--pool: \"%s\" is not an address; write e.g. 192.0.2.7 or 2001:db8::/64", item);
+		return berth_why(
+			why, -EINVAL,
+			"--pool: \"%s\" is not an address; write e.g. 192.0.2.7 or 2001:db8::/64",
+			item);
 	memcpy(addr, item, n);
 	addr[n] = 0;
 	if (inet_pton(AF_INET, addr, &v4) == 1) {
 		map_v4(e->addr, &v4);
 		e->is_v4 = 1;
 	} else if (inet_pton(AF_INET6, addr, e->addr) != 1) {
-		return berth_why(why, -EINVAL, "--pool: \"%s\" is not an address; write e.g. 192.0.2.7 or 2001:db8::/64", addr);
+		return berth_why(
+			why, -EINVAL,
+			"--pool: \"%s\" is not an address; write e.g. 192.0.2.7 or 2001:db8::/64",
+			addr);
 	}
 	width = e->is_v4 ? 32 : 128;
 	bits = width;
 	if (slash) {
 		bits = strtoul(slash + 1, &end, 10);
 		if (slash[1] < '0' || slash[1] > '9' || *end || bits > width)
-			return berth_why(why, -EINVAL, "--pool: \"%s\" is not a prefix length of %s (0-%lu)",
+			return berth_why(why, -EINVAL,
+					 "--pool: \"%s\" is not a prefix length of %s (0-%lu)",
 					 slash + 1, e->is_v4 ? "IPv4" : "IPv6", width);
 	}
 	e->prefix_len = (uint8_t)(128 - width + bits);
@@ -87,8 +94,8 @@ static int bindable(const struct berth_pool_entry *e, uint32_t device)
 
 static bool is_broadcast(const struct ifaddrs *a, const struct berth_pool_entry *e)
 {
-	return e->is_v4 && a->ifa_addr && a->ifa_addr->sa_family == AF_INET && (a->ifa_flags & IFF_BROADCAST) &&
-	       a->ifa_broadaddr &&
+	return e->is_v4 && a->ifa_addr && a->ifa_addr->sa_family == AF_INET &&
+	       (a->ifa_flags & IFF_BROADCAST) && a->ifa_broadaddr &&
 	       !memcmp(&((struct sockaddr_in *)a->ifa_broadaddr)->sin_addr, e->addr + 12, 4);
 }
 
@@ -109,9 +116,10 @@ static int place(struct berth_pool_entry *e, const struct ifaddrs *all)
 	static const uint8_t loop6[16] = { [15] = 1 };
 	const struct ifaddrs *a;
 
-	e->scope = (e->is_v4 && e->addr[12] == 127) || !memcmp(e->addr, loop6, 16) ? BERTH_SCOPE_LOOPBACK :
-		   e->addr[0] == 0xfe && (e->addr[1] & 0xc0) == 0x80		   ? BERTH_SCOPE_LINK :
-										     BERTH_SCOPE_GLOBAL;
+	e->scope = (e->is_v4 && e->addr[12] == 127) || !memcmp(e->addr, loop6, 16)
+			   ? BERTH_SCOPE_LOOPBACK
+		   : e->addr[0] == 0xfe && (e->addr[1] & 0xc0) == 0x80 ? BERTH_SCOPE_LINK
+								       : BERTH_SCOPE_GLOBAL;
 	e->device = 0;
 	for (a = all; a; a = a->ifa_next) {
 		if (is_own(a, e) && !(a->ifa_flags & IFF_LOOPBACK))
@@ -137,12 +145,15 @@ static struct berth_pool_entry nth(const struct berth_pool_entry *prefix, uint32
 static int not_local(const char *item, int err, struct berth_why *why)
 {
 	if (err != -EADDRNOTAVAIL)
-		return berth_why(why, err, "--pool: the kernel refused %s as a source (%s)", item, strerror(-err));
+		return berth_why(why, err, "--pool: the kernel refused %s as a source (%s)", item,
+				 strerror(-err));
 	/* A local route is enough for bind() in IPv4; IPv6 asks for an address or for the sysctl. */
-	return berth_why(why, err,
-			 "--pool: %s is not local, says the kernel; add it: ip addr add %s dev DEVICE, or make "
-			 "the whole prefix local: ip route add local %s dev lo%s", item, item, item,
-			 strchr(item, ':') ? "; sysctl -w net.ipv6.ip_nonlocal_bind=1" : "");
+	return berth_why(
+		why, err,
+		"--pool: %s is not local, says the kernel; add it: ip addr add %s dev DEVICE, or make "
+		"the whole prefix local: ip route add local %s dev lo%s",
+		item, item, item,
+		strchr(item, ':') ? "; sysctl -w net.ipv6.ip_nonlocal_bind=1" : "");
 }
 
 /* Adds an item that stands for several addresses: one by one where they are few. */
@@ -177,7 +188,8 @@ static int add_prefix(struct berth_pool *p, const char *item, struct berth_pool_
 	return 0;
 }
 
-static int add_item(struct berth_pool *p, const char *item, const struct ifaddrs *all, struct berth_why *why)
+static int add_item(struct berth_pool *p, const char *item, const struct ifaddrs *all,
+		    struct berth_why *why)
 {
 	struct berth_pool_entry e;
 	int err = parse_item(item, &e, why);
@@ -185,7 +197,8 @@ static int add_item(struct berth_pool *p, const char *item, const struct ifaddrs
 	if (err)
 		return err;
 	if (p->entries == BERTH_POOL_MAX)
-		return berth_why(why, -E2BIG, "--pool: more than %u addresses; use a prefix", BERTH_POOL_MAX);
+		return berth_why(why, -E2BIG, "--pool: more than %u addresses; use a prefix",
+				 BERTH_POOL_MAX);
 	if (e.prefix_len < 128)
 		return add_prefix(p, item, &e, all, why);
 	err = place(&e, all);
@@ -242,7 +255,8 @@ static void remove_reserved(struct berth_portset *s)
 	text[strcspn(text, "\n")] = 0;
 	if (!text[0] || berth_portset_parse(text, &reserved, &error))
 		return;
-	for (p = berth_portset_next(&reserved, 0); p >= 0 && p < 65535; p = berth_portset_next(&reserved, (uint32_t)p + 1))
+	for (p = berth_portset_next(&reserved, 0); p >= 0 && p < 65535;
+	     p = berth_portset_next(&reserved, (uint32_t)p + 1))
 		berth_portset_remove(s, (uint32_t)p);
 	berth_portset_remove(s, berth_portset_has(&reserved, 65535) ? 65535 : 0);
 }
@@ -256,8 +270,9 @@ int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *
 	if (!err)
 		err = berth_local_range_parse(text, &ephemeral);
 	if (err)
-		return berth_why(why, err,
-				 "ip_local_port_range: cannot read it; say the ports yourself: --ports 1024-32767");
+		return berth_why(
+			why, err,
+			"ip_local_port_range: cannot read it; say the ports yourself: --ports 1024-32767");
 	memset(out_ports, 0, sizeof(*out_ports));
 	berth_portset_add_range(out_ports, (struct berth_range){ 1024, 65535 });
 	berth_portset_remove_range(out_ports, ephemeral);

@@ -61,8 +61,10 @@ int berth_runs_lock(int *out_fd, struct berth_why *why)
 	if (!err)
 		err = run_path("lock", "", path, sizeof(path));
 	if (err)
-		return berth_why(why, err, "%s: cannot keep the run registry there (%s); it must be a "
-				 "directory of the user who runs berth", dir, strerror(-err));
+		return berth_why(why, err,
+				 "%s: cannot keep the run registry there (%s); it must be a "
+				 "directory of the user who runs berth",
+				 dir, strerror(-err));
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX))
 		return berth_why(why, -errno, "%s: %s", path, strerror(errno));
@@ -92,9 +94,10 @@ int berth_runs_add(const struct berth_run *run, int *out_fd, struct berth_why *w
 	for (i = 0; i <= BERTH_SHARED_MAP_COUNT; i++)
 		json_array_append_new(ids, json_integer(run->map_ids[i]));
 	root = json_pack("{s:s s:i s:I s:s s:s* s:s s:s s:s s:s s:s s:i s:o}", "id", run->id, "pid",
-			 (int)run->pid, "started", (json_int_t)run->started_s, "via", run->via, "command",
-			 run->command, "pool", run->pool, "ports", run->ports, "policy", run->policy,
-			 "cgroup", run->cgroup, "shm", run->shm, "abi", (int)run->abi, "maps", ids);
+			 (int)run->pid, "started", (json_int_t)run->started_s, "via", run->via,
+			 "command", run->command, "pool", run->pool, "ports", run->ports, "policy",
+			 run->policy, "cgroup", run->cgroup, "shm", run->shm, "abi", (int)run->abi,
+			 "maps", ids);
 	if (!err && !root)
 		err = -EINVAL;
 	if (!err) {
@@ -147,7 +150,8 @@ static void from_json(const json_t *root, const char *id, size_t id_len, struct 
 }
 
 /* Reads one file of the registry and hands it to each. Files of other kinds and other owners are passed over. */
-static int visit(const char *path, size_t id_len, int (*each)(const struct berth_run *, bool, void *), void *arg)
+static int visit(const char *path, size_t id_len,
+		 int (*each)(const struct berth_run *, bool, void *), void *arg)
 {
 	berth_auto_fd int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct berth_run run;
