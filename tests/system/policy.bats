@@ -232,3 +232,16 @@ for port in range(20000, 20050):
   equal connections "$(grep -v refused "$tmp/o" | sort -u | wc -l)" 50
   grep -v refused "$tmp/o" | ports_inside 20050 20099
 }
+
+@test "the first connection toward a destination finds the few free ports among many in TIME_WAIT" {
+  no_timestamps
+  serve far "$far4" 8000
+  connect_py '
+for port in range(20000, 20055):
+    finish(go(bind=("", port), options=[(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)]))'
+  near "$python" "$py"
+  for pool in "--pool=$near4" ""; do
+    berth_run --ports 20000-20059 ${pool:+"$pool"} -- "$client" tcp --count 2 --hold "$far4" 8000 </dev/null >"$tmp/o" || true
+    equal "connections ${pool:-where the route decides}" "$(grep -c "^$near4 2005[5-9]$" "$tmp/o")" 2
+  done
+}
