@@ -107,8 +107,10 @@ struct berth_shared {
 	uint32_t claim_ms[BERTH_CLAIMS];
 	uint32_t users[BERTH_PORTS];
 	uint32_t left_s[BERTH_PORTS];
-	uint32_t lanes; /* built and not reclaimed */
-	uint32_t slabs; /* given by user space, under the lock of the run registry */
+	uint32_t lanes;           /* built and not reclaimed */
+	uint32_t slabs;           /* given by user space, under the lock of the run registry */
+	uint32_t claims_until_ms; /* no claim lasts longer */
+	uint32_t pad;
 };
 
 /* Longest prefix of a destination, and the interface that its route leaves by. */

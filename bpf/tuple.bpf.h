@@ -178,51 +178,67 @@ static void user_remove(uint32_t port)
 }
 
 /* The claim that stands for a tuple. */
-static uint32_t *claim_of(const struct berth_lane_key *key, uint32_t port)
+static uint32_t *claim_of(struct berth_shared *all, const struct berth_lane_key *key, uint32_t port)
 {
-	uint32_t zero = 0;
-	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 	const uint64_t *w = (const uint64_t *)key;
 	uint64_t h;
 
-	if (!all)
-		return 0;
 	h = (w[0] ^ w[1]) * 0x9e3779b97f4a7c15ULL ^ (w[2] ^ w[3]) * 0xc2b2ae3d27d4eb4fULL ^ w[4] ^
 	    w[5];
 	h = (h ^ port) * 0x9e3779b97f4a7c15ULL;
 	return &all->claim_ms[(h >> 48) & (BERTH_CLAIMS - 1)];
 }
 
+/* True where a time in ms, modulo 2^32 and never 0, is still to come. */
+static bool is_ahead(uint32_t ms, uint32_t now_ms)
+{
+	return ms && (int32_t)(ms - now_ms) > 0;
+}
+
+/* Moves the end of the last claim on. */
+static void claims_last_until(struct berth_shared *all, uint32_t until_ms)
+{
+	if (!is_ahead(all->claims_until_ms, until_ms))
+		all->claims_until_ms = until_ms;
+}
+
 /* True where the tuple was not claimed; it is then, until the kernel must have hashed the socket. */
 __attribute__((noinline)) int tuple_claim(const struct berth_lane_key *key, uint32_t port,
 					  uint64_t now_ns)
 {
-	uint32_t now_ms = (uint32_t)(now_ns / 1000000), *claim, old;
+	uint32_t zero = 0, now_ms = (uint32_t)(now_ns / 1000000), *claim, old;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 
-	claim = key ? claim_of(key, port) : 0;
-	if (!claim)
+	if (!all || !key)
 		return 1;
+	claim = claim_of(all, key, port);
 	old = *claim;
-	if (old && (int32_t)(old - now_ms) > 0)
+	if (is_ahead(old, now_ms))
 		return 0;
+	claims_last_until(all, (now_ms + CLAIM_MS) | 1);
 	return __sync_val_compare_and_swap(claim, old, (now_ms + CLAIM_MS) | 1) == old;
 }
 
-/* True where a tuple was claimed, or rests. */
+/* True where a tuple was claimed, or rests. Where no claim at all is left it need not be looked for. */
 static bool tuple_is_claimed(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
 {
-	uint32_t *claim = claim_of(key, port);
+	uint32_t zero = 0, now_ms = (uint32_t)(now_ns / 1000000);
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 
-	return claim && *claim && (int32_t)(*claim - (uint32_t)(now_ns / 1000000)) > 0;
+	return all && is_ahead(all->claims_until_ms, now_ms) &&
+	       is_ahead(*claim_of(all, key, port), now_ms);
 }
 
 /* Lets a tuple rest that was given back. */
 static void tuple_rest(const struct berth_lane_key *key, uint32_t port, uint64_t now_ns)
 {
-	uint32_t *claim = claim_of(key, port);
+	uint32_t zero = 0, until = (uint32_t)((now_ns + config.rest_ns) / 1000000) | 1;
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 
-	if (claim && config.rest_ns)
-		*claim = (uint32_t)((now_ns + config.rest_ns) / 1000000) | 1;
+	if (!all || !config.rest_ns)
+		return;
+	claims_last_until(all, until);
+	*claim_of(all, key, port) = until;
 }
 
 #endif
