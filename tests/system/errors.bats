@@ -154,15 +154,3 @@ refuses()
   near "$berth" status >"$tmp/o" 2>&1 || true
   equal "files of runs" "$(near sh -c 'ls /run/berth' | grep -vxE 'lock|5-5.json')" ""
 }
-
-@test "verbs: unknown, none, too many operands" {
-  run -2 "$berth" rnu
-  [[ $output == *'no verb "rnu"'* ]]
-  run -2 "$berth"
-  [[ $output == *run* ]]
-  run -2 "$berth" status extra
-  run -2 "$berth" status --jsno
-  run -2 "$berth" help rnu
-  run -2 "$berth" completion
-  run -2 "$berth" completion tcsh
-}

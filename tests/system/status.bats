@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What berth tells: status, statistics, help, man page and completion.
+# What berth tells of its runs: status and statistics.
 # shellcheck shell=bash disable=SC2154
 bats_require_minimum_version 1.5.0
 load lib
@@ -72,56 +72,4 @@ os._exit(6)'
   equal "each counter a number" "$(jq '[.counters[] | type] | unique | join(",")' "$tmp/stats")" '"number"'
   berth_run --stats "$tmp/stats" -- sh -c 'kill -9 $$' || true
   equal "ended by a signal" "$(jq -c '[.exit_status, .signal]' "$tmp/stats")" '[-1,9]'
-}
-
-@test "help, version, and help of each verb" {
-  "$berth" help >"$tmp/o"
-  for verb in run status doctor help man completion; do
-    grep -qE "^  $verb " "$tmp/o"
-    "$berth" help "$verb" | grep -q "^Usage: berth $verb"
-    "$berth" "$verb" --help | cmp - <("$berth" help "$verb")
-  done
-  "$berth" --version | grep -qxE 'berth [0-9]+\.[0-9]+\.[0-9]+'
-  for option in pool ports policy reuse-after when-exhausted via stats; do
-    "$berth" help run | grep -q -- "--$option"
-  done
-}
-
-@test "man passes mandoc" {
-  command -v mandoc >/dev/null || skip "mandoc is not installed"
-  "$berth" man >"$tmp/berth.1"
-  mandoc -T lint -W warning "$tmp/berth.1"
-  mandoc -T ascii "$tmp/berth.1" | col -b >"$tmp/o"
-  for option in pool ports policy reuse-after when-exhausted via stats json; do
-    grep -q -- "--$option" "$tmp/o"
-  done
-}
-
-@test "completion: the scripts parse, and bash completes" {
-  "$berth" completion bash >"$tmp/bash"
-  bash -n "$tmp/bash"
-  for shell in zsh fish; do
-    "$berth" completion $shell >"$tmp/$shell"
-    [ -s "$tmp/$shell" ]
-    if command -v $shell >/dev/null; then
-      $shell -n "$tmp/$shell"
-    fi
-  done
-  cat >"$tmp/complete.sh" <<END
-. "$tmp/bash"
-complete_words()
-{
-  local f
-
-  COMP_WORDS=("\$@") COMP_CWORD=\$((\$# - 1)) COMP_LINE="\$*" COMP_POINT=\${#COMP_LINE} COMPREPLY=()
-  f=\$(complete -p berth | sed -nE 's/.*-F ([^ ]+).*/\1/p')
-  "\$f" berth "\${COMP_WORDS[COMP_CWORD]}" "\${COMP_WORDS[COMP_CWORD - 1]}"
-  echo "\${COMPREPLY[*]}"
-}
-complete_words berth st
-complete_words berth run --pol
-complete_words berth run --policy seq
-END
-  bash "$tmp/complete.sh" >"$tmp/o"
-  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,"
 }
