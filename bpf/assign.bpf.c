@@ -400,7 +400,7 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 	d->a.key.netns = bpf_get_netns_cookie(ctx);
 	d->a.want.policy = config.policy;
 	d->a.want.rest_ns = config.rest_ns;
-	d->a.want.now_ns = bpf_ktime_get_ns();
+	d->a.want.now_ns = bpf_ktime_get_coarse_ns();
 	d->a.want.rnd = random_bits(d->a.want.now_ns);
 	choose(d, sk);
 	if (!d->a.port)
@@ -526,7 +526,7 @@ __attribute__((noinline)) int give_back(uint64_t cookie)
 	    !lane_build(&s.lane))
 		lane_drop(&s.lane, s.port & (BERTH_PORTS - 1));
 	else
-		tuple_rest(&s.lane, s.port & (BERTH_PORTS - 1), bpf_ktime_get_ns());
+		tuple_rest(&s.lane, s.port & (BERTH_PORTS - 1), bpf_ktime_get_coarse_ns());
 	return 0;
 }
 
@@ -599,7 +599,7 @@ static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_s
 	d->a.key.netns = bpf_get_netns_cookie(ctx);
 	d->a.want.policy = BERTH_POLICY_UNIFORM;
 	d->a.want.rest_ns = config.rest_ns;
-	d->a.want.now_ns = bpf_ktime_get_ns();
+	d->a.want.now_ns = bpf_ktime_get_coarse_ns();
 	d->a.want.rnd = random_bits(d->a.want.now_ns);
 	bpf_loop(BOUND_TRIES, try_bound, d, 0);
 	if (!d->a.port) {
@@ -713,15 +713,16 @@ int berth_learn(struct bpf_sock_ops *ctx)
 			l[3] = ctx->local_ip6[3];
 		}
 	}
-	cookie = bpf_get_socket_cookie(ctx);
-	s = bpf_map_lookup_elem(&assigned, &cookie);
-	if (s && is_zero(s->lane.src))
-		__builtin_memcpy(s->lane.src, src, 16);
 	r.netns = bpf_get_netns_cookie(ctx);
 	r.device = sk->bound_dev_if;
 	r.mark = sk->mark;
 	known = bpf_map_lookup_elem(&routes, &r);
-	if (!known || !same(known, src))
-		bpf_map_update_elem(&routes, &r, src, 0);
+	if (known && same(known, src))
+		return 1;
+	bpf_map_update_elem(&routes, &r, src, 0);
+	cookie = bpf_get_socket_cookie(ctx);
+	s = bpf_map_lookup_elem(&assigned, &cookie);
+	if (s && is_zero(s->lane.src))
+		__builtin_memcpy(s->lane.src, src, 16);
 	return 1;
 }

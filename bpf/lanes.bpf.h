@@ -63,7 +63,7 @@ __attribute__((noinline)) int lane_drop(const struct berth_lane_key *key, uint32
 {
 	struct berth_lane *lane = 0;
 	struct berth_lane_slot *s;
-	uint64_t now = bpf_ktime_get_ns(), rest = config.rest_ns;
+	uint64_t now = bpf_ktime_get_coarse_ns(), rest = config.rest_ns;
 	uint32_t slot = 0;
 
 	if (!key)
@@ -120,7 +120,7 @@ __attribute__((noinline)) int lane_build(const struct berth_lane_key *key)
 		return -1;
 	berth_lane_init(lane, &pool);
 	fresh.slot = slot;
-	fresh.used_s = (uint32_t)(bpf_ktime_get_ns() / 1000000000);
+	fresh.used_s = (uint32_t)(bpf_ktime_get_coarse_ns() / 1000000000);
 	err = bpf_map_update_elem(&lanes, key, &fresh, BPF_NOEXIST);
 	if (err) {
 		bpf_map_push_elem(&slots, &slot, 0);

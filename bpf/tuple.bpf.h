@@ -7,7 +7,7 @@
 #include "maps.bpf.h"
 
 #define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN of the kernel */
-#define CLAIM_MS 8     /* how long a claim holds: far longer than from look-up to hashing */
+#define CLAIM_MS 12    /* how long a claim holds: far longer than from look-up to hashing, or a tick of the clock */
 
 enum { TUPLE_USABLE, TUPLE_BUSY, TUPLE_YOUNG, TUPLE_OWN };
 
@@ -172,7 +172,7 @@ static void user_remove(uint32_t port)
 
 	if (!all)
 		return;
-	all->left_s[port & (BERTH_PORTS - 1)] = (uint32_t)(bpf_ktime_get_ns() / 1000000000);
+	all->left_s[port & (BERTH_PORTS - 1)] = (uint32_t)(bpf_ktime_get_coarse_ns() / 1000000000);
 	__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)],
 			     port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
 }

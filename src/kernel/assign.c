@@ -32,6 +32,7 @@
 #endif
 
 #define SLABS_AT_START_MAX 8u
+#define SOCKETS_MIN (1u << 16)
 #define SLABS_BEFORE_RECLAIM 8u
 #define LANE_IDLE_S 60u
 #define DOUBLE_HASH_COUNTERS 65536u /* as many as Linux has: RFC 6056 section 3.3.4 shows 10 */
@@ -262,13 +263,26 @@ static int finish(struct berth_assign *a, const struct berth_assign_spec *spec)
 	return err;
 }
 
-static int load(struct assign_bpf *skel, const struct berth_assign_spec *spec)
+/*
+ * Room for the sockets of four destinations that each use up the pool. More room makes each connection
+ * dearer: the buckets fall out of the cache.
+ */
+static uint32_t sockets_for(const struct berth_assign_spec *spec)
+{
+	uint64_t want = 4ULL * spec->ports->count * (spec->config.entries ? spec->config.entries : 1);
+
+	return want < SOCKETS_MIN ? SOCKETS_MIN : want > BERTH_SOCKETS_MAX ? BERTH_SOCKETS_MAX : (uint32_t)want;
+}
+
+static int load(struct assign_bpf *skel, const struct berth_assign_spec *spec, bool shared_already)
 {
 	memcpy((void *)&skel->rodata->config, &spec->config, sizeof(spec->config));
 	memcpy((void *)&skel->rodata->entries, spec->entries,
 	       spec->config.entries * sizeof(*spec->entries));
 	memcpy(&skel->bss->pool, spec->ports, sizeof(*spec->ports));
 	bpf_map__set_max_entries(skel->maps.counters, spec->config.counters);
+	if (!shared_already)
+		bpf_map__set_max_entries(skel->maps.assigned, sockets_for(spec));
 	return assign_bpf__load(skel);
 }
 
@@ -303,7 +317,7 @@ int berth_assign_open(const struct berth_assign_spec *spec, const uint32_t *peer
 	if (!err && peer_ids)
 		err = reuse_maps(a->skel, peer_ids);
 	if (!err)
-		err = load(a->skel, spec);
+		err = load(a->skel, spec, peer_ids);
 	if (!err)
 		err = finish(a, spec);
 	if (err) {
