@@ -36,6 +36,7 @@ as() {
     kernel) "$@" ;;
     range) "$1" "$2" --range $PORTS "${@:3}" ;;
     berth) "$BERTH" run --via bpf --ports $PORTS -- "$@" ;;
+    pool) "$BERTH" run --via bpf --ports $PORTS --pool 127.0.0.1 -- "$@" ;;
     *) "$BERTH" run --via bpf --ports $PORTS --policy "$who" -- "$@" ;;
   esac
 }
@@ -63,7 +64,7 @@ on_loopback() {
   can_measure "$part" || return 0
   for ((round = 0; round < rounds; round++)); do
     say "$part: round $((round + 1)) of $rounds"
-    for who in $(rotate $round kernel berth range); do
+    for who in $(rotate $round kernel berth pool range); do
       start_server --queue --backlog $((COUNT + 1000)) 127.0.0.1 9000
       fill_and_reset "$RAW/$part-$who-$round.jsonl" \
         as "$who" "$CLIENT" "$@" --hold 127.0.0.1 9000

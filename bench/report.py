@@ -15,7 +15,7 @@ import sys
 RAW = sys.argv[1]
 PORTS = 28232
 FIGURES, REASONS = [], {}
-NAMES = {"kernel": "kernel's choice", "berth": "berth run",
+NAMES = {"kernel": "kernel's choice", "berth": "berth run", "pool": "berth run --pool",
          "range": "program with IP_LOCAL_PORT_RANGE"}
 
 
@@ -87,6 +87,8 @@ def low():
     for who, name in NAMES.items():
         add("low", f"{name}, under 10 % of 28,232 ports", cost[who, ""], "us/connect")
     compare("low", "berth / kernel's choice", cost["berth", ""], cost["kernel", ""], at_most=1.15)
+    compare("low", "berth --pool / kernel's choice", cost["pool", ""], cost["kernel", ""],
+            at_most=1.15)
 
 
 def connect():
