@@ -16,7 +16,7 @@
 #define BERTH_LANES_MAX 4096u /* lanes that a host can hold, 161 KB each when in use */
 #define BERTH_SLAB_LANES 16u  /* lanes in one slab: memory grows in these steps */
 #define BERTH_SLABS_MAX (BERTH_LANES_MAX / BERTH_SLAB_LANES)
-#define BERTH_SOCKETS_MAX (1u << 20) /* assigned sockets whose close is seen; 16 MB of buckets */
+#define BERTH_SOCKETS_MAX (1u << 20) /* assigned sockets whose close is seen, at most */
 #define BERTH_CLAIMS 65536u          /* tuples that may be claimed at one time without a lane */
 #define BERTH_ROUTES_MAX 16384u      /* destinations whose source address is remembered */
 #define BERTH_LOADS_MAX 4096u        /* destinations whose load is counted for each pool address */
@@ -70,10 +70,7 @@ struct berth_load {
 	uint32_t used[BERTH_POOL_MAX];
 };
 
-/*
- * What is remembered of an assigned socket until it is closed, under its cookie. Socket storage would be the
- * natural place, but costs 1.2 us for each connection: half of all that berth adds.
- */
+/* What is remembered of an assigned socket until it is closed, under the address of the kernel's socket. */
 struct berth_assigned {
 	struct berth_lane_key lane;
 	uint32_t

@@ -3,7 +3,7 @@
  * Assigns a source port, and a source address where a pool is given, to each connecting socket of a cgroup.
  *
  * Hooks: cgroup/connect4, connect6, bind4, bind6, sock_release; sockops where the route decides the source address.
- * Oldest kernel: 6.1 (bpf_loop, bpf_set_retval, socket storage in cgroup programs). In doubt: open, the
+ * Oldest kernel: 6.1 (bpf_loop, bpf_set_retval, bpf_get_retval in cgroup programs). In doubt: open, the
  * kernel chooses, counted as a fallback; a pool that is really used up fails closed unless
  * --when-exhausted kernel. Without these hooks berth falls back to the preload shim.
  *
@@ -375,14 +375,14 @@ __attribute__((noinline)) int remember(struct bpf_sock_addr *ctx, const struct a
 				       uint32_t bound)
 {
 	struct berth_assigned s = {};
-	uint64_t cookie = bpf_get_socket_cookie(ctx);
+	uint64_t socket = (uint64_t)(long)ctx->sk;
 
 	if (!a)
 		return 0;
 	s.lane = a->key;
 	s.entry = a->entry;
 	s.port = a->port | bound;
-	return !bpf_map_update_elem(&assigned, &cookie, &s, BPF_ANY);
+	return !bpf_map_update_elem(&assigned, &socket, &s, BPF_ANY);
 }
 
 static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *sk)
@@ -444,8 +444,8 @@ static bool is_doubled(struct bpf_sock_addr *ctx, struct berth_lane_key *key, st
  */
 static int leave_alone(struct bpf_sock_addr *ctx, struct berth_lane_key *key, struct bpf_sock *sk)
 {
-	uint64_t cookie = bpf_get_socket_cookie(ctx);
-	struct berth_assigned *s = bpf_map_lookup_elem(&assigned, &cookie);
+	uint64_t socket = (uint64_t)(long)sk;
+	struct berth_assigned *s = bpf_map_lookup_elem(&assigned, &socket);
 
 	if (!s || s->port & BERTH_PORT_EXPLICIT) {
 		count(BERTH_VERDICT_LEFT_ALONE);
@@ -503,14 +503,14 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 }
 
 /* Gives the socket's port back. Nested runs share what is remembered: whoever takes it out does it. */
-__attribute__((noinline)) int give_back(uint64_t cookie)
+static int give_back(uint64_t socket)
 {
-	struct berth_assigned *known = bpf_map_lookup_elem(&assigned, &cookie), s;
+	struct berth_assigned *known = bpf_map_lookup_elem(&assigned, &socket), s;
 
 	if (!known)
 		return 0;
 	s = *known;
-	if (bpf_map_delete_elem(&assigned, &cookie))
+	if (bpf_map_delete_elem(&assigned, &socket))
 		return 0;
 	/* A datagram socket that has its port alone was not counted. */
 	if (s.lane.protocol == IPPROTO_TCP || !is_zero(s.lane.dst))
@@ -533,7 +533,7 @@ __attribute__((noinline)) int give_back(uint64_t cookie)
 SEC("cgroup/sock_release")
 int berth_release(struct bpf_sock *sk)
 {
-	give_back(bpf_get_socket_cookie(sk));
+	give_back((uint64_t)(long)sk);
 	return 1;
 }
 
@@ -592,7 +592,7 @@ static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_s
 {
 	if (is_zero(d->a.bind_addr) || wants_no_port(sk))
 		return 1;
-	give_back(bpf_get_socket_cookie(ctx)); /* of a bind() that failed */
+	give_back((uint64_t)(long)sk); /* of a bind() that failed */
 	d->ctx = ctx;
 	d->a.key.protocol = IPPROTO_TCP;
 	d->a.key.pool = config.pool_id;
@@ -654,15 +654,14 @@ int berth_bind6(struct bpf_sock_addr *ctx)
 static int note_bound(struct bpf_sock *sk, uint32_t port)
 {
 	struct berth_assigned s = { .lane = { .protocol = IPPROTO_TCP }, .entry = BERTH_NO_ENTRY };
-	uint64_t cookie;
+	uint64_t socket = (uint64_t)(long)sk;
 
 	if (sk->protocol != IPPROTO_TCP || !port)
 		return 1;
-	cookie = bpf_get_socket_cookie(sk);
-	if (bpf_map_lookup_elem(&assigned, &cookie) || !user_add(port))
+	if (bpf_map_lookup_elem(&assigned, &socket) || !user_add(port))
 		return 1;
 	s.port = port | BERTH_PORT_EXPLICIT;
-	if (bpf_map_update_elem(&assigned, &cookie, &s, BPF_ANY))
+	if (bpf_map_update_elem(&assigned, &socket, &s, BPF_ANY))
 		user_remove(port);
 	return 1;
 }
@@ -686,7 +685,7 @@ int berth_learn(struct bpf_sock_ops *ctx)
 	struct berth_route_key r = {};
 	struct berth_assigned *s;
 	struct bpf_sock *sk;
-	uint64_t cookie;
+	uint64_t socket;
 	uint8_t src[16] = {}, *known;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
@@ -720,8 +719,8 @@ int berth_learn(struct bpf_sock_ops *ctx)
 	if (known && same(known, src))
 		return 1;
 	bpf_map_update_elem(&routes, &r, src, 0);
-	cookie = bpf_get_socket_cookie(ctx);
-	s = bpf_map_lookup_elem(&assigned, &cookie);
+	socket = (uint64_t)(long)sk;
+	s = bpf_map_lookup_elem(&assigned, &socket);
 	if (s && is_zero(s->lane.src))
 		__builtin_memcpy(s->lane.src, src, 16);
 	return 1;

@@ -7,7 +7,8 @@
 #include "maps.bpf.h"
 
 #define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN of the kernel */
-#define CLAIM_MS 12    /* how long a claim holds: far longer than from look-up to hashing, or a tick of the clock */
+#define CLAIM_MS                                                                                   \
+	12 /* how long a claim holds: far longer than from look-up to hashing, or a tick of the clock */
 
 enum { TUPLE_USABLE, TUPLE_BUSY, TUPLE_YOUNG, TUPLE_OWN };
 
@@ -16,18 +17,7 @@ struct inet_timewait_sock {
 	uint32_t tw_entry_stamp; /* ms; newer than 6.1 */
 } __attribute__((preserve_access_index));
 
-struct sock_common {
-	struct {
-		int64_t counter;
-	} skc_cookie;
-} __attribute__((preserve_access_index));
-
-struct sock {
-	struct sock_common __sk_common;
-} __attribute__((preserve_access_index));
-
 struct inet_sock {
-	struct sock sk;
 	unsigned long inet_flags;
 } __attribute__((preserve_access_index));
 
@@ -76,15 +66,12 @@ static int judge_tcp(struct bpf_sock *sk, uint64_t now_ns)
 }
 
 /* True where berth assigned the port of a socket that was looked up, which will give it back when it is closed. */
-static bool is_own_tcp(struct bpf_sock *sk)
+static bool is_own(struct bpf_sock *sk)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	uint64_t cookie;
+	uint64_t socket = (uint64_t)(long)sk;
+	struct berth_assigned *s = bpf_map_lookup_elem(&assigned, &socket);
 
-	if (!tp)
-		return false;
-	cookie = (uint64_t)tp->inet_conn.icsk_inet.sk.__sk_common.skc_cookie.counter;
-	return cookie && bpf_map_lookup_elem(&assigned, &cookie);
+	return s && !(s->port & BERTH_PORT_EXPLICIT);
 }
 
 /* What the kernel knows of the tuple (key, port). */
@@ -119,7 +106,7 @@ __attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx,
 		if (!sk)
 			return TUPLE_USABLE;
 		verdict = judge_tcp(sk, now_ns);
-		if (verdict == TUPLE_BUSY && is_own_tcp(sk))
+		if (verdict == TUPLE_BUSY && is_own(sk))
 			verdict = TUPLE_OWN;
 		bpf_sk_release(sk);
 		return verdict;
@@ -127,8 +114,9 @@ __attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx,
 	sk = bpf_sk_lookup_udp(ctx, &t, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return TUPLE_USABLE;
+	verdict = is_own(sk) ? TUPLE_OWN : TUPLE_BUSY;
 	bpf_sk_release(sk);
-	return TUPLE_BUSY;
+	return verdict;
 }
 
 /* Adds to the users of a port: by 1 for a connection. False, with nothing added, where bind() has it alone. */

@@ -269,9 +269,12 @@ static int finish(struct berth_assign *a, const struct berth_assign_spec *spec)
  */
 static uint32_t sockets_for(const struct berth_assign_spec *spec)
 {
-	uint64_t want = 4ULL * spec->ports->count * (spec->config.entries ? spec->config.entries : 1);
+	uint64_t want =
+		4ULL * spec->ports->count * (spec->config.entries ? spec->config.entries : 1);
 
-	return want < SOCKETS_MIN ? SOCKETS_MIN : want > BERTH_SOCKETS_MAX ? BERTH_SOCKETS_MAX : (uint32_t)want;
+	return want < SOCKETS_MIN         ? SOCKETS_MIN
+	       : want > BERTH_SOCKETS_MAX ? BERTH_SOCKETS_MAX
+					  : (uint32_t)want;
 }
 
 static int load(struct assign_bpf *skel, const struct berth_assign_spec *spec, bool shared_already)

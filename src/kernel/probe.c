@@ -567,7 +567,7 @@ static const struct row rows[] = {
 	HELPER_ROW("bpf_skc_lookup_tcp", skc_lookup_tcp, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
 	HELPER_ROW("bpf_skc_to_tcp_timewait_sock", skc_to_tcp_timewait_sock, CGROUP_SOCK_ADDR,
 		   CGROUP_INET4_CONNECT),
-	HELPER_ROW("bpf_sk_storage_get", sk_storage_get, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
+	HELPER_ROW("bpf_get_retval", get_retval, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
 	HELPER_ROW("bpf_get_netns_cookie", get_netns_cookie, CGROUP_SOCK_ADDR,
 		   CGROUP_INET4_CONNECT),
 	HELPER_ROW("bpf_loop", loop, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
