@@ -387,7 +387,6 @@ __attribute__((noinline)) int remember(struct bpf_sock_addr *ctx, const struct a
 
 static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *sk)
 {
-
 	/* What a run within this one refused is refused. */
 	if (bpf_get_retval())
 		return 1;
