@@ -98,22 +98,32 @@ BERTH_INLINE uint64_t berth_times64(uint64_t x, uint64_t constant)
 	return x * constant;
 }
 
-/* 1 where a >= b, else 0; both below 2^63. */
-BERTH_INLINE uint64_t berth_ge64(uint64_t a, uint64_t b)
-{
-	return (berth_plain64(a - b) >> 63) ^ 1;
-}
+/*
+ * Row x: where the bits of the byte x are that are set, one byte each, lowest first; what stands behind
+ * them is below 8. A row is made from the one of the byte's upper bits: what they have moves up by one,
+ * and where the lowest bit is set, it comes before them.
+ */
+#define BERTH_PLACE_0(x) ((x) + BERTH_ONES8)
+#define BERTH_PLACE_1(x) (((x) + BERTH_ONES8) << 8)
+#define BERTH_PLACES_2(x) BERTH_PLACE_0(x), BERTH_PLACE_1(x)
+#define BERTH_PLACES_4(x) BERTH_PLACES_2(BERTH_PLACE_0(x)), BERTH_PLACES_2(BERTH_PLACE_1(x))
+#define BERTH_PLACES_8(x) BERTH_PLACES_4(BERTH_PLACE_0(x)), BERTH_PLACES_4(BERTH_PLACE_1(x))
+#define BERTH_PLACES_16(x) BERTH_PLACES_8(BERTH_PLACE_0(x)), BERTH_PLACES_8(BERTH_PLACE_1(x))
+#define BERTH_PLACES_32(x) BERTH_PLACES_16(BERTH_PLACE_0(x)), BERTH_PLACES_16(BERTH_PLACE_1(x))
+#define BERTH_PLACES_64(x) BERTH_PLACES_32(BERTH_PLACE_0(x)), BERTH_PLACES_32(BERTH_PLACE_1(x))
+#define BERTH_PLACES_128(x) BERTH_PLACES_64(BERTH_PLACE_0(x)), BERTH_PLACES_64(BERTH_PLACE_1(x))
+#define BERTH_PLACES_256(x) BERTH_PLACES_128(BERTH_PLACE_0(x)), BERTH_PLACES_128(BERTH_PLACE_1(x))
+static const uint64_t berth_places[256]
+	__attribute__((aligned(64), unused)) = { BERTH_PLACES_256(0ULL) };
 
-/* Four 16-bit lanes: 1 in each where r >= its value, else 0; r and the values below 32,768. */
-BERTH_INLINE uint64_t berth_ge16(uint64_t r, uint64_t x)
+/* Index of the k-th bit set in the byte x; x has more than k bits set. */
+BERTH_INLINE uint64_t berth_select8(uint64_t x, uint64_t k)
 {
-	return ((berth_times64(r, BERTH_ONES16) | (BERTH_ONES16 << 15)) - x) >> 15 & BERTH_ONES16;
-}
-
-/* The sum of four 16-bit lanes. */
-BERTH_INLINE uint64_t berth_count16(uint64_t x)
-{
-	return berth_times64(x, BERTH_ONES16) >> 48;
+#if !defined(__bpf__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return ((const uint8_t *)&berth_places[x])[k];
+#else
+	return (berth_places[x] >> (8 * (k & 7))) & 7;
+#endif
 }
 
 /* Index of the k-th bit set in x (k from 0); x has more than k bits set. Without a branch. */
@@ -125,17 +135,11 @@ BERTH_INLINE uint32_t berth_select64(uint64_t x, uint32_t k)
 	s = x - ((x >> 1) & 0x5555555555555555ULL);
 	s = (s & 0x3333333333333333ULL) + ((s >> 2) & 0x3333333333333333ULL);
 	s = berth_times64((s + (s >> 4)) & 0x0f0f0f0f0f0f0f0fULL, BERTH_ONES8);
-	/* s: bits in each byte and below it. The byte: how many of these sums are not above k. */
-	at = (((berth_times64(r, BERTH_ONES8) | high) - s) >> 7) & BERTH_ONES8;
-	at = (berth_times64(at, BERTH_ONES8) >> 53) & 56;
+	/* s: bits in each byte and below it. The byte is the first whose sum is above k. */
+	at = (s + (high - BERTH_ONES8 - berth_times64(r, BERTH_ONES8))) & high;
+	at = berth_ctz64(at) & 56;
 	r -= ((s << 8) >> at) & 0xff;
-	/* That byte, a bit to each byte, and the same count once more. */
-	s = berth_times64((x >> at) & 0xff, BERTH_ONES8) & 0x8040201008040201ULL;
-	s = ((s + (high - BERTH_ONES8)) | s) & high;
-	s = berth_times64(s >> 7, BERTH_ONES8);
-	s = (((berth_times64(r, BERTH_ONES8) | high) - s) >> 7) & BERTH_ONES8;
-	s = berth_times64(s, BERTH_ONES8) >> 56;
-	return (uint32_t)(at + (s & 7));
+	return (uint32_t)(at + berth_select8((x >> at) & 0xff, r));
 }
 
 #endif

@@ -22,7 +22,7 @@
  * each at least an eighth of the rest, so a port has rested after 1 to 1.125 times the time asked for; from
  * then on it waits for a take() that turns it idle, and each turns sixteen.
  *
- * Limits: 160,928 bytes; times in ns of any monotonic clock, below 2^63. A time read before another
+ * Limits: 160,464 bytes; times in ns of any monotonic clock, below 2^63. A time read before another
  * thread's, but passed after it, is allowed. Not synchronised: the caller holds a lock.
  */
 #ifndef BERTH_CORE_LANE_H
@@ -56,7 +56,7 @@ struct berth_lane {
 	uint32_t heal, takes;
 };
 
-_Static_assert(sizeof(struct berth_lane) == 160928, "a lane is 160,928 bytes on both sides");
+_Static_assert(sizeof(struct berth_lane) == 160464, "a lane is 160,464 bytes on both sides");
 
 /* What a take() is to obey. All of it comes from the caller; see berth_policy_start() for start. */
 struct berth_lane_want {
