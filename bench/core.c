@@ -5,7 +5,8 @@
  *
  * A port is given back at once, so that the occupancy stays; each choice depends on the one before through
  * the counts that it changed, as it does for a caller who holds the lock. The lane rests 1 ms on a clock
- * that goes on by 1 us for each pair.
+ * that goes on by 1 us for each pair. The pool is one range: the policies that scan find their start in a
+ * full leaf, which is the short way; where no leaf of the pool is full, they take some 5 ns longer.
  */
 #include <errno.h>
 #include <jansson.h>

@@ -59,7 +59,6 @@ BERTH_INLINE uint32_t berth_ctz64(uint64_t x)
 #endif
 
 #define BERTH_ONES8 0x0101010101010101ULL
-#define BERTH_ONES16 0x0001000100010001ULL
 
 /*
  * Hides from the compiler how x came about, so that it keeps arithmetic as arithmetic: the BPF
@@ -100,7 +99,7 @@ BERTH_INLINE uint64_t berth_times64(uint64_t x, uint64_t constant)
 
 /*
  * Row x: where the bits of the byte x are that are set, one byte each, lowest first; what stands behind
- * them is below 8. A row is made from the one of the byte's upper bits: what they have moves up by one,
+ * them means nothing. A row is made from that of the byte's upper bits: they all move up by one place,
  * and where the lowest bit is set, it comes before them.
  */
 #define BERTH_PLACE_0(x) ((x) + BERTH_ONES8)
@@ -135,8 +134,8 @@ BERTH_INLINE uint32_t berth_select64(uint64_t x, uint32_t k)
 	s = x - ((x >> 1) & 0x5555555555555555ULL);
 	s = (s & 0x3333333333333333ULL) + ((s >> 2) & 0x3333333333333333ULL);
 	s = berth_times64((s + (s >> 4)) & 0x0f0f0f0f0f0f0f0fULL, BERTH_ONES8);
-	/* s: bits in each byte and below it. The byte is the first whose sum is above k. */
-	at = (s + (high - BERTH_ONES8 - berth_times64(r, BERTH_ONES8))) & high;
+	/* s: bits in each byte and below it. The byte is the first whose sum + 127 - k is above 127. */
+	at = (s + berth_times64(r ^ 127, BERTH_ONES8)) & high;
 	at = berth_ctz64(at) & 56;
 	r -= ((s << 8) >> at) & 0xff;
 	return (uint32_t)(at + berth_select8((x >> at) & 0xff, r));

@@ -82,8 +82,8 @@ BERTH_INLINE void berth_portset_behind_(uint16_t *node, uint32_t at, uint64_t ti
 }
 
 /*
- * The number of the last sum of a node that is not above r. below: r and the sums are below this; where it
- * is more than 32,768 (a constant), they are moved to where a comparison of signed numbers is right.
+ * The number of the last sum of a node that is not above r. below: what r and the sums are below, a
+ * constant; where it is more than 32,768, they are moved to where signed numbers compare as they do.
  */
 BERTH_INLINE uint32_t berth_portset_step_(const uint16_t *node, uint32_t r, uint32_t below)
 {
@@ -108,7 +108,10 @@ BERTH_INLINE uint32_t berth_portset_step_(const uint16_t *node, uint32_t r, uint
 
 typedef uint64_t berth_sums __attribute__((may_alias));
 
-/* Adds times (modulo 2^64: -1 takes away) to the sums of a node behind number at; none leaves 0..63,488. */
+/*
+ * Adds times (modulo 2^64: -1 takes away) to the sums of a node behind number at. Sums carry only within
+ * a word's lane: none is ever below 0 or above 63,488.
+ */
 BERTH_INLINE void berth_portset_behind_(uint16_t *node, uint32_t at, uint64_t times)
 {
 	const berth_sums *behind = (const berth_sums *)berth_behind[at];
@@ -146,7 +149,10 @@ BERTH_INLINE void berth_portset_count_(struct berth_portset *s, uint32_t w, uint
 	s->count += (uint32_t)times;
 }
 
-/* The port of a bit of leaf w. Says that port >> 6 is w again: what needs no more does not wait for the bit. */
+/*
+ * The port of a bit of leaf w. Says that port >> 6 is w again, so that in one function with add() or
+ * remove() the sums are changed without waiting for the bit.
+ */
 BERTH_INLINE int32_t berth_portset_port_(uint32_t w, uint32_t bit)
 {
 	uint32_t port = (w << 6) | (bit & 63);
@@ -198,30 +204,39 @@ BERTH_INLINE bool berth_portset_remove(struct berth_portset *s, uint32_t port)
 	return true;
 }
 
-/*
- * The lowest member of leaf word x, else of the words y of the middle level, else of the blocks z; each
- * of them already cut to what lies ahead, and one of them not 0.
- */
-BERTH_INLINE int32_t berth_portset_lowest_(const struct berth_portset *s, uint32_t w, uint64_t x,
-					   uint64_t y, uint32_t z)
+/* The lowest member that is not below from, else, where wrap is true (a constant), the lowest; else -1. */
+BERTH_INLINE int32_t berth_portset_ahead_(const struct berth_portset *s, uint32_t from, bool wrap)
 {
+	uint32_t w = (from >> 6) & 1023, b = w >> 6, z;
+	uint64_t x = s->leaf[w] & (~0ULL << (from & 63)), y;
+
 #ifdef __bpf__
 	/* A high bit that is only met where all below it are clear keeps the scan of 0 defined. */
 	const uint64_t guard = 1ULL << 63;
-	uint32_t b = berth_ctz64(z | guard) & 15, v;
+	uint32_t v;
 
-	b = (uint32_t)berth_if64(y, w >> 6, b);
+	y = s->mid[b] & (~1ULL << (w & 63));
+	z = s->top & (~1u << b);
+	if (wrap ? !s->top : !(x | y | z))
+		return -1;
+	/* Nothing ahead: the lowest block at all, taken from its start, may be this one again. */
+	z = wrap ? (uint32_t)berth_if64(z, z, s->top) : z;
+	b = (uint32_t)berth_if64(y, b, berth_ctz64(z | guard) & 15);
 	y = berth_if64(y, y, s->mid[b & 15]);
 	v = (uint32_t)berth_if64(x, w, (b << 6) | berth_ctz64(y | guard)) & 1023;
 	x = berth_if64(x, x, s->leaf[v]);
-	return (int32_t)((v << 6) | (berth_ctz64(x | guard) & 63));
+	return berth_portset_port_(v, berth_ctz64(x | guard));
 #else
-	uint32_t b = w >> 6;
-
 	if (x)
 		return berth_portset_port_(w, berth_ctz64(x));
+	y = s->mid[b] & (~1ULL << (w & 63));
 	if (!y) {
-		b = berth_ctz64(z) & 15;
+		if (!s->top)
+			return -1;
+		z = s->top & (~1u << b);
+		if (!wrap && !z)
+			return -1;
+		b = berth_ctz64(z ? z : s->top) & 15;
 		y = s->mid[b];
 	}
 	w = (b << 6) | (berth_ctz64(y) & 63);
@@ -232,24 +247,13 @@ BERTH_INLINE int32_t berth_portset_lowest_(const struct berth_portset *s, uint32
 /* The lowest member that is not below from (0..65535), or -1 where there is none. Does not wrap. */
 BERTH_INLINE int32_t berth_portset_next(const struct berth_portset *s, uint32_t from)
 {
-	uint32_t w = (from >> 6) & 1023, b = w >> 6, z = s->top & (~1u << b);
-	uint64_t x = s->leaf[w] & (~0ULL << (from & 63)), y = s->mid[b] & (~1ULL << (w & 63));
-
-	if (!(x | y | z))
-		return -1;
-	return berth_portset_lowest_(s, w, x, y, z);
+	return berth_portset_ahead_(s, from, false);
 }
 
 /* As berth_portset_next(), going on at port 0 after 65535; -1 only where the set is empty. */
 BERTH_INLINE int32_t berth_portset_next_wrap(const struct berth_portset *s, uint32_t from)
 {
-	uint32_t w = (from >> 6) & 1023, b = w >> 6, z = s->top & (~1u << b);
-	uint64_t x = s->leaf[w] & (~0ULL << (from & 63)), y = s->mid[b] & (~1ULL << (w & 63));
-
-	if (!s->top)
-		return -1;
-	/* Nothing ahead: the lowest block at all, taken from its start, may be this one again. */
-	return berth_portset_lowest_(s, w, x, y, (uint32_t)berth_if64(z, z, s->top));
+	return berth_portset_ahead_(s, from, true);
 }
 
 /* The k-th member in ascending order, k from 0; -1 where the set has k members or fewer. */

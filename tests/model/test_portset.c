@@ -176,9 +176,9 @@ static void skip_count(struct berth_portset *s, uint32_t p)
 
 static void test_sabotage(void **state)
 {
-	static void (*const damage[])(struct berth_portset *, uint32_t) = {
-		flip_leaf, skip_mid, skip_top, extra_top, skip_part, skip_root, skip_count
-	};
+	static void (*const damage[])(struct berth_portset *,
+				      uint32_t) = { flip_leaf, skip_mid,  skip_top,  extra_top,
+						    skip_part, skip_root, skip_count };
 	static struct berth_portset hurt;
 	uint32_t i, round, p;
 
