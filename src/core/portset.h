@@ -50,7 +50,10 @@ _Static_assert(sizeof(struct berth_portset) == 10440, "one set is 10,440 bytes o
 #define BERTH_BEHIND_16(at, i)                                                                     \
 	BERTH_BEHIND_4(at, i), BERTH_BEHIND_4(at, (i) + 4), BERTH_BEHIND_4(at, (i) + 8),           \
 		BERTH_BEHIND_4(at, (i) + 12)
-#define BERTH_BEHIND(at) { BERTH_BEHIND_16(at, 0), BERTH_BEHIND_16(at, 16) }
+#define BERTH_BEHIND(at)                                                                           \
+	{                                                                                          \
+		BERTH_BEHIND_16(at, 0), BERTH_BEHIND_16(at, 16)                                    \
+	}
 #define BERTH_BEHIND_ROWS(at)                                                                      \
 	BERTH_BEHIND(at), BERTH_BEHIND((at) + 1), BERTH_BEHIND((at) + 2), BERTH_BEHIND((at) + 3),  \
 		BERTH_BEHIND((at) + 4), BERTH_BEHIND((at) + 5), BERTH_BEHIND((at) + 6),            \
