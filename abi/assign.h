@@ -52,10 +52,6 @@ struct berth_lane_key {
 };
 _Static_assert(sizeof(struct berth_lane_key) == 48, "lane key");
 
-struct berth_address {
-	uint8_t byte[16];
-};
-
 /* The source address that the route gave to the last connection toward an address. */
 struct berth_route_key {
 	uint64_t netns;
@@ -64,6 +60,12 @@ struct berth_route_key {
 	uint32_t mark;
 };
 _Static_assert(sizeof(struct berth_route_key) == 32, "route key");
+struct berth_route {
+	uint8_t src[16]; /* all zero: not known yet */
+	uint64_t
+		pending; /* kernel's socket that can tell: the first connection toward the address */
+};
+_Static_assert(sizeof(struct berth_route) == 24, "route");
 
 /* Sockets that berth holds from each address of the pool toward one destination endpoint. */
 struct berth_load {

@@ -2,7 +2,7 @@
 /*
  * Assigns a source port, and a source address where a pool is given, to each connecting socket of a cgroup.
  *
- * Hooks: cgroup/connect4, connect6, bind4, bind6, sock_release; sockops where the route decides the source address.
+ * Hooks: cgroup/connect4, connect6, bind4, bind6, post_bind4, post_bind6, sock_release.
  * Oldest kernel: 6.1 (bpf_loop, bpf_set_retval, bpf_get_retval in cgroup programs). In doubt: open, the
  * kernel chooses, counted as a fallback; a pool that is really used up fails closed unless
  * --when-exhausted kernel. Without these hooks berth falls back to the preload shim.
@@ -318,11 +318,59 @@ static void route_key(struct berth_route_key *r, const struct berth_lane_key *ke
 	r->mark = sk->mark;
 }
 
-static void choose(struct drive *d, struct bpf_sock *sk)
+/* Fills in the source that the route gave to an earlier connection; false where there was none. */
+static bool route_known(struct attempt *a, struct bpf_sock *sk)
 {
 	struct berth_route_key r = {};
-	uint8_t *src;
+	struct berth_assigned *s;
+	struct berth_route *route;
 
+	route_key(&r, &a->key, sk);
+	route = bpf_map_lookup_elem(&routes, &r);
+	if (!route)
+		return false;
+	if (is_zero(route->src)) {
+		uint64_t pending = route->pending;
+
+		/* Its socket is still there and on the way to the same destination: what did it get? */
+		s = bpf_map_lookup_elem(&assigned, &pending);
+		if (!s || !same(s->lane.dst, a->key.dst))
+			return false;
+		source_of(pending, a->key.dst, route->src);
+		if (is_zero(route->src))
+			return false;
+	}
+	__builtin_memcpy(a->key.src, route->src, 16);
+	return true;
+}
+
+/* Notes a socket whose source the route is about to give; the next connection or its close reads it. */
+static void route_pending(const struct berth_lane_key *key, struct bpf_sock *sk)
+{
+	struct berth_route route = { .pending = (uint64_t)(long)sk };
+	struct berth_route_key r = {};
+
+	route_key(&r, key, sk);
+	bpf_map_update_elem(&routes, &r, &route, BPF_ANY);
+}
+
+/* At the close of a socket: what the route gave it, where berth did not know or knew otherwise. */
+static void route_learn(struct berth_lane_key *key, struct bpf_sock *sk)
+{
+	struct berth_route route = {};
+	struct berth_route_key r = {};
+
+	source_of((uint64_t)(long)sk, key->dst, route.src);
+	if (is_zero(route.src) || same(route.src, key->src))
+		return;
+	route_key(&r, key, sk);
+	bpf_map_update_elem(&routes, &r, &route, BPF_ANY);
+	if (is_zero(key->src))
+		__builtin_memcpy(key->src, route.src, 16);
+}
+
+static void choose(struct drive *d, struct bpf_sock *sk)
+{
 	d->a.any = !config.entries && !d->a.fixed;
 	if (d->a.any && d->a.key.protocol != IPPROTO_TCP) {
 		/*
@@ -332,18 +380,12 @@ static void choose(struct drive *d, struct bpf_sock *sk)
 		__builtin_memset(d->a.key.dst, 0, 16);
 		d->a.key.dport = 0;
 		d->a.alone = 1;
-	} else if (d->a.any) {
-		route_key(&r, &d->a.key, sk);
-		src = bpf_map_lookup_elem(&routes, &r);
-		if (src) {
-			__builtin_memcpy(d->a.key.src, src, 16);
-		} else {
-			bpf_loop(UNSHARED_TRIES, try_unshared, d, 0);
-			/* Every port has a user somewhere: share one; the route is known from then on. */
-			if (d->a.port)
-				return;
-			d->a.walked = 0;
-		}
+	} else if (d->a.any && !route_known(&d->a, sk)) {
+		bpf_loop(UNSHARED_TRIES, try_unshared, d, 0);
+		/* Every port has a user somewhere: share one; the route is known from then on. */
+		if (d->a.port)
+			return;
+		d->a.walked = 0;
 	}
 	bpf_loop(TRIES_MAX, try_one, d, 0);
 }
@@ -407,6 +449,8 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 	policy_end(&d->a);
 	count(BERTH_VERDICT_ASSIGNED);
 	if (remember(ctx, &d->a, 0)) {
+		if (d->a.any && !d->a.alone && is_zero(d->a.key.src))
+			route_pending(&d->a.key, sk);
 		load_add(&d->a.key, d->a.entry, 1);
 		return 1;
 	}
@@ -502,7 +546,7 @@ int berth_connect6(struct bpf_sock_addr *ctx)
 }
 
 /* Gives the socket's port back. Nested runs share what is remembered: whoever takes it out does it. */
-static int give_back(uint64_t socket)
+static int give_back(uint64_t socket, struct bpf_sock *closing)
 {
 	struct berth_assigned *known = bpf_map_lookup_elem(&assigned, &socket), s;
 
@@ -511,6 +555,9 @@ static int give_back(uint64_t socket)
 	s = *known;
 	if (bpf_map_delete_elem(&assigned, &socket))
 		return 0;
+	if (closing && s.lane.protocol == IPPROTO_TCP && !(s.port & ~(BERTH_PORTS - 1)) &&
+	    !config.entries)
+		route_learn(&s.lane, closing);
 	/* A datagram socket that has its port alone was not counted. */
 	if (s.lane.protocol == IPPROTO_TCP || !is_zero(s.lane.dst))
 		user_remove(s.port);
@@ -532,7 +579,7 @@ static int give_back(uint64_t socket)
 SEC("cgroup/sock_release")
 int berth_release(struct bpf_sock *sk)
 {
-	give_back((uint64_t)(long)sk);
+	give_back((uint64_t)(long)sk, sk);
 	return 1;
 }
 
@@ -591,7 +638,7 @@ static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_s
 {
 	if (is_zero(d->a.bind_addr) || wants_no_port(sk))
 		return 1;
-	give_back((uint64_t)(long)sk); /* of a bind() that failed */
+	give_back((uint64_t)(long)sk, 0); /* of a bind() that failed */
 	d->ctx = ctx;
 	d->a.key.protocol = IPPROTO_TCP;
 	d->a.key.pool = config.pool_id;
@@ -675,52 +722,4 @@ SEC("cgroup/post_bind6")
 int berth_post_bind6(struct bpf_sock *sk)
 {
 	return note_bound(sk, sk->src_port);
-}
-
-/* Learns which source address the route gives toward a destination, where the route decides. */
-SEC("sockops")
-int berth_learn(struct bpf_sock_ops *ctx)
-{
-	struct berth_route_key r = {};
-	struct berth_assigned *s;
-	struct bpf_sock *sk;
-	uint64_t socket;
-	uint8_t src[16] = {}, *known;
-
-	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
-		return 1;
-	sk = ctx->sk;
-	if (!sk)
-		return 1;
-	if (ctx->family == AF_INET) {
-		set_v4(src, ctx->local_ip4);
-		set_v4(r.dst, ctx->remote_ip4);
-	} else {
-		uint32_t *d = (uint32_t *)r.dst, *l = (uint32_t *)src;
-
-		d[0] = ctx->remote_ip6[0];
-		d[1] = ctx->remote_ip6[1];
-		d[2] = ctx->remote_ip6[2];
-		d[3] = ctx->remote_ip6[3];
-		if (is_mapped(r.dst)) {
-			set_v4(src, ctx->local_ip4);
-		} else {
-			l[0] = ctx->local_ip6[0];
-			l[1] = ctx->local_ip6[1];
-			l[2] = ctx->local_ip6[2];
-			l[3] = ctx->local_ip6[3];
-		}
-	}
-	r.netns = bpf_get_netns_cookie(ctx);
-	r.device = sk->bound_dev_if;
-	r.mark = sk->mark;
-	known = bpf_map_lookup_elem(&routes, &r);
-	if (known && same(known, src))
-		return 1;
-	bpf_map_update_elem(&routes, &r, src, 0);
-	socket = (uint64_t)(long)sk;
-	s = bpf_map_lookup_elem(&assigned, &socket);
-	if (s && is_zero(s->lane.src))
-		__builtin_memcpy(s->lane.src, src, 16);
-	return 1;
 }

@@ -80,7 +80,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, BERTH_ROUTES_MAX);
 	__type(key, struct berth_route_key);
-	__type(value, struct berth_address);
+	__type(value, struct berth_route);
 } routes SEC(".maps");
 
 struct {

@@ -17,6 +17,17 @@ struct inet_timewait_sock {
 	uint32_t tw_entry_stamp; /* ms; newer than 6.1 */
 } __attribute__((preserve_access_index));
 
+struct sock_common {
+	uint32_t skc_rcv_saddr;
+	struct {
+		uint32_t word[4];
+	} skc_v6_rcv_saddr;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	struct sock_common __sk_common;
+} __attribute__((preserve_access_index));
+
 struct inet_sock {
 	unsigned long inet_flags;
 } __attribute__((preserve_access_index));
@@ -63,6 +74,25 @@ static int judge_tcp(struct bpf_sock *sk, uint64_t now_ns)
 	if (!stamp)
 		return TUPLE_BUSY;
 	return rested_ns(tw, stamp, now_ns) < config.rest_ns ? TUPLE_YOUNG : TUPLE_USABLE;
+}
+
+/*
+ * The source address of a kernel's socket toward dst; zeros where it has none yet. The hooks may hold the
+ * socket's address only, not look into it, so it is read as any memory of the kernel.
+ */
+static void source_of(uint64_t socket, const uint8_t dst[16], uint8_t out_src[16])
+{
+	struct sock *sk = (struct sock *)(long)socket;
+	uint32_t v4 = 0, v6[4] = {};
+
+	if (is_mapped(dst)) {
+		bpf_core_read(&v4, sizeof(v4), &sk->__sk_common.skc_rcv_saddr);
+		if (v4)
+			set_v4(out_src, v4);
+	} else {
+		bpf_core_read(v6, sizeof(v6), &sk->__sk_common.skc_v6_rcv_saddr);
+		__builtin_memcpy(out_src, v6, sizeof(v6));
+	}
 }
 
 /* True where berth assigned the port of a socket that was looked up, which will give it back when it is closed. */

@@ -41,7 +41,6 @@ struct berth_assign {
 	struct assign_bpf *skel;
 	struct ring_buffer *ring;
 	struct berth_shared *shared;
-	bool learn;
 };
 
 #define BERTH_MAP_NAME(name) #name,
@@ -314,7 +313,6 @@ int berth_assign_open(const struct berth_assign_spec *spec, const uint32_t *peer
 		return berth_why(why, -ENOMEM, "bpf: no memory");
 	if (!getenv("BERTH_BPF_LOG"))
 		libbpf_set_print(quiet);
-	a->learn = !spec->config.entries;
 	a->skel = assign_bpf__open();
 	err = a->skel ? 0 : -errno;
 	if (!err && peer_ids)
@@ -336,22 +334,18 @@ int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why 
 	const struct {
 		struct bpf_program *prog;
 		enum bpf_attach_type type;
-		bool wanted;
 	} row[] = {
-		{ a->skel->progs.berth_release, BPF_CGROUP_INET_SOCK_RELEASE, true },
-		{ a->skel->progs.berth_learn, BPF_CGROUP_SOCK_OPS, a->learn },
-		{ a->skel->progs.berth_bind4, BPF_CGROUP_INET4_BIND, true },
-		{ a->skel->progs.berth_bind6, BPF_CGROUP_INET6_BIND, true },
-		{ a->skel->progs.berth_post_bind4, BPF_CGROUP_INET4_POST_BIND, true },
-		{ a->skel->progs.berth_post_bind6, BPF_CGROUP_INET6_POST_BIND, true },
-		{ a->skel->progs.berth_connect4, BPF_CGROUP_INET4_CONNECT, true },
-		{ a->skel->progs.berth_connect6, BPF_CGROUP_INET6_CONNECT, true },
+		{ a->skel->progs.berth_release, BPF_CGROUP_INET_SOCK_RELEASE },
+		{ a->skel->progs.berth_bind4, BPF_CGROUP_INET4_BIND },
+		{ a->skel->progs.berth_bind6, BPF_CGROUP_INET6_BIND },
+		{ a->skel->progs.berth_post_bind4, BPF_CGROUP_INET4_POST_BIND },
+		{ a->skel->progs.berth_post_bind6, BPF_CGROUP_INET6_POST_BIND },
+		{ a->skel->progs.berth_connect4, BPF_CGROUP_INET4_CONNECT },
+		{ a->skel->progs.berth_connect6, BPF_CGROUP_INET6_CONNECT },
 	};
 	uint32_t i;
 
 	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		if (!row[i].wanted)
-			continue;
 		if (bpf_prog_attach(bpf_program__fd(row[i].prog), cgroup_fd, row[i].type,
 				    BPF_F_ALLOW_MULTI))
 			return berth_why(
