@@ -21,6 +21,16 @@
 #include "src/kernel/cgroup.h"
 
 #define SUFFIX ".json"
+#define ROOT_DIR "/run/berth"
+
+/* True for root, but not for one who is root in a user namespace only and has no right to /run. */
+static bool is_host_root(void)
+{
+	struct stat st;
+
+	return !geteuid() && (!mkdir(ROOT_DIR, 0755) || errno == EEXIST) && !lstat(ROOT_DIR, &st) &&
+	       st.st_uid == 0;
+}
 
 /* Directory of the registry: root's, or the user's own. */
 static int runs_dir(char *out, size_t size)
@@ -28,8 +38,8 @@ static int runs_dir(char *out, size_t size)
 	const char *base = getenv("XDG_RUNTIME_DIR");
 	int n;
 
-	if (!geteuid())
-		n = snprintf(out, size, "/run/berth");
+	if (is_host_root())
+		n = snprintf(out, size, ROOT_DIR);
 	else if (base && base[0] == '/')
 		n = snprintf(out, size, "%s/berth", base);
 	else
