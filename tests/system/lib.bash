@@ -219,6 +219,17 @@ listens()
   "$1" ss -Hnl"$2" "sport = :$3" | grep -q .
 }
 
+# Until what earlier programs closed is closed at the other side, too: a pair in FIN_WAIT is in use.
+await_closed()
+{
+  await none_closing
+}
+
+none_closing()
+{
+  ! near ss -Htn state fin-wait-1 state fin-wait-2 state closing state last-ack | grep -q .
+}
+
 ended()
 {
   ! kill -0 "$1" 2>/dev/null

@@ -25,6 +25,7 @@ for i in range($1):
   policies=$("$berth" help run | tr '\n' ' ' | grep -o 'uniform, [a-z, -]*' | head -n 1 | tr -d ,)
   equal policies "$(wc -w <<<"$policies")" 7
   for policy in $policies; do
+    await_closed
     berth_run --ports 20000-20039,20064-20100,!20070,40000-40023 --policy "$policy" -- "$client" tcp --count 102 --hold \
       "$far4" 8000 </dev/null >"$tmp/o" || true
     equal "$policy" "$(grep -v refused "$tmp/o" | sort -u | wc -l)" 100
@@ -38,6 +39,7 @@ for i in range($1):
   serve far "$far4" 8000
   add_addresses 101 103
   for policy in sequential random hash double-hash random-increment longest-idle; do
+    await_closed
     berth_run --pool "$near4,10.9.0.101,10.9.0.102,10.9.0.103" --ports 20000-20024 --policy "$policy" -- "$client" tcp \
       --count 102 --hold "$far4" 8000 </dev/null >"$tmp/o" || true
     equal "$policy" "$(grep -v refused "$tmp/o" | sort -u | wc -l)" 100
