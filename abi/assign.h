@@ -13,7 +13,7 @@
 #define BERTH_ASSIGN_ABI 1u
 
 #define BERTH_POOL_MAX 256u   /* addresses and prefixes in one pool */
-#define BERTH_LANES_MAX 4096u /* lanes that a host can hold, 161 KB each when in use */
+#define BERTH_LANES_MAX 4096u /* lanes that a host can hold, 160 KB each when in use */
 #define BERTH_SLAB_LANES 16u  /* lanes in one slab: memory grows in these steps */
 #define BERTH_SLABS_MAX (BERTH_LANES_MAX / BERTH_SLAB_LANES)
 #define BERTH_SOCKETS_MAX (1u << 20) /* assigned sockets whose close is seen, at most */
@@ -60,10 +60,11 @@ struct berth_route_key {
 	uint32_t mark;
 };
 _Static_assert(sizeof(struct berth_route_key) == 32, "route key");
+
+/* pending: the kernel's socket that can tell the source, that of the first connection toward the address. */
 struct berth_route {
 	uint8_t src[16]; /* all zero: not known yet */
-	uint64_t
-		pending; /* kernel's socket that can tell: the first connection toward the address */
+	uint64_t pending;
 };
 _Static_assert(sizeof(struct berth_route) == 24, "route");
 
@@ -75,8 +76,7 @@ struct berth_load {
 /* What is remembered of an assigned socket until it is closed, under the address of the kernel's socket. */
 struct berth_assigned {
 	struct berth_lane_key lane;
-	uint32_t
-		port; /* with BERTH_PORT_BOUND where bind() asked for it; 0 once it was given back */
+	uint32_t port;  /* with BERTH_PORT_BOUND or BERTH_PORT_EXPLICIT */
 	uint32_t entry; /* index into the pool, or BERTH_NO_ENTRY */
 };
 _Static_assert(sizeof(struct berth_assigned) == 56, "assigned socket");
@@ -111,6 +111,7 @@ struct berth_shared {
 	uint32_t claims_until_ms; /* no claim lasts longer */
 	uint32_t pad;
 };
+_Static_assert(sizeof(struct berth_shared) == 786448, "shared page");
 
 /* Longest prefix of a destination, and the interface that its route leaves by. */
 struct berth_egress_key {
@@ -120,9 +121,8 @@ struct berth_egress_key {
 _Static_assert(sizeof(struct berth_egress_key) == 20, "egress key");
 
 #define BERTH_NO_ENTRY 0xffffffffu
-#define BERTH_PORT_BOUND 0x10000u /* by bind() with port 0: alone on its port */
-#define BERTH_PORT_EXPLICIT                                                                        \
-	0x20000u /* not assigned, only known: the program or the kernel chose it */
+#define BERTH_PORT_BOUND 0x10000u    /* by bind() with port 0: alone on its port */
+#define BERTH_PORT_EXPLICIT 0x20000u /* only known: the program or the kernel chose it */
 #define BERTH_SLOT_DEAD 0xffffffffu
 #define BERTH_USER_BOUND 0x10000u
 
