@@ -69,3 +69,26 @@ END
   run -2 "$berth" completion
   run -2 "$berth" completion tcsh
 }
+
+# library_row [VARIABLE=VALUE]: what berth doctor says of the preload library
+library_row()
+{
+  env "$@" "$berth" doctor --json >"$tmp/doctor.json" || true
+  jq -ce '.rows[] | select(.name == "preload library")' "$tmp/doctor.json"
+}
+
+@test "doctor: the preload library, found, not there, and refused by the loader" {
+  library_row >"$tmp/row"
+  jq -e '.verdict == "ok" and .cost == null and .remedy == null' "$tmp/row"
+  path=$(jq -r .value "$tmp/row")
+  [ -r "$path" ]
+  library_row "BERTH_PRELOAD_LIB=$tmp/none" >"$tmp/row"
+  jq -e '.verdict == "missing" and (.value | test("none: not readable")) and (.remedy | test("^unset"))' "$tmp/row"
+  jq -e '.verdict == "missing"' "$tmp/doctor.json"
+  head -c 4096 "$path" >"$tmp/short.so"
+  library_row "BERTH_PRELOAD_LIB=$tmp/short.so" >"$tmp/row"
+  jq -e '.verdict == "missing" and (.value | test("short.so: the loader refuses it \\(.+\\)"))' "$tmp/row"
+  sed 's/libc\.so\.6/libq.so.6/' "$path" >"$tmp/other.so"
+  library_row "BERTH_PRELOAD_LIB=$tmp/other.so" >"$tmp/row"
+  jq -e '.verdict == "missing" and (.value | test("refuses it \\(libq.so.6: "))' "$tmp/row"
+}
