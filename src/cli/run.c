@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -152,7 +153,9 @@ const struct berth_opt berth_run_opts[] = {
 	  "kernel permits it.",
 	  "auto|bpf|preload", set_via },
 	{ "stats", "FILE", NULL,
-	  "Write the run's counters to FILE as JSON when the program has ended.", NULL, set_stats },
+	  "Write the run's counters to FILE as JSON when the program has ended. A FILE that cannot be written is "
+	  "refused before the program starts.",
+	  NULL, set_stats },
 	{ NULL },
 };
 
@@ -199,10 +202,41 @@ static int read_ports(struct session *s, struct berth_why *why)
 	return 0;
 }
 
+static int stats_refused(int err, const char *path, struct berth_why *why)
+{
+	return berth_why(why, -err, "--stats: cannot write %s (%s); name another file", path,
+			 strerror(err));
+}
+
+/*
+ * Refuses a file that cannot be written as things stand. It is opened when the program has ended: where the run
+ * fails before, what is in it stays, and none is made.
+ */
+static int check_stats(const char *path, struct berth_why *why)
+{
+	berth_auto_fd int fd = -1;
+	struct stat st;
+
+	if (!stat(path, &st)) {
+		errno = EISDIR;
+		return S_ISDIR(st.st_mode) || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS)
+			       ? stats_refused(errno, path, why)
+			       : 0;
+	}
+	/* Not every file system tells without a trial. A link to nowhere is there, too, and left alone. */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : stats_refused(errno, path, why);
+	unlink(path);
+	return 0;
+}
+
 static int prepare(struct session *s, struct berth_why *why)
 {
-	int err = read_ports(s, why);
+	int err = s->want.stats ? check_stats(s->want.stats, why) : 0;
 
+	if (!err)
+		err = read_ports(s, why);
 	if (!err && s->want.pool)
 		err = berth_pool_parse(s->want.pool, &s->pool, why);
 	return err;
@@ -336,10 +370,7 @@ static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_C
 	int err = root ? json_dump_file(root, s->want.stats, JSON_INDENT(2)) : -1;
 
 	json_decref(root);
-	if (err)
-		return berth_why(why, -EIO, "--stats: cannot write %s (%s)", s->want.stats,
-				 strerror(errno));
-	return 0;
+	return err ? stats_refused(errno, s->want.stats, why) : 0;
 }
 
 /* Says what the program could not see: that berth refused it, or let the kernel choose. */
