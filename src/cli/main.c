@@ -36,6 +36,26 @@ static const struct berth_verb verbs[] = {
 	{ NULL },
 };
 
+static const struct berth_variable variables[] = {
+	{ "BERTH_BPF_LOG",
+	  "Where it is set, what libbpf and the kernel's verifier say while the programs are loaded goes to standard "
+	  "error: for a kernel that does not accept them." },
+	{ "BERTH_PRELOAD",
+	  "Set for a program under \"berth run --via preload\": the file that the run's programs share. One that clears "
+	  "it is not under berth." },
+	{ "BERTH_PRELOAD_LIB",
+	  "The library of the preload path, in place of the one that was built or installed with this berth." },
+	{ "LD_PRELOAD",
+	  "\"berth run --via preload\" adds its library at the end; what is there stays." },
+	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
+	{ "PATH", "Where a program is looked for that is named without a slash." },
+	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
+	{ "XDG_RUNTIME_DIR",
+	  "Where the runs of an ordinary user are registered, in place of /tmp, and where their shared file is made if "
+	  "/dev/shm is not to be had." },
+	{ NULL, NULL },
+};
+
 static const struct berth_verb *find_verb(const char *name)
 {
 	const struct berth_verb *v;
@@ -81,7 +101,7 @@ static int help_main(int argc, char **argv)
 static int man_main(int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	berth_opt_man(stdout, verbs);
+	berth_opt_man(stdout, verbs, variables);
 	return BERTH_EXIT_OK;
 }
 

@@ -29,6 +29,15 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
   done
 }
 
+@test "man tells of each variable that is read" {
+  "$berth" man >"$tmp/berth.1"
+  grep -rhoE 'getenv\("[A-Z_]+"' "$BATS_TEST_DIRNAME/../../src" | cut -d '"' -f 2 | sort -u >"$tmp/read"
+  grep -qx BERTH_BPF_LOG "$tmp/read"
+  while read -r name; do
+    grep -qx ".It Ev $name" "$tmp/berth.1" || { echo "not in the manual: $name" && false; }
+  done <"$tmp/read"
+}
+
 @test "completion: the scripts parse, and bash completes" {
   "$berth" completion bash >"$tmp/bash"
   bash -n "$tmp/bash"

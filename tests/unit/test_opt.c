@@ -160,7 +160,11 @@ static void print_help(FILE *out)
 
 static void print_man(FILE *out)
 {
-	berth_opt_man(out, verbs);
+	static const struct berth_variable variables[] = {
+		{ "BERTH_SOMETHING", "'Tis read. Where set." }, { NULL, NULL }
+	};
+
+	berth_opt_man(out, verbs, variables);
 }
 
 static size_t longest_line(const char *text)
@@ -213,6 +217,7 @@ static void test_man(void **state)
 	printed(&text, print_man);
 	assert_non_null(strstr(text, ".Dd November 14, 2023\n"));
 	assert_non_null(strstr(text, "\n\\&.Dotted"));
+	assert_non_null(strstr(text, ".It Ev BERTH_SOMETHING\n\\&'Tis read.\nWhere set.\n"));
 	status = feed("mandoc -Tlint -Wstyle", text);
 	if (status == 127) {
 		print_message("skipped: mandoc is not installed\n");
