@@ -373,17 +373,29 @@ static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_C
 	return err ? stats_refused(errno, s->want.stats, why) : 0;
 }
 
-/* Says what the program could not see: that berth refused it, or let the kernel choose. */
-static void report(const uint64_t v[BERTH_VERDICT_COUNT])
+/*
+ * Says what the program could not see: that berth refused it, or let the kernel choose. A connection is also
+ * refused, and not counted as exhausted, where another socket holds the pair that it would have.
+ */
+static void report(const struct session *s, const uint64_t v[BERTH_VERDICT_COUNT])
 {
-	if (v[BERTH_VERDICT_REFUSED])
+	uint64_t refused = v[BERTH_VERDICT_REFUSED],
+		 exhausted = s->want.to_kernel ? 0 : v[BERTH_VERDICT_EXHAUSTED];
+
+	exhausted = exhausted < refused ? exhausted : refused;
+	if (exhausted)
 		fprintf(stderr,
 			"berth run: %llu connections refused, the pool was exhausted; widen --ports, add addresses with "
 			"--pool, or --when-exhausted kernel\n",
-			(unsigned long long)v[BERTH_VERDICT_REFUSED]);
+			(unsigned long long)exhausted);
+	if (refused > exhausted)
+		fprintf(stderr,
+			"berth run: %llu connections refused, another socket held their socket pair; a new socket gets "
+			"another port\n",
+			(unsigned long long)(refused - exhausted));
 	if (v[BERTH_VERDICT_FALLBACK])
 		fprintf(stderr,
-			"berth run: %llu sockets left to the kernel, no port of the pool was free for them\n",
+			"berth run: %llu sockets left to the kernel, berth had no port for them\n",
 			(unsigned long long)v[BERTH_VERDICT_FALLBACK]);
 }
 
@@ -419,7 +431,7 @@ static int finish(struct session *s, int status, struct berth_why *why)
 		berth_preload_counters(&s->preload, v);
 	if (err)
 		return berth_why(why, err, "bpf: cannot read the counters (%s)", strerror(-err));
-	report(v);
+	report(s, v);
 	return s->want.stats ? write_stats(s, v, status, why) : 0;
 }
 

@@ -173,3 +173,23 @@ refuses()
   near "$berth" status >"$tmp/o" 2>&1 || true
   equal "files of runs" "$(near sh -c 'ls /run/berth' | grep -vxE 'lock|5-5.json')" ""
 }
+
+@test "what berth refused is told with its reason: nothing left, or the pair of another socket" {
+  serve far "$far4" 8000 --udp
+  serve far "$far4" 8001 --udp
+  connect_py '
+a, b = go(kind=socket.SOCK_DGRAM), go(kind=socket.SOCK_DGRAM, port=8001)
+assert port_of(a) == port_of(b)
+if "full" in sys.argv:
+    assert refused(kind=socket.SOCK_DGRAM) == "EAGAIN"
+if "pair" in sys.argv:
+    assert a.connect_ex((FAR4, 8001)) == errno.EADDRNOTAVAIL'
+  for reasons in full pair "full pair"; do
+    # shellcheck disable=SC2086 # words
+    berth_run --ports 20000 --pool "$near4" -- "$python" "$py" $reasons 2>"$tmp/e"
+    cat "$tmp/e"
+    equal "lines for $reasons" "$(wc -l <"$tmp/e")" "$(wc -w <<<"$reasons")"
+    [[ $reasons != *full* ]] || grep -q '^berth run: 1 connections refused, the pool was exhausted; widen --ports' "$tmp/e"
+    [[ $reasons != *pair* ]] || grep -q '^berth run: 1 connections refused, another socket held' "$tmp/e"
+  done
+}
