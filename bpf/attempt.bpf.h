@@ -8,7 +8,7 @@
 /* One connect() on its way to a port. Holds no pointer, so that functions verified on their own take it. */
 struct attempt {
 	struct berth_lane_key key; /* src all zero: not known yet */
-	uint8_t bind_addr[16];     /* of bind() */
+	uint8_t met_src[16];       /* source of a socket that goes where this one wants to go */
 	struct berth_lane_want want;
 	uint64_t tried[BERTH_POOL_MAX / 64]; /* pool addresses that have nothing left */
 	uint32_t entry;                      /* pool address in use, or BERTH_NO_ENTRY */
