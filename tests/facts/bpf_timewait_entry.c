@@ -24,7 +24,7 @@ int main(void)
 	server = fact_half_closed(listener, 20000, PEER);
 	before = now_ms();
 	close(server);
-	fact_await_timewait(20000, PEER);
+	fact_await_state(20000, PEER, FACT_TIME_WAIT);
 	after = now_ms();
 	*want = (struct hooks_want){ .lookup_addr = LO, .lookup_port = 20000 };
 	fact_need(!fact_connect(fact_socket(SOCK_STREAM), LO, PEER), "connect");

@@ -2,14 +2,12 @@
 /* Looks a pair up whose one side is closed while the other is not. */
 #include "hooks_user.h"
 
-enum { FIN_WAIT2 = 5, TIME_WAIT = 6 };
-
 static void look(void)
 {
 	*want = (struct hooks_want){ .lookup_addr = LO, .lookup_port = 20000 };
 	*seen = (struct hooks_seen){ 0 };
 	fact_need(!fact_connect(fact_socket(SOCK_STREAM), LO, PEER), "connect");
-	fact_expect(seen->is_timewait && seen->lookup_state == TIME_WAIT, "state %d",
+	fact_expect(seen->is_timewait && seen->lookup_state == FACT_TIME_WAIT, "state %d",
 		    seen->lookup_state);
 }
 
@@ -23,11 +21,12 @@ int main(void)
 	listener = fact_listen(PEER);
 	server = fact_half_closed(listener, 20000, PEER);
 	look();
-	fact_expect(seen->timewait_substate == FIN_WAIT2, "substate %u", seen->timewait_substate);
+	fact_expect(seen->timewait_substate == FACT_FIN_WAIT2, "substate %u",
+		    seen->timewait_substate);
 	close(server);
-	fact_await_timewait(20000, PEER);
+	fact_await_state(20000, PEER, FACT_TIME_WAIT);
 	look();
-	fact_expect(seen->timewait_substate == TIME_WAIT, "closed by both, substate %u",
+	fact_expect(seen->timewait_substate == FACT_TIME_WAIT, "closed by both, substate %u",
 		    seen->timewait_substate);
 	fact_holds();
 }

@@ -22,7 +22,6 @@
 #endif
 
 enum { HOLDS = 0, FAILS = 1, SKIPPED = 77, BROKEN = 99 };
-enum { STATE_FIN_WAIT2 = 5, STATE_TIME_WAIT = 6 };
 
 #define WITHIN "within" /* the cgroup within the private one */
 
@@ -150,7 +149,7 @@ static void end_child(int sig)
 /* Waits for the process in the cgroup, removes the cgroup and ends as that process did. */
 static _Noreturn void mind_child(const char *path)
 {
-	char within[PATH_MAX];
+	char within[PATH_MAX + sizeof("/" WITHIN)];
 	int status = 0, tries;
 
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -315,14 +314,13 @@ static int accept_from(int listener, uint16_t port)
 	return fd;
 }
 
-/* Waits until the kernel's table has the pair in that state. */
-static void await_state(uint16_t port, uint16_t peer, unsigned state)
+void fact_await_state(uint16_t port, uint16_t peer, unsigned state)
 {
 	int tries;
 
 	for (tries = 0; fact_state(port, peer) != state; tries++) {
 		errno = ETIMEDOUT;
-		fact_need(tries < 2000, state == STATE_TIME_WAIT ? "TIME_WAIT" : "FIN_WAIT2");
+		fact_need(tries < 2000, state == FACT_TIME_WAIT ? "TIME_WAIT" : "FIN_WAIT2");
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 }
@@ -335,17 +333,12 @@ int fact_half_closed(int listener, uint16_t port, uint16_t peer)
 	fact_need(!errno, "connect");
 	server = accept_from(listener, port);
 	close(fd);
-	await_state(port, peer, STATE_FIN_WAIT2);
+	fact_await_state(port, peer, FACT_FIN_WAIT2);
 	return server;
-}
-
-void fact_await_timewait(uint16_t port, uint16_t peer)
-{
-	await_state(port, peer, STATE_TIME_WAIT);
 }
 
 void fact_timewait(int listener, uint16_t port, uint16_t peer)
 {
 	close(fact_half_closed(listener, port, peer));
-	fact_await_timewait(port, peer);
+	fact_await_state(port, peer, FACT_TIME_WAIT);
 }

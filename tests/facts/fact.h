@@ -89,8 +89,11 @@ void fact_timewait(int listener, uint16_t port, uint16_t peer);
  */
 int fact_half_closed(int listener, uint16_t port, uint16_t peer);
 
-/* Waits until the kernel's table has the pair in TIME_WAIT. */
-void fact_await_timewait(uint16_t port, uint16_t peer);
+/* States of /proc/net/tcp. */
+enum { FACT_FIN_WAIT2 = 5, FACT_TIME_WAIT = 6 };
+
+/* Waits until the kernel's table has the pair 127.0.0.1:port -> 127.0.0.1:peer in that state. */
+void fact_await_state(uint16_t port, uint16_t peer, unsigned state);
 
 /* State of the pair 127.0.0.1:port -> 127.0.0.1:peer in /proc/net/tcp; 0 where it has none. */
 unsigned fact_state(uint16_t port, uint16_t peer);

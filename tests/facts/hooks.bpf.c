@@ -148,7 +148,6 @@ int hook_post_bind4(struct bpf_sock *ctx)
 {
 	seen.post_binds++;
 	seen.in_post_bind = (__u64)(long)ctx;
-	seen.post_bind_port = ctx->src_port;
 	return 1;
 }
 

@@ -30,7 +30,6 @@ struct hooks_seen {
 	__u32 timewait_substate;
 	__u32 has_entry, timewait_entry; /* tw_entry_stamp, where this kernel has one */
 	__u32 bind_port;                 /* port that bind() asked for */
-	__u32 post_bind_port;            /* port that bind() got */
 	__u32 bound_addr, bound_port;    /* of the socket, in connect4 */
 	__u32 read_addr; /* source address in the kernel's memory, in sock_release */
 	__s32 retval;    /* what programs that ran before connect4 have set */
