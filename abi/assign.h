@@ -22,18 +22,19 @@
 #define BERTH_LOADS_MAX 4096u        /* destinations whose load is counted for each pool address */
 
 /* One row a counter: enumerator, name in JSON, what it counts. */
-#define BERTH_VERDICTS(X)                                                                          \
-	X(ASSIGNED, "assigned", "sockets that berth gave a port")                                  \
-	X(PROBED, "probed", "candidate ports that were looked up in the kernel's socket table")    \
-	X(BUSY, "busy", "candidates that somebody else held")                                      \
-	X(EXHAUSTED, "exhausted", "connections for which the pool had no usable port")             \
-	X(REFUSED, "refused", "exhausted ones that the program was told of")                       \
-	X(FALLBACK, "fallback", "connections left to the kernel although berth was asked")         \
-	X(LEFT_ALONE, "left_alone", "sockets whose program had chosen a port itself")              \
-	X(BOUND, "bound", "bind() calls with port 0 that berth gave a port")                       \
-	X(RELEASED, "released", "assigned ports given back by close()")                            \
-	X(UNREACHABLE, "unreachable", "pool addresses that the kernel did not accept as a source") \
-	X(LANES, "lanes", "lanes that this run has built")                                         \
+#define BERTH_VERDICTS(X)                                                                             \
+	X(ASSIGNED, "assigned", "sockets that berth gave a port")                                     \
+	X(PROBED, "probed", "candidate ports that were looked up in the kernel's socket table")       \
+	X(BUSY, "busy", "candidates that somebody else held")                                         \
+	X(EXHAUSTED, "exhausted", "connections for which the pool had no usable port")                \
+	X(REFUSED, "refused",                                                                         \
+	  "connections refused to the program: the pool exhausted, or another socket holds the pair") \
+	X(FALLBACK, "fallback", "connections left to the kernel although berth was asked")            \
+	X(LEFT_ALONE, "left_alone", "sockets whose program had chosen a port itself")                 \
+	X(BOUND, "bound", "bind() calls with port 0 that berth gave a port")                          \
+	X(RELEASED, "released", "assigned ports given back by close()")                               \
+	X(UNREACHABLE, "unreachable", "pool addresses that the kernel did not accept as a source")    \
+	X(LANES, "lanes", "lanes that this run has built")                                            \
 	X(LANES_MISSING, "lanes_missing", "choices made without a lane because no slab was free")
 
 #define BERTH_VERDICT_ENUM(id, name, text) BERTH_VERDICT_##id,

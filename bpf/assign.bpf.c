@@ -171,9 +171,14 @@ __attribute__((noinline)) int candidate_next(struct attempt *a, uint32_t i)
 
 	if (!a)
 		return STEP_END;
-	if (a->entry == BERTH_NO_ENTRY && !a->fixed && config.entries &&
-	    !source_pick(a, (uint32_t)(a->want.rnd >> 7) + i))
-		return STEP_END;
+	if (a->entry == BERTH_NO_ENTRY && !a->fixed && config.entries) {
+		if (a->to_itself)
+			set_v4(a->key.dst, bpf_htonl(LOOPBACK4));
+		if (!source_pick(a, (uint32_t)(a->want.rnd >> 7) + i))
+			return STEP_END;
+	}
+	if (a->to_itself && !is_zero(a->key.src))
+		__builtin_memcpy(a->key.dst, a->key.src, 16);
 	if (!a->started)
 		policy_begin(a);
 	a->in_lane = 1;
@@ -443,6 +448,10 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 	d->a.entry = BERTH_NO_ENTRY;
 	d->a.stride = 1;
 	d->a.fixed = !is_zero(d->a.key.src);
+	/* 0.0.0.0 means the socket's own address, where it has none the loopback's: ip_route_connect(). */
+	d->a.to_itself = is_v4_any(d->a.key.dst);
+	if (d->a.to_itself)
+		set_v4(d->a.key.dst, bpf_htonl(LOOPBACK4));
 	d->a.key.pool = config.pool_id;
 	d->a.key.netns = bpf_get_netns_cookie(ctx);
 	d->a.want.policy = config.policy;
@@ -498,7 +507,10 @@ static int leave_alone(struct bpf_sock_addr *ctx, struct berth_lane_key *key, st
 		count(BERTH_VERDICT_LEFT_ALONE);
 		return 1;
 	}
-	if (s->port & BERTH_PORT_BOUND && key->protocol == IPPROTO_TCP) {
+	/* A datagram socket that does not share its port has all pairs of it. */
+	if (key->protocol == IPPROTO_UDP && (s->port & BERTH_PORT_BOUND || is_zero(s->lane.dst)))
+		return 1;
+	if (s->port & BERTH_PORT_BOUND) {
 		/* Its port was its own so far, so the tuple is free. From now on destinations share the port. */
 		tuple_claim(key, sk->src_port, bpf_ktime_get_coarse_ns());
 		port_unkeep(sk->src_port);
@@ -521,8 +533,7 @@ int berth_connect4(struct bpf_sock_addr *ctx)
 
 	if (!sk || !concerns(ctx))
 		return 1;
-	/* 0.0.0.0 as a destination means this host. */
-	set_v4(d.a.key.dst, ctx->user_ip4 ? ctx->user_ip4 : bpf_htonl(0x7f000001));
+	set_v4(d.a.key.dst, ctx->user_ip4);
 	if (sk->src_ip4)
 		set_v4(d.a.key.src, sk->src_ip4);
 	d.a.key.dport = bpf_ntohs((uint16_t)ctx->user_port);

@@ -26,9 +26,10 @@ struct attempt {
 	uint8_t started;    /* the policy has been asked where to begin */
 	uint8_t in_lane;    /* the candidate came from a lane */
 	uint8_t alone; /* the port is to have no other user: its lane is that of the whole namespace */
-	uint8_t collided; /* a candidate was in the kernel's table */
-	uint16_t dport;   /* the destination's port */
-	uint16_t pad2;
+	uint8_t collided;  /* a candidate was in the kernel's table */
+	uint8_t to_itself; /* the destination is the source address, whichever that will be */
+	uint8_t pad;
+	uint16_t dport; /* the destination's port */
 };
 
 struct drive {

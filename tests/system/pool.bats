@@ -86,6 +86,13 @@ sys.stdin.read()'
   done
 }
 
+@test "the last port: to 0.0.0.0, which is the source address itself" {
+  serve near 0.0.0.0 8000
+  fills tcp 0.0.0.0
+  fills tcp 0.0.0.0 --pool 127.0.0.2
+  fills tcp ::ffff:0.0.0.0 --pool 127.0.0.3
+}
+
 @test "--when-exhausted kernel: goes on outside of the pool, and counts" {
   serve far "$far4" 8000
   berth_run --ports 20000-20099 --when-exhausted kernel --stats "$tmp/stats" -- "$client" tcp --count 150 --hold \
