@@ -25,7 +25,7 @@ static const struct berth_verb verbs[] = {
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },
-	{ "services", "show what a port or a service name means", "[NAME|PORT|RANGE|SCHEME:]...",
+	{ "services", "show what a port or a service name means", "[NAME|PORT|RANGE|SCHEME:...]",
 	  "One row for each service and protocol: all, or those that have a name or alias (case ignored) or one "
 	  "of the ports of an operand; ranges are written as for --ports: 1024-2048,!1080. \"https:\" is a scheme.\n"
 	  "What is known comes from IANA's registry as it was when berth was built, over it a newer one that was "
