@@ -33,9 +33,11 @@ def from_csv(lines):
     for row in rows:
         if len(row) < 4:
             sys.exit(f"services.py: line {rows.line_num}: {len(row)} fields")
-        name, ports, transport, description = row[:4]
+        name, ports, transport, description = (" ".join(field.split()) for field in row[:4])
         if name and ports and transport in TRANSPORTS:
-            yield ports_of(ports), transport, name, " ".join(description.split()), []
+            # What the registry says of the name: that it replaces another one, an alias here.
+            description = description.partition(" IANA assigned this well-formed service name")[0]
+            yield ports_of(ports), transport, name, description, []
 
 
 def from_services(lines):

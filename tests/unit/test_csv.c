@@ -113,15 +113,19 @@ static void test_csv_services(void **state)
 	assert_int_equal(parse_csv(text, sizeof(text) - 1, &layer, &why), -EINVAL);
 	assert_string_equal(why.text, "line 2: 5 fields, the header has 4");
 	assert_true(
-		asprintf(&wide, "%s%s", head,
-			 "http,80,tcp,\"World \n  Wide\",\r\nwww,80,tcp,,\r\n,24,tcp,private,\r\n"
-			 "nobody,,,no port,\r\nx11,6000-6063,tcp,X,\r\n,4,,Reserved,\r\n"
-			 "odd,5,quic,unknown,\r\n") > 0);
+		asprintf(
+			&wide, "%s%s", head,
+			"http,80,tcp,\"World \n  Wide\",\r\nwww,80,tcp,,\r\n,24,tcp,private,\r\n"
+			"nobody,,,no port,\r\n x11,6000-6063 ,tcp,\"X IANA assigned this well-formed "
+			"service name as a replacement for \"\"X\"\".\",\r\n,4,,Reserved,\r\n"
+			"odd,5,quic,unknown,\r\n") > 0);
 	assert_int_equal(parse_csv(wide, strlen(wide), &layer, &why), 3);
 	assert_int_equal(layer.row_count, 1 + 64);
 	assert_int_equal(layer.word_count, 2 + 64);
 	assert_string_equal(layer.text + layer.rows[0].text, "http");
 	assert_string_equal(berth_services_after(layer.text + layer.rows[0].text), "World Wide");
+	assert_string_equal(layer.text + layer.rows[64].text, "x11");
+	assert_string_equal(berth_services_after(layer.text + layer.rows[64].text), "X");
 	assert_int_equal(layer.lines[0], 2);
 	assert_int_equal(layer.lines[1], 7);
 	berth_services_layer_named(&layer, "X11", &count);
@@ -160,7 +164,7 @@ static void test_csv_refusals(void **state)
 		    "line 2: the port number is neither PORT nor FIRST-LAST in 1-65535"),
 		ROW(HEAD "a,8-,tcp,x\n",
 		    "line 2: the port number is neither PORT nor FIRST-LAST in 1-65535"),
-		ROW(HEAD "a, 8,tcp,x\n",
+		ROW(HEAD "a,8 9,tcp,x\n",
 		    "line 2: the port number is neither PORT nor FIRST-LAST in 1-65535"),
 		ROW(HEAD "a b,8,tcp,x\n", "line 2: a space within the service name"),
 		ROW(HEAD "a,8,tcp,\"x\n", "line 2: the quote that begins there is not closed"),
