@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One world of the differential test: a population of real sockets beside the space that mirrors it. */
+#ifndef BERTH_TESTS_ORACLE_WALK_H
+#define BERTH_TESTS_ORACLE_WALK_H
+
+#include <stdio.h>
+
+#include "net.h"
+#include "src/core/space.h"
+
+#define WALK_ROOM 64
+#define WALK_PORTS 24 /* that a world uses: from its base on */
+
+/* What belongs to the socket of the same number in the space. */
+struct live {
+	int fd;		/* -1: TIME_WAIT */
+	uint32_t id;	/* for the log, and for pairs */
+	uint32_t pair;	/* id of the other end of a connection on this host; 0: none */
+	bool fixed;	/* its program named the port: it stays after a failed connect() */
+	bool addressed; /* its program named the address */
+};
+
+struct counts {
+	unsigned long cases, binds, listens, connects, refused, unresolved, skipped, shares, groups,
+		choices, chances, time_waits, rule[BERTH_RULE_COUNT];
+};
+
+struct walk {
+	const struct net *net;
+	struct berth_host host;
+	struct berth_space space;
+	struct live live[WALK_ROOM];
+	struct berth_sock sock[WALK_ROOM];
+	struct berth_bucket bucket[WALK_ROOM];
+	struct berth_bucket2 bucket2[WALK_ROOM];
+	struct berth_portset reserved;
+	struct counts count;
+	uint64_t seed;
+	uint32_t ids;
+	uint32_t last_tw_ms;
+	uint16_t base;
+	uint32_t reuse, reuseport, udp, busy; /* chances in percent; ports that are asked for */
+	char log[64 * 1024];
+	size_t logged;
+	bool wrong, stamps;
+};
+
+/* Makes a world from a seed, on the ports base..base+WALK_PORTS-1; walks steps; closes all. */
+void walk_world(struct walk *w, uint64_t seed, uint16_t base, unsigned steps);
+
+#endif
