@@ -192,6 +192,14 @@ static void put_queues(struct berth_socket *s, struct sock *sk)
 		s->wqueue = s->state == BERTH_STATE_CLOSE ? 0 : s->wqueue;
 		return;
 	}
+	if (s->protocol == IPPROTO_MPTCP && s->state == BERTH_STATE_LISTEN) {
+		struct mptcp_sock *msk = (void *)sk;
+
+		/* Its first subflow is the listener. */
+		s->rqueue = BPF_CORE_READ(msk, first, sk_ack_backlog);
+		s->wqueue = BPF_CORE_READ(msk, first, sk_max_ack_backlog);
+		return;
+	}
 	s->rqueue = (uint32_t)sk->sk_backlog.rmem_alloc.counter;
 	s->wqueue = (uint32_t)sk->sk_wmem_alloc.refs.counter - 1;
 }

@@ -149,6 +149,10 @@ struct tcp_sock {
 	_Bool is_mptcp;
 } KERNEL;
 
+struct mptcp_sock {
+	struct sock *first;
+} KERNEL;
+
 struct cred {
 	struct {
 		unsigned int val;

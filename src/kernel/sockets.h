@@ -55,13 +55,13 @@ typedef int (*berth_sockets_fn)(const struct berth_socket *socket, const struct 
 int berth_sockets_read(const struct berth_sockets_query *query, berth_sockets_fn fn, void *arg,
 		       struct berth_sockets_told *out_told, struct berth_why *why);
 
-/* One line of a count: key as by says it, and how many sockets. */
+/* Sockets to add to what a key, as by says it, has already: a key may come more than once. */
 typedef int (*berth_sockets_count_fn)(const struct berth_count_key *key, uint64_t sockets, void *arg);
 
 /*
  * Counts the sockets that the query asks for (holders are not looked at, ask.pid is ignored), each once; with BPF
- * those of TCP and UDP are counted in the kernel. Calls fn for each key, in no order.
- * Returns as berth_sockets_read(); -E2BIG: more than a million keys.
+ * those of TCP and UDP are counted in the kernel. Calls fn for the keys, in no order.
+ * Returns as berth_sockets_read(); -E2BIG: the kernel had no room for all the keys.
  */
 int berth_sockets_count(const struct berth_sockets_query *query, enum berth_count_by by,
 			berth_sockets_count_fn fn, void *arg, struct berth_sockets_told *out_told,
@@ -83,8 +83,6 @@ const char *berth_socket_state_name(unsigned state);
 const char *berth_socket_protocol_name(const struct berth_socket *s);
 
 /* ---- the sources; src/kernel/sockets.c chooses ---- */
-
-struct berth_inode_set;
 
 int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_sockets_fn fn, void *arg,
 			   struct berth_sockets_told *told, struct berth_why *why);
