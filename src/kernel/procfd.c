@@ -27,23 +27,27 @@ static int read_small(const char *path, char *buf, size_t size)
 	return 0;
 }
 
-/* The inode in "socket:[N]"; 0 where the link is something else. */
-static uint64_t inode_of(int dir_fd, const char *name)
+/* The inode in "socket:[N]"; 0 where the link is something else. -EACCES: a process that is not ours to look into. */
+static int inode_of(int dir_fd, const char *name, uint64_t *out_inode)
 {
 	char link[40];
 	ssize_t n = readlinkat(dir_fd, name, link, sizeof(link) - 1);
 
+	*out_inode = 0;
+	if (n < 0)
+		return errno == EACCES || errno == EPERM ? -EACCES : 0;
 	if (n < 10 || memcmp(link, "socket:[", 8))
 		return 0;
 	link[n] = '\0';
-	return strtoull(link + 8, NULL, 10);
+	*out_inode = strtoull(link + 8, NULL, 10);
+	return 0;
 }
 
 int berth_procfd_table(uint32_t pid, uint32_t thread, berth_procfd_fn fn, void *arg)
 {
 	char path[64];
 	struct dirent *e;
-	uint64_t inode;
+	uint64_t inode = 0;
 	int result = 0;
 	DIR *dir;
 
@@ -55,7 +59,9 @@ int berth_procfd_table(uint32_t pid, uint32_t thread, berth_procfd_fn fn, void *
 	if (!dir)
 		return -errno;
 	while (!result && (e = readdir(dir))) {
-		inode = isdigit((unsigned char)e->d_name[0]) ? inode_of(dirfd(dir), e->d_name) : 0;
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		result = inode_of(dirfd(dir), e->d_name, &inode);
 		if (inode)
 			result = fn(pid, thread, (uint32_t)strtoul(e->d_name, NULL, 10), inode, arg);
 	}
