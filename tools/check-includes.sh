@@ -10,10 +10,11 @@ rooms='
 abi      | core
 base     |
 core     |
-kernel   | base core abi bpf
+registry | base core
+kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel preload
+cli      | base core abi kernel preload registry
 '
 # A file or group of files that may include more than its room.
 exceptions='

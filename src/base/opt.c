@@ -8,8 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "near.h"
+
 #define WIDTH 79     /* of help and of the source of the man page */
-#define NAME_MAX_ 32 /* longer words get no suggestion */
+#define NAME_MAX_ 32 /* twice that much of a wrong name is repeated */
 
 /* ---- words ---- */
 
@@ -18,47 +20,10 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Letters to add, drop, change or swap with their neighbour to make b (bn letters) of a. */
-static size_t edits(const char *a, const char *b, size_t bn)
-{
-	size_t row[3][NAME_MAX_ + 1], an = strlen(a), i, j;
-
-	if (an > NAME_MAX_ || bn > NAME_MAX_)
-		return SIZE_MAX;
-	for (j = 0; j <= bn; j++)
-		row[0][j] = j;
-	for (i = 1; i <= an; i++) {
-		size_t *now = row[i % 3], *up = row[(i + 2) % 3], *upper = row[(i + 1) % 3];
-
-		now[0] = i;
-		for (j = 1; j <= bn; j++) {
-			now[j] = least(up[j - 1] + (a[i - 1] != b[j - 1]),
-				       least(up[j], now[j - 1]) + 1);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				now[j] = least(now[j], upper[j - 2] + 1);
-		}
-	}
-	return row[an % 3][bn];
-}
-
 struct word {
 	const char *text;
 	size_t len;
 };
-
-/* Keeps in best what is nearer to given than it, where it is near enough to be meant. */
-static void consider(const char *given, struct word w, struct word *best, size_t *best_edits)
-{
-	size_t n = strlen(given), far = edits(given, w.text, w.len);
-
-	/* The start of a word is as good as a slip of one letter. */
-	if (n >= 2 && n < w.len && !memcmp(given, w.text, n))
-		far = least(far, 1);
-	if (far <= 1 + n / 4 && far < n && far < *best_edits) {
-		*best = w;
-		*best_edits = far;
-	}
-}
 
 /* The next of the words that '|' separates; false at the end. */
 static bool next_word(const char **values, struct word *out_word)
@@ -98,13 +63,12 @@ static void append_values(char *text, size_t size, const char *values)
 
 static int refuse_name(const struct berth_opt *opts, const char *name, struct berth_why *why)
 {
-	struct word best = { NULL, 0 };
-	size_t best_edits = SIZE_MAX;
+	struct berth_near best = { 0 };
 	const char *dashes = name[0] == '-' ? "" : "--";
 
 	for (; opts->name; opts++)
-		consider(name + strspn(name, "-"), (struct word){ opts->name, strlen(opts->name) },
-			 &best, &best_edits);
+		berth_near_consider(name + strspn(name, "-"), opts->name, strlen(opts->name),
+				    &best);
 	if (best.text)
 		return berth_why(why, -EINVAL, "%s%s: no such option; did you mean --%s?", dashes,
 				 name, best.text);
@@ -117,15 +81,16 @@ static int check_value(const struct berth_opt *opt, const char *value, struct be
 {
 	const char *values = opt->values;
 	char list[256] = "";
-	struct word w, best = { NULL, 0 };
-	size_t best_edits = SIZE_MAX, n = strlen(value);
+	struct berth_near best = { 0 };
+	size_t n = strlen(value);
+	struct word w;
 
 	if (!values)
 		return 0;
 	while (next_word(&values, &w)) {
 		if (w.len == n && !memcmp(w.text, value, n))
 			return 0;
-		consider(value, w, &best, &best_edits);
+		berth_near_consider(value, w.text, w.len, &best);
 	}
 	append_values(list, sizeof(list), opt->values);
 	if (best.text)

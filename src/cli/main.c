@@ -25,6 +25,14 @@ static const struct berth_verb verbs[] = {
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },
+	{ "services", "show what a port or a service name means", "[NAME|PORT|RANGE|SCHEME:]...",
+	  "One row for each service and protocol: all, or those that have a name or alias (case ignored) or one "
+	  "of the ports of an operand; ranges are written as for --ports: 1024-2048,!1080. \"https:\" is a scheme.\n"
+	  "What is known comes from IANA's registry as it was when berth was built, over it a newer one that was "
+	  "imported, over both /etc/services, which programs of this host ask: the highest has the name, the names "
+	  "of the others are aliases.\n"
+	  "Exit status: 0 each operand was found, 1 one was not, 2 berth failed.",
+	  berth_services_opts, berth_services_main },
 	{ "doctor", "show what this host offers berth, and how to mend what is missing", "",
 	  "One row for each thing that berth needs or can use: ok, degraded or missing, what that costs, and the "
 	  "command that mends it.\nExit status: 0 all is well, 1 something is degraded or missing.",

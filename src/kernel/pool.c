@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "src/core/range.h"
 #include "src/kernel/file.h"
 #include "src/kernel/proctext.h"
+#include "src/registry/services.h"
 
 #define USABLE_MIN 1024u
 
@@ -232,15 +232,19 @@ int berth_pool_parse(const char *text, struct berth_pool *out_pool, struct berth
 	return err;
 }
 
-/* Takes ports out that /etc/services names. */
+/* Takes ports out that the service registry names; of a file that it cannot read, `berth services` tells. */
 static void remove_named(struct berth_portset *s)
 {
-	struct servent *e;
+	struct berth_services services;
+	struct berth_service one;
+	uint32_t port = 0;
 
-	setservent(1);
-	while ((e = getservent()))
-		berth_portset_remove(s, ntohs((uint16_t)e->s_port));
-	endservent();
+	berth_services_init(&services, NULL, NULL);
+	while (berth_services_next(&services, port, 0, &one)) {
+		berth_portset_remove(s, one.port);
+		port = one.port + 1u;
+	}
+	berth_services_fini(&services);
 }
 
 static void remove_reserved(struct berth_portset *s)

@@ -25,7 +25,8 @@ int berth_pool_parse(const char *text, struct berth_pool *out_pool, struct berth
 
 /*
  * The ports that berth assigns from where nobody says otherwise: 1024-65535 without the namespace's
- * ephemeral range, without ip_local_reserved_ports, without ports that have a name in /etc/services.
+ * ephemeral range, without ip_local_reserved_ports, without ports that have a name in the service registry
+ * (src/registry/services.h).
  * Where that leaves fewer than 1,024 ports the ephemeral range is used, without reserved and named ones.
  * Returns 0 or -errno.
  */
