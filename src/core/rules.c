@@ -46,6 +46,17 @@ static void say(struct judge *j, int error, enum berth_rule rule, int32_t other)
 	j->out->other = other;
 }
 
+/* Where the sockets of sk's port begin and end. */
+static uint32_t first(const struct judge *j)
+{
+	return j->sp->index ? j->sp->index->from[j->sk.port] : 0;
+}
+
+static uint32_t end(const struct judge *j)
+{
+	return j->sp->index ? j->sp->index->from[j->sk.port + 1] : j->sp->socks;
+}
+
 /* The sockets that a check of sk's port looks at: same protocol, same port, not itself. */
 static const struct berth_sock *neighbour(const struct judge *j, uint32_t i)
 {
@@ -85,7 +96,7 @@ static int32_t tcp_in_the_way(const struct judge *j, enum berth_strictness stric
 	int32_t found = -1;
 	uint32_t i;
 
-	for (i = 0; i < j->sp->socks; i++) {
+	for (i = first(j); i < end(j); i++) {
 		s = neighbour(j, i);
 		if (!s)
 			continue;
@@ -134,7 +145,7 @@ static int32_t udp_first(const struct judge *j, const struct berth_ip *local)
 	const struct berth_sock *s;
 	uint32_t i;
 
-	for (i = 0; i < j->sp->socks; i++) {
+	for (i = first(j); i < end(j); i++) {
 		s = neighbour(j, i);
 		if (!s || !berth_match_udp_meets(&j->sk, s))
 			continue;
@@ -153,7 +164,7 @@ static uint32_t neighbours(const struct judge *j)
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; i < j->sp->socks; i++)
+	for (i = first(j); i < end(j); i++)
 		n += neighbour(j, i) != NULL;
 	return n;
 }
@@ -207,7 +218,7 @@ static bool may_bind_udp(struct judge *j)
 	const struct berth_sock *s;
 	uint32_t i;
 
-	for (i = 0; i < j->sp->socks; i++) {
+	for (i = first(j); i < end(j); i++) {
 		s = neighbour(j, i);
 		if (s && berth_match_udp_meets(&j->sk, s) && !berth_match_shares_port(&j->sk, s))
 			return false;
@@ -234,7 +245,7 @@ static int32_t tuple_in_the_way(const struct judge *j, bool bound)
 {
 	uint32_t i;
 
-	for (i = j->sp->socks; i-- > 0;) {
+	for (i = end(j); i-- > first(j);) {
 		const struct berth_sock *s = neighbour(j, i);
 
 		if (!s || !berth_match_tuple(s, &j->sk))

@@ -12,6 +12,10 @@ struct berth_bucket *berth_space_bucket(const struct berth_space *sp, uint16_t p
 {
 	uint32_t i;
 
+	if (sp->index) {
+		i = sp->index->bucket[port];
+		return i ? &sp->bucket[i - 1] : NULL;
+	}
 	for (i = 0; i < sp->buckets; i++)
 		if (sp->bucket[i].port == port)
 			return &sp->bucket[i];
@@ -37,6 +41,8 @@ static struct berth_bucket *get(struct berth_space *sp, uint16_t port, int8_t st
 		return b;
 	b = &sp->bucket[sp->buckets++];
 	*b = (struct berth_bucket){ .port = port, .reuse = state, .reuseport = state };
+	if (sp->index)
+		sp->index->bucket[port] = sp->buckets;
 	return b;
 }
 
@@ -72,6 +78,8 @@ static void mark(struct berth_bucket *b, struct berth_bucket2 *b2, const struct 
 		b->fast_v6only = sk->v6only;
 		b->fast_family = sk->family;
 	}
+	if (!b2)
+		return;
 	b2->reuse = b->reuse;
 	b2->reuseport = b->reuseport;
 }
@@ -208,31 +216,37 @@ void berth_space_leave(struct berth_space *sp, uint32_t at)
 	settle(sp, sk.port);
 }
 
-static int guess_one(struct berth_space *sp, const struct berth_sock *sk)
-{
-	int8_t state = sk->by_connect ? -1 : 0;
-	struct berth_bucket *b = get(sp, sk->port, state);
-	struct berth_bucket2 *b2 = get2(sp, sk->port, &sk->local, state);
-
-	if (!b || !b2)
-		return -ENOSPC;
-	if (!sk->by_connect)
-		mark(b, b2, sk);
-	return 0;
-}
-
-int berth_space_guess(struct berth_space *sp)
+/* Counting: how many have a port, then where each port begins. */
+static void fill_index(struct berth_space *sp)
 {
 	uint32_t i;
-	int ret;
 
+	memset(sp->index, 0, sizeof(*sp->index));
+	for (i = 0; i < sp->socks; i++)
+		sp->index->from[sp->sock[i].port + 1]++;
+	for (i = 0; i < BERTH_PORTS; i++)
+		sp->index->from[i + 1] += sp->index->from[i];
+}
+
+int berth_space_guess(struct berth_space *sp, struct berth_space_index *index)
+{
+	struct berth_bucket *b;
+	uint32_t i;
+
+	sp->index = index;
 	sp->buckets = sp->buckets2 = 0;
+	if (index)
+		fill_index(sp);
 	for (i = 0; i < sp->socks; i++) {
-		if (!has_buckets(&sp->sock[i]) || !sp->sock[i].port)
+		const struct berth_sock *sk = &sp->sock[i];
+
+		if (!has_buckets(sk) || !sk->port)
 			continue;
-		ret = guess_one(sp, &sp->sock[i]);
-		if (ret < 0)
-			return ret;
+		b = get(sp, sk->port, sk->by_connect ? -1 : 0);
+		if (!b)
+			return -ENOSPC;
+		if (!sk->by_connect)
+			mark(b, NULL, sk);
 	}
 	return 0;
 }

@@ -42,8 +42,10 @@ void berth_space_leave(struct berth_space *sp, uint32_t at);
 
 /*
  * Builds the buckets from the sockets, as if none had ever left and each had been bound in the order of the
- * array with the options that it has now. Returns 0, or -ENOSPC.
+ * array with the options that it has now; the buckets of addresses are left out, so the space is there to be
+ * judged, not to be changed. index (may be NULL) is filled and kept: sockets must then ascend by port.
+ * Returns 0, or -ENOSPC.
  */
-int berth_space_guess(struct berth_space *sp);
+int berth_space_guess(struct berth_space *sp, struct berth_space_index *index);
 
 #endif

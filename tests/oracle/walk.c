@@ -70,6 +70,8 @@ static void disagree(struct walk *w, const char *what, int kernel, const struct 
 	uint32_t i;
 
 	w->wrong = true;
+	if (w->blind)
+		return;
 	printf("DISAGREE %s: kernel %s, oracle %s (%s, other %d)\n"
 	       "repeat: oracle --seed 0x%llx --worlds 1\n%s\nsockets:\n",
 	       what, kernel ? strerrorname_np(kernel) : "success",
@@ -192,17 +194,24 @@ static void any_address(struct walk *w, struct berth_request *r)
 	uint32_t at;
 
 	at = four ? random_below(FIRST_IPV6) : FIRST_IPV6 + random_below(ADDRESSES - FIRST_IPV6);
-	/* Wildcards meet everybody. */
+	/* Wildcards meet everybody; 127.0.0.6 meets whoever has an IPv6 address alone. */
 	if (chance(25))
 		at = four ? 0 : FIRST_IPV6;
+	else if (four && chance(15))
+		at = 4;
 	inet_pton(AF_INET6, addresses[at], r->addr.byte);
 	r->family = chance(98) ? r->sock.family : r->sock.family ^ BERTH_IPV4 ^ BERTH_IPV6;
 	if (!four && chance(80))
 		r->scope = chance(90) ? w->net->device[1] : 9999;
 }
 
+/* A port that is in use, or any of the world's. */
 static uint16_t any_port(const struct walk *w)
 {
+	uint32_t at = random_below(WALK_ROOM);
+
+	if (at < w->space.socks && chance(60))
+		return w->sock[at].port;
 	return (uint16_t)(w->base + random_below(w->busy));
 }
 
@@ -212,13 +221,73 @@ static socklen_t wanted_address(const struct berth_request *r, struct sockaddr_s
 	return sizeof(*ss);
 }
 
+static void hide(struct berth_sock *s, const char *what)
+{
+	if (!strcmp(what, "v6only"))
+		s->v6only = false;
+	else if (!strcmp(what, "device"))
+		s->device = 0;
+	else if (!strcmp(what, "user"))
+		s->uid = 0;
+	else if (!strcmp(what, "reuse"))
+		s->reuse = false;
+	else if (!strcmp(what, "reuseport"))
+		s->reuseport = false;
+	else if (!strcmp(what, "stamps"))
+		s->stamped = false;
+	else if (!strcmp(what, "order"))
+		s->order = s->order2 = 0;
+	else if (s->state == BERTH_SOCK_LISTEN && !strcmp(what, "listen"))
+		s->state = BERTH_SOCK_CLOSED;
+	else if (s->state == BERTH_SOCK_TIME_WAIT && !strcmp(what, "time-wait"))
+		s->state = BERTH_SOCK_CONNECTED;
+}
+
+const char *const walk_blinds[] = { "v6only", "device", "user",	  "reuse",     "reuseport", "stamps",
+				    "order",  "listen", "time-wait", "buckets", NULL };
+
+/* The space as the oracle is shown it: with one thing hidden, where that is asked for. */
+static struct berth_space shown(const struct walk *w, struct berth_request *r)
+{
+	static struct berth_sock sock[WALK_ROOM];
+	struct berth_space sp = w->space;
+	uint32_t i;
+
+	if (!w->blind)
+		return sp;
+	memcpy(sock, w->sock, sizeof(sock));
+	for (i = 0; i < sp.socks; i++)
+		hide(&sock[i], w->blind);
+	hide(&r->sock, w->blind);
+	sp.sock = sock;
+	if (!strcmp(w->blind, "buckets"))
+		sp.buckets = 0;
+	return sp;
+}
+
+static void ask(const struct walk *w, const struct berth_request *r, struct berth_verdict *v)
+{
+	struct berth_request seen = *r;
+	struct berth_space sp = shown(w, &seen);
+
+	berth_rules_judge(&sp, &w->host, &seen, v);
+}
+
+static bool may_choose(const struct walk *w, const struct berth_request *r, uint16_t port)
+{
+	struct berth_request seen = *r;
+	struct berth_space sp = shown(w, &seen);
+
+	return berth_rules_may_choose(&sp, &w->host, &seen, port);
+}
+
 /* What the kernel chose must be among what the oracle would permit. */
 static bool check_choice(struct walk *w, const struct berth_request *r, uint16_t port)
 {
 	struct berth_verdict v = { .other = -1 };
 
 	w->count.choices++;
-	if (berth_rules_may_choose(&w->space, &w->host, r, port))
+	if (may_choose(w, r, port))
 		return true;
 	note(w, "the kernel chose %u\n", port);
 	disagree(w, "choice", 0, &v);
@@ -257,7 +326,7 @@ static void listen_at(struct walk *w, uint32_t at)
 	struct berth_verdict v;
 	int ret;
 
-	berth_rules_judge(&w->space, &w->host, &r, &v);
+	ask(w, &r, &v);
 	note(w, "#%u listen", w->live[at].id);
 	ret = listen(w->live[at].fd, 64) ? errno : 0;
 	w->count.listens++;
@@ -274,7 +343,7 @@ static int bind_both(struct walk *w, int fd, struct berth_request *r)
 			 !(r->sock.family == BERTH_IPV4 && berth_ip_is_any(&r->addr));
 	int at, ret;
 
-	berth_rules_judge(&w->space, &w->host, r, &v);
+	ask(w, r, &v);
 	note(w, "#%u bind [%s]:%u scope %u%s%s%s ", w->ids + 1, ip_text(&r->addr), r->port, r->scope,
 	     r->family == r->sock.family ? "" : " other-family", r->nonlocal ? " freebind" : "",
 	     r->may_low ? "" : " no-cap");
@@ -327,7 +396,7 @@ static void step_again(struct walk *w)
 	r.family = r.sock.family;
 	r.addr = r.family == BERTH_IPV4 ? berth_ip_any4 : berth_ip_any6;
 	r.port = any_port(w);
-	berth_rules_judge(&w->space, &w->host, &r, &v);
+	ask(w, &r, &v);
 	note(w, "#%u bind again", w->live[at].id);
 	agree(w, "bind again", call_bind(&r, w->live[at].fd), &v);
 }
@@ -341,7 +410,7 @@ static void step_listen_unbound(struct walk *w)
 	struct berth_ip local;
 
 	own_range(w, fd, &r);
-	berth_rules_judge(&w->space, &w->host, &r, &v);
+	ask(w, &r, &v);
 	note(w, "#%u listen unbound ", w->ids + 1);
 	note_sock(w, &r.sock);
 	ret = listen(fd, 64) ? errno : 0;
@@ -444,6 +513,29 @@ static bool meets_old_peer(const struct walk *w, const struct berth_request *r)
 	return false;
 }
 
+/*
+ * Where only interfaces keep two connections with one tuple apart, their segments meet at the other side, and what
+ * comes of that is no rule of ports.
+ */
+static bool may_meet_twin(const struct walk *w, const struct berth_request *r)
+{
+	struct berth_ip to = real_destination(r), from = r->sock.local;
+	const struct berth_sock *s;
+	uint32_t i;
+
+	if (berth_ip_is_any(&from))
+		from = r->source;
+	for (i = 0; i < w->space.socks; i++) {
+		s = &w->sock[i];
+		if (s->proto == BERTH_PROTO_TCP && s->state >= BERTH_SOCK_CONNECTED &&
+		    s->device && s->device != r->sock.device && s->peer_port == r->port &&
+		    (!r->sock.port || s->port == r->sock.port) &&
+		    berth_ip_equal(&s->local, &from) && berth_ip_equal(&s->peer, &to))
+			return true;
+	}
+	return false;
+}
+
 /* Starts a connect(); errno of the call itself, or -1 where the peer is asked. */
 static int call_connect(const struct berth_request *r, int fd)
 {
@@ -528,29 +620,10 @@ static void close_pair(struct walk *w, uint32_t at)
 	forget(w, (uint32_t)by_id(w, id));
 }
 
-/*
- * The number of another connection with the same tuple, which only interfaces keep apart; their segments meet
- * at the peer's side. -1: none.
- */
-static int32_t twin(const struct walk *w, uint32_t at)
-{
-	const struct berth_sock *a = &w->sock[at], *b;
-	uint32_t i;
-
-	for (i = 0; i < w->space.socks; i++) {
-		b = &w->sock[i];
-		if (i != at && b->proto == a->proto && b->state == BERTH_SOCK_CONNECTED &&
-		    b->port == a->port && b->peer_port == a->peer_port &&
-		    berth_ip_equal(&a->local, &b->local) && berth_ip_equal(&a->peer, &b->peer))
-			return (int32_t)i;
-	}
-	return -1;
-}
-
 static void connected(struct walk *w, struct berth_request *r, int fd, bool addressed)
 {
 	struct berth_sock s = r->sock;
-	int32_t at = r->self, other;
+	int32_t at = r->self;
 	uint32_t id;
 
 	s.state = BERTH_SOCK_CONNECTED;
@@ -583,12 +656,6 @@ static void connected(struct walk *w, struct berth_request *r, int fd, bool addr
 	id = w->live[at].id;
 	drop_replaced(w, &s);
 	accept_peer(w, (uint32_t)by_id(w, id));
-	other = twin(w, (uint32_t)by_id(w, id));
-	if (other < 0)
-		return;
-	close_pair(w, (uint32_t)other);
-	if (by_id(w, id) >= 0)
-		close_pair(w, (uint32_t)by_id(w, id));
 }
 
 /* A connect() that was refused by the peer may have taken the place of one in TIME_WAIT before. */
@@ -648,7 +715,7 @@ static int connecting_socket(struct walk *w, struct berth_request *r, bool *addr
 		b.no_port = true;
 		any_address(w, &b);
 		set_flag(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-		berth_rules_judge(&w->space, &w->host, &b, &v);
+		ask(w, &b, &v);
 		note(w, "#%u bind address only [%s] scope %u ", w->ids + 1, ip_text(&b.addr), b.scope);
 		note_sock(w, &b.sock);
 		ret = call_bind(&b, fd);
@@ -675,7 +742,8 @@ static void connect_both(struct walk *w, int fd, struct berth_request *r, bool a
 	bool asked;
 	int ret;
 
-	if (!route(w, r) || (r->sock.proto == BERTH_PROTO_TCP && meets_old_peer(w, r))) {
+	if (!route(w, r) || (r->sock.proto == BERTH_PROTO_TCP &&
+			     (meets_old_peer(w, r) || may_meet_twin(w, r)))) {
 		w->count.skipped++;
 		if (r->self < 0)
 			close(fd);
@@ -683,7 +751,7 @@ static void connect_both(struct walk *w, int fd, struct berth_request *r, bool a
 	}
 	await_tw_delay(w);
 	w->host.now_ms = net_now_ms();
-	berth_rules_judge(&w->space, &w->host, r, &v);
+	ask(w, r, &v);
 	note(w, "#%u connect [%s]:%u range %u-%u ", r->self < 0 ? w->ids + 1 : w->live[r->self].id,
 	     ip_text(&r->addr), r->port, r->has_range ? r->range.first : 0, r->range.last);
 	note_sock(w, &r->sock);
@@ -903,6 +971,13 @@ static void settings(struct walk *w)
 	w->reuseport = 10 + 35 * random_below(3);
 	w->udp = 10 + 35 * random_below(3);
 	w->busy = chance(25) ? 2 : 6 + random_below(12);
+	/* Many UDP sockets on one port, where the kernel changes its way of looking. */
+	if (chance(15)) {
+		w->busy = 1;
+		w->udp = 97;
+		w->reuse = 85;
+		w->reuseport = 60;
+	}
 }
 
 void walk_world(struct walk *w, uint64_t seed, uint16_t base, unsigned steps)

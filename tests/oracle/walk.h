@@ -42,8 +42,12 @@ struct walk {
 	uint32_t reuse, reuseport, udp, busy; /* chances in percent; ports that are asked for */
 	char log[64 * 1024];
 	size_t logged;
+	const char *blind; /* what the oracle is not shown, one of walk_blinds; NULL: it sees all */
 	bool wrong, stamps;
 };
+
+/* What can be hidden from the oracle, to see that the comparison notices. Ends with NULL. */
+extern const char *const walk_blinds[];
 
 /* Makes a world from a seed, on the ports base..base+WALK_PORTS-1; walks steps; closes all. */
 void walk_world(struct walk *w, uint64_t seed, uint16_t base, unsigned steps);
