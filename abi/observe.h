@@ -105,7 +105,7 @@ struct berth_socket_ask {
 	uint8_t peer[16];
 	uint32_t peer_len; /* bits of peer that must be equal, 128 at most */
 	uint16_t pport;
-	uint16_t protocols; /* in protocol: one of them must be it */
+	uint16_t protocols; /* in protocol: one of them must be it; raw sockets are none */
 	uint16_t protocol[BERTH_ASK_PROTOCOLS];
 };
 _Static_assert(sizeof(struct berth_socket_ask) == 88, "ask");
@@ -123,6 +123,8 @@ enum berth_count_by {
 	BERTH_COUNT_BY_UID,
 	BERTH_COUNT_BY_NETNS,
 };
+
+#define BERTH_COUNT_RAW 0x10000u /* number, by protocol, of raw sockets */
 
 struct berth_count_key {
 	uint8_t addr[16];

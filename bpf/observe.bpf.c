@@ -120,10 +120,9 @@ static bool wanted_peer(const struct berth_socket *s)
 }
 
 /* What is cheap to read and refuses most comes first: before the rest is read. */
-static bool wanted_early(const struct sock_common *c, uint16_t protocol, uint32_t netns)
+static bool wanted_early(uint16_t protocol, uint16_t port, uint32_t netns)
 {
-	return (!ask.netns || ask.netns == netns) && wanted_protocol(protocol) &&
-	       (ask.lports == 0 || wanted_port(c->skc_num));
+	return (!ask.netns || ask.netns == netns) && wanted_protocol(protocol) && wanted_port(port);
 }
 
 static bool wanted_late(const struct berth_socket *s)
@@ -215,7 +214,7 @@ static void put_full(struct berth_socket *s, struct sock *sk)
 
 /* ---- sockets with descriptors ---- */
 
-static bool has_port(const struct sock *sk, uint16_t protocol)
+static bool has_port(uint16_t protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
 	       protocol == IPPROTO_MPTCP || protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
@@ -259,6 +258,7 @@ int berth_files(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct sock *sk;
 	uint32_t netns;
+	bool raw;
 
 	if (!task || !file || (ask.pid && ask.pid != (uint32_t)task->tgid))
 		return 0;
@@ -267,16 +267,19 @@ int berth_files(struct bpf_iter__task_file *ctx)
 	if (!sk || !is_internet(&sk->__sk_common))
 		return 0;
 	s->protocol = sk->sk_protocol;
-	if (sk->sk_type == SOCK_RAW)
+	if (sk->sk_type == SOCK_RAW) {
+		if (ask.protocols)
+			return 0;
 		s->flags = BERTH_SOCKET_RAW;
-	else if (!has_port(sk, s->protocol) || !sk->__sk_common.skc_num)
+	} else if (!has_port(s->protocol) || !sk->__sk_common.skc_num) {
 		return 0;
+	}
+	raw = s->flags;
 	netns = sk->__sk_common.skc_net.net->ns.inum;
-	if (!wanted_early(&sk->__sk_common, s->protocol, netns))
+	if (!wanted_early(s->protocol, raw ? 0 : sk->__sk_common.skc_num, netns))
 		return 0;
 	if (again && s->protocol != IPPROTO_MPTCP && is_marked(sk))
 		return 0;
-	bool raw = s->flags;
 	put_common(s, &sk->__sk_common, netns);
 	s->flags |= BERTH_SOCKET_FILE | (is_shared(file) ? BERTH_SOCKET_SHARED : 0);
 	if (raw) {
@@ -340,7 +343,7 @@ static bool take_tcp(struct sock_common *c, struct berth_socket *s, struct sock 
 	uint8_t state = c->skc_state;
 
 	s->protocol = IPPROTO_TCP;
-	if (!wanted_early(c, IPPROTO_TCP, netns))
+	if (!wanted_early(IPPROTO_TCP, c->skc_num, netns))
 		return false;
 	put_common(s, c, netns);
 	if (state == BERTH_STATE_TIME_WAIT) {
@@ -383,7 +386,7 @@ static bool take_udp(struct sock *sk, struct berth_socket *s)
 	uint32_t netns = sk->__sk_common.skc_net.net->ns.inum;
 
 	s->protocol = sk->sk_protocol;
-	if (!wanted_early(&sk->__sk_common, s->protocol, netns))
+	if (!wanted_early(s->protocol, sk->__sk_common.skc_num, netns))
 		return false;
 	put_common(s, &sk->__sk_common, netns);
 	return wanted_late(s);

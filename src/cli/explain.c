@@ -57,6 +57,11 @@ static const char *proto_word(int protocol)
 	return protocol == BERTH_PROTO_UDP ? "udp" : "tcp";
 }
 
+static const char *proto_title(int protocol)
+{
+	return protocol == BERTH_PROTO_UDP ? "UDP" : "TCP";
+}
+
 static const char *error_word(int error)
 {
 	const char *name = error > 0 ? strerrorname_np(error) : NULL;
@@ -87,27 +92,20 @@ static void keep_verdict(struct berth_explain *e, const struct berth_request *re
 	json_array_append_new(json_object_get(e->root, "verdicts"), o);
 }
 
-static void compare(struct berth_explain *e, const struct berth_request *req,
-		    struct berth_verdict *v, int kernel)
+static void show_rule(struct berth_explain *e, const struct berth_request *req,
+		      const struct berth_verdict *v, int kernel)
 {
 	char where[64];
 
 	berth_explain_endpoint(&req->addr, req->port, where);
-	if (kernel < 0) {
+	if (kernel < 0)
 		berth_explain_show(e, "rule \"%s\" (%s); the kernel was not asked",
 				   berth_rule_name(v->rule), berth_rule_source(v->rule));
-		return;
-	}
-	berth_explain_show(e, "rule \"%s\" (%s); the kernel, asked with bind(%s): %s",
-			   berth_rule_name(v->rule), berth_rule_source(v->rule), where,
-			   kernel ? error_word(kernel) : "success");
-	if (kernel == v->error)
-		return;
-	berth_explain_say(e, "The kernel answers %s where the rules say %s: options of the sockets there "
-			     "are unknown, or a BPF program or security module decides. The kernel is right.",
-			  kernel ? error_word(kernel) : "success",
-			  v->error ? error_word(v->error) : "success");
-	v->error = kernel;
+	else
+		berth_explain_show(e, "rule \"%s\" (%s); the kernel, asked with bind(%s)%s: %s",
+				   berth_rule_name(v->rule), berth_rule_source(v->rule), where,
+				   req->sock.reuse ? " and SO_REUSEADDR" : "",
+				   kernel ? error_word(kernel) : "success");
 }
 
 static bool probe_wanted(const struct berth_explain *e)
@@ -136,38 +134,94 @@ static void suggest_port(struct berth_explain *e, const struct berth_request *re
 	}
 }
 
+static void say_held(struct berth_explain *e, const struct berth_verdict *v)
+{
+	char holder[256];
+
+	if (v->other >= 0 && e->view.space.sock[v->other].state != BERTH_SOCK_TIME_WAIT)
+		berth_explain_say(e, "It is held by %s.",
+				  berth_explain_holder(e, (uint32_t)v->other, holder));
+}
+
+/* The rules and the kernel say different things; the kernel is right. */
+static void say_differs(struct berth_explain *e, const struct berth_request *req,
+			const struct berth_verdict *v, int kernel)
+{
+	char where[64];
+
+	berth_explain_endpoint(&req->addr, req->port, where);
+	if (!kernel)
+		berth_explain_say(e, "%s: bind(%s) would succeed now, says the kernel. By the sockets that can "
+				     "be seen it would not (%s); their options are not all known.",
+				  proto_title(req->sock.proto), where, berth_rule_text(v->rule));
+	else
+		berth_explain_say(e, "%s: bind(%s) fails now with %s, says the kernel, though no rule of ports "
+				     "forbids it: a BPF program, a security module, or a socket that cannot be seen.",
+				  proto_title(req->sock.proto), where, error_word(kernel));
+}
+
+static void say_bind(struct berth_explain *e, const struct berth_request *req,
+		     const struct berth_verdict *v)
+{
+	const char *how = req->sock.proto == BERTH_PROTO_TCP && !req->sock.reuse ?
+				  " of a program that does not set SO_REUSEADDR" : "";
+	char where[64];
+
+	berth_explain_endpoint(&req->addr, req->port, where);
+	if (!v->error) {
+		berth_explain_say(e, "%s: bind(%s) would succeed now.", proto_title(req->sock.proto),
+				  where);
+		return;
+	}
+	berth_explain_say(e, "%s: bind(%s)%s fails now with %s: %s.", proto_title(req->sock.proto),
+			  where, how, error_word(v->error), berth_rule_text(v->rule));
+	say_held(e, v);
+}
+
 /* Judges a bind, tells it, and gives the ways out. Returns the errno. */
 static int explain_bind(struct berth_explain *e, struct berth_request *req)
 {
 	struct berth_verdict v;
-	char where[64], holder[256];
-	int kernel;
+	int kernel, error;
 
 	berth_rules_judge(&e->view.space, &e->view.host, req, &v);
 	kernel = ask_kernel(e, req, req->port);
 	keep_verdict(e, req, &v, kernel);
-	berth_explain_endpoint(&req->addr, req->port, where);
-	if (!v.error) {
-		berth_explain_say(e, "bind(%s) by %s would succeed now.", where,
-				  proto_word(req->sock.proto));
-	} else {
-		berth_explain_say(e, "bind(%s) by %s fails now with %s: %s.", where,
-				  proto_word(req->sock.proto), error_word(v.error),
-				  berth_rule_text(v.rule));
-		if (v.other >= 0)
-			berth_explain_say(e, "It is held by %s.",
-					  berth_explain_holder(e, (uint32_t)v.other, holder));
-	}
+	error = kernel < 0 ? v.error : kernel;
+	if (error != v.error)
+		say_differs(e, req, &v, kernel);
+	else
+		say_bind(e, req, &v);
 	if (!req->port && v.choices)
 		berth_explain_say(e, "The kernel could choose from %u ports.", v.choices);
-	compare(e, req, &v, kernel);
-	if (v.error) {
-		e->findings = true;
+	show_rule(e, req, &v, kernel);
+	if (!error)
+		return 0;
+	e->findings = true;
+	if (v.error)
 		berth_explain_ways(e, req, &v);
-		if (v.error == EADDRINUSE && req->port)
-			suggest_port(e, req);
-	}
-	return v.error;
+	if (error == EADDRINUSE && req->port)
+		suggest_port(e, req);
+	return error;
+}
+
+/* A server that was written without SO_REUSEADDR: told only where it fares worse. */
+static void explain_plain(struct berth_explain *e, const struct berth_request *with)
+{
+	struct berth_request req = *with;
+	struct berth_verdict v;
+	int kernel;
+
+	req.sock.reuse = false;
+	berth_rules_judge(&e->view.space, &e->view.host, &req, &v);
+	kernel = v.error ? ask_kernel(e, &req, req.port) : 0;
+	if (!v.error || !kernel)
+		return;
+	e->findings = true;
+	keep_verdict(e, &req, &v, kernel);
+	say_bind(e, &req, &v);
+	show_rule(e, &req, &v, kernel);
+	berth_explain_ways(e, &req, &v);
 }
 
 static struct berth_request bind_request(const struct berth_explain *e, int protocol,
@@ -283,6 +337,7 @@ static void explain_port(struct berth_explain *e)
 	if (protocol != BERTH_PROTO_UDP) {
 		req = bind_request(e, BERTH_PROTO_TCP, &berth_ip_any4, port);
 		if (!explain_bind(e, &req)) {
+			explain_plain(e, &req);
 			req = bind_request(e, BERTH_PROTO_TCP, &berth_ip_any6, port);
 			explain_bind(e, &req);
 		}
@@ -362,7 +417,8 @@ static int explain_bind_at(struct berth_explain *e, struct berth_why *why)
 	}
 	req = bind_request(e, protocol, &all.ip[0], e->what.port);
 	req.scope = all.scope[0];
-	explain_bind(e, &req);
+	if (!explain_bind(e, &req) && protocol == BERTH_PROTO_TCP)
+		explain_plain(e, &req);
 	return 0;
 }
 
@@ -380,11 +436,18 @@ static uint32_t local_device(const struct berth_explain *e, const struct berth_i
 	return 0;
 }
 
+/* The sockets of all ports were read without their holders; those of one port are read again. */
 static void say_listeners(struct berth_explain *e, uint16_t port)
 {
+	struct berth_view all = e->view;
 	unsigned shown = 0;
 	uint32_t i;
 
+	if (berth_view_init(&e->view, port, NULL)) {
+		berth_view_fini(&e->view);
+		e->view = all;
+		return;
+	}
 	for (i = 0; i < e->view.space.socks && shown < SHOWN; i++) {
 		const struct berth_sock *s = &e->view.space.sock[i];
 
@@ -395,6 +458,8 @@ static void say_listeners(struct berth_explain *e, uint16_t port)
 	}
 	if (!shown)
 		berth_explain_show(e, "no socket of this network namespace listens on port %u", port);
+	berth_view_fini(&e->view);
+	e->view = all;
 }
 
 static void say_connect(struct berth_explain *e, const struct berth_request *req,
@@ -406,12 +471,12 @@ static void say_connect(struct berth_explain *e, const struct berth_request *req
 	berth_explain_endpoint(&req->source, req->sock.port, from);
 	if (v->error) {
 		e->findings = true;
-		berth_explain_say(e, "connect(%s) by %s fails now with %s: %s.", to,
-				  proto_word(req->sock.proto), error_word(v->error),
+		berth_explain_say(e, "%s: connect(%s) fails now with %s: %s.",
+				  proto_title(req->sock.proto), to, error_word(v->error),
 				  berth_rule_text(v->rule));
 	} else {
-		berth_explain_say(e, "connect(%s) by %s has a port to leave from%s.", to,
-				  proto_word(req->sock.proto),
+		berth_explain_say(e, "%s: connect(%s) has a port to leave from%s.",
+				  proto_title(req->sock.proto), to,
 				  req->arrives ? ", and the destination is this host" :
 						 "; whether the other host answers is not tried");
 	}
@@ -570,15 +635,32 @@ static int gather(struct berth_explain *e, struct berth_why *why)
 	return 0;
 }
 
+/* Options may also stand behind the question. Returns 0 or negative with the sentence in why. */
+static int parse(struct berth_explain *e, int argc, char **argv, struct berth_why *why)
+{
+	char **words = calloc((size_t)argc, sizeof(*words));
+	int n = 0, at, name = 0, ret = 0;
+
+	if (!words)
+		return berth_why(why, -ENOMEM, "no memory");
+	for (;;) {
+		at = berth_opt_parse(berth_explain_opts, argc - name, argv + name, e, why);
+		if (at < 0 || name + at >= argc)
+			break;
+		name += at;
+		words[n++] = argv[name];
+	}
+	ret = at < 0 ? at : berth_what_parse(words, n, &e->what, why);
+	free(words);
+	return ret;
+}
+
 int berth_explain_main(int argc, char **argv)
 {
 	struct berth_explain e = { 0 };
 	struct berth_why why;
-	int at = berth_opt_parse(berth_explain_opts, argc, argv, &e, &why), ret;
+	int ret = parse(&e, argc, argv, &why);
 
-	if (at >= 0 && at < argc && !strcmp(argv[at], "--"))
-		at++;
-	ret = at < 0 ? at : berth_what_parse(argv + at, argc - at, &e.what, &why);
 	if (ret)
 		return berth_complain("explain", &why, BERTH_EXIT_FAILURE);
 	e.root = json_pack("{s:[] s:[] s:[] s:[]}", "answer", "evidence", "ways", "verdicts");

@@ -161,12 +161,18 @@ static void way_of_holder(struct berth_explain *e, const struct berth_request *r
 static void way_of_client(struct berth_explain *e, const struct berth_request *req)
 {
 	const struct berth_range *r = &e->view.host.ephemeral;
+	struct berth_portset all = { 0 };
+	char text[512];
 
 	if (req->port < r->first || req->port > r->last)
 		return;
-	berth_explain_way(e, "keeps the port out of the kernel's choice for clients, from now on; "
-			     "add it to the ports that are there already",
-			  "sysctl -w net.ipv4.ip_local_reserved_ports=%u", req->port);
+	/* The sysctl is one value: what is reserved already stays. */
+	if (e->view.host.reserved)
+		all = *e->view.host.reserved;
+	berth_portset_add(&all, req->port);
+	if (berth_portset_format(&all, text, sizeof(text)) < sizeof(text))
+		berth_explain_way(e, "keeps the port out of the kernel's choice for clients, from now on",
+				  "sysctl -w net.ipv4.ip_local_reserved_ports=%s", text);
 	berth_explain_way(e, "gives a client's connections ports that no server needs",
 			  "berth run -- CLIENT");
 }
@@ -192,9 +198,11 @@ static void way_of_time_wait(struct berth_explain *e, int32_t other)
 {
 	uint32_t ms = other < 0 ? 0 : e->view.about[other].ends_ms;
 
-	berth_explain_say(e, "A server that sets SO_REUSEADDR before bind() does not wait for it.");
 	if (ms)
-		berth_explain_say(e, "It ends in %u s.", (ms + 999) / 1000);
+		berth_explain_say(e, "It ends in %u s; a server that sets SO_REUSEADDR before bind() need not wait.",
+				  (ms + 999) / 1000);
+	else
+		berth_explain_say(e, "A server that sets SO_REUSEADDR before bind() need not wait for its end.");
 }
 
 static void way_of_address(struct berth_explain *e, const struct berth_request *req)

@@ -66,6 +66,8 @@ bool berth_socket_is_asked(const struct berth_socket *s, const struct berth_sock
 		return false;
 	if (ask->peer_len && !same_head(s->peer, ask->peer, ask->peer_len))
 		return false;
+	if (ask->protocols && (s->flags & BERTH_SOCKET_RAW))
+		return false;
 	for (i = 0; i < ask->protocols && ask->protocol[i] != s->protocol;)
 		i++;
 	if (ask->protocols && i == ask->protocols)
@@ -140,7 +142,9 @@ void berth_sockets_count_key(const struct berth_socket *s, enum berth_count_by b
 
 	switch (by) {
 	case BERTH_COUNT_BY_STATE: key.number = s->state; break;
-	case BERTH_COUNT_BY_PROTOCOL: key.number = s->protocol; break;
+	case BERTH_COUNT_BY_PROTOCOL:
+		key.number = s->flags & BERTH_SOCKET_RAW ? BERTH_COUNT_RAW : s->protocol;
+		break;
 	case BERTH_COUNT_BY_UID: key.number = s->uid; break;
 	case BERTH_COUNT_BY_NETNS: key.number = s->netns; break;
 	case BERTH_COUNT_BY_LOCAL_PORT: key.port = s->lport; break;

@@ -296,7 +296,7 @@ static int read_rare(struct reader *r, struct berth_why *why)
 	for (p = berth_diag_protocols; *p && !result; p++) {
 		if (*p == IPPROTO_UDP || (*p == IPPROTO_TCP && !r->query->no_holders))
 			continue;
-		if (*p != BERTH_DIAG_RAW && !asks_for(&r->query->ask, *p))
+		if (!asks_for(&r->query->ask, *p))
 			continue;
 		result = berth_diag_dump(
 			*p, *p == IPPROTO_TCP ? states & 1u << BERTH_STATE_BOUND : states, on_rare,

@@ -129,9 +129,8 @@ static bool asks_for(const struct berth_socket_ask *ask, uint16_t protocol)
 {
 	uint32_t i;
 
-	/* A raw socket's protocol is any number. */
 	for (i = 0; i < ask->protocols; i++)
-		if (ask->protocol[i] == protocol || protocol == BERTH_DIAG_RAW)
+		if (ask->protocol[i] == protocol)
 			return true;
 	return !ask->protocols;
 }

@@ -149,7 +149,7 @@ static struct berth_sock as_sock(const struct berth_socket *s)
 	memcpy(k.peer.byte, s->peer, 16);
 	/* Most hosts have timestamps on; a connection that refused them cannot be told from outside. */
 	k.stamped = k.state == BERTH_SOCK_TIME_WAIT;
-	/* Servers set it, as a rule; where it is not known a child's port is not made a mystery by that. */
+	/* Servers set it, as a rule. */
 	if (!(s->flags & BERTH_SOCKET_REUSE_KNOWN) && s->state == BERTH_STATE_LISTEN)
 		k.reuse = true;
 	return k;
@@ -266,7 +266,15 @@ static int read_sockets(struct berth_view *v, uint16_t port, struct berth_why *w
 		query.ask.lports = 1;
 		query.ask.lport[0].first = query.ask.lport[0].last = port;
 	}
+	/* Only BPF sees SO_REUSEADDR and SO_REUSEPORT of others' sockets. */
+	if (port)
+		query.source = BERTH_SOCKETS_BPF;
 	ret = berth_sockets_read(&query, take_row, &r, &told, why);
+	if (ret && port) {
+		query.source = BERTH_SOCKETS_ANY;
+		r.rows = v->elsewhere = 0;
+		ret = berth_sockets_read(&query, take_row, &r, &told, why);
+	}
 	if (!ret)
 		ret = store(v, &r);
 	free(r.row);
