@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* berth explain: why a port can be used or not, and what to do about it. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
-#include <netdb.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +10,6 @@
 #include "src/cli/cli.h"
 #include "src/cli/explain.h"
 #include "src/registry/services.h"
-
-#define SHOWN 8	    /* sockets in a list of evidence */
-#define ADDRESSES 4 /* of a name that is resolved */
 
 static int set_json(void *into, const char *value, struct berth_why *why)
 {
@@ -40,8 +34,9 @@ static int set_protocol(void *into, const char *value, struct berth_why *why)
 }
 
 const struct berth_opt berth_explain_opts[] = {
-	{ "protocol", "NAME", "tcp", "The transport protocol; a port is explained for both without it.",
-	  "tcp|udp", set_protocol },
+	{ "protocol", "NAME", "tcp",
+	  "The transport protocol; a port is explained for both without it.", "tcp|udp",
+	  set_protocol },
 	{ "no-probe", NULL, NULL,
 	  "Do not ask the kernel: without it a child process binds the port for a moment, and closes at once.",
 	  NULL, set_no_probe },
@@ -52,45 +47,7 @@ const struct berth_opt berth_explain_opts[] = {
 	{ NULL },
 };
 
-static const char *proto_word(int protocol)
-{
-	return protocol == BERTH_PROTO_UDP ? "udp" : "tcp";
-}
-
-static const char *proto_title(int protocol)
-{
-	return protocol == BERTH_PROTO_UDP ? "UDP" : "TCP";
-}
-
-static const char *error_word(int error)
-{
-	const char *name = error > 0 ? strerrorname_np(error) : NULL;
-
-	return name ? name : "an unknown error";
-}
-
 /* ---- verdicts ---- */
-
-static void keep_verdict(struct berth_explain *e, const struct berth_request *req,
-			 const struct berth_verdict *v, int kernel)
-{
-	static const char *const call[] = { "bind", "listen", "connect" };
-	char text[64];
-	json_t *o = json_pack("{s:s s:s s:i s:s s:s s:s}", "call", call[req->op], "protocol",
-			      proto_word(req->sock.proto), "port", (int)req->port, "rule",
-			      berth_rule_name(v->rule), "sentence", berth_rule_text(v->rule),
-			      "source", berth_rule_source(v->rule));
-
-	berth_explain_endpoint(&req->addr, req->port, text);
-	*strrchr(text, ':') = 0;
-	json_object_set_new(o, "address", json_string(text));
-	json_object_set_new(o, "error", v->error ? json_string(error_word(v->error)) : json_null());
-	/* null: not asked; "": success. */
-	json_object_set_new(o, "kernel",
-			    kernel < 0 ? json_null() :
-					 json_string(kernel ? error_word(kernel) : ""));
-	json_array_append_new(json_object_get(e->root, "verdicts"), o);
-}
 
 static void show_rule(struct berth_explain *e, const struct berth_request *req,
 		      const struct berth_verdict *v, int kernel)
@@ -105,7 +62,7 @@ static void show_rule(struct berth_explain *e, const struct berth_request *req,
 		berth_explain_show(e, "rule \"%s\" (%s); the kernel, asked with bind(%s)%s: %s",
 				   berth_rule_name(v->rule), berth_rule_source(v->rule), where,
 				   req->sock.reuse ? " and SO_REUSEADDR" : "",
-				   kernel ? error_word(kernel) : "success");
+				   kernel ? berth_explain_error(kernel) : "success");
 }
 
 static bool probe_wanted(const struct berth_explain *e)
@@ -115,8 +72,11 @@ static bool probe_wanted(const struct berth_explain *e)
 
 static int ask_kernel(const struct berth_explain *e, const struct berth_request *req, uint16_t port)
 {
-	struct berth_probe_bind probe = { .sock = &req->sock, .addr = &req->addr, .port = port,
-					  .scope = req->scope, .uid = e->uid };
+	struct berth_probe_bind probe = { .sock = &req->sock,
+					  .addr = &req->addr,
+					  .port = port,
+					  .scope = req->scope,
+					  .uid = e->uid };
 
 	return probe_wanted(e) ? berth_view_ask_bind(&probe) : -EPERM;
 }
@@ -126,7 +86,8 @@ static void suggest_port(struct berth_explain *e, const struct berth_request *re
 {
 	uint32_t port;
 
-	for (port = req->port + 1u; probe_wanted(e) && port < req->port + 20u && port < 65536; port++) {
+	for (port = req->port + 1u; probe_wanted(e) && port < req->port + 20u && port < 65536;
+	     port++) {
 		if (ask_kernel(e, req, (uint16_t)port))
 			continue;
 		berth_explain_say(e, "Port %u is free for the same call.", port);
@@ -151,30 +112,36 @@ static void say_differs(struct berth_explain *e, const struct berth_request *req
 
 	berth_explain_endpoint(&req->addr, req->port, where);
 	if (!kernel)
-		berth_explain_say(e, "%s: bind(%s) would succeed now, says the kernel. By the sockets that can "
-				     "be seen it would not (%s); their options are not all known.",
-				  proto_title(req->sock.proto), where, berth_rule_text(v->rule));
+		berth_explain_say(
+			e,
+			"%s: bind(%s) would succeed now, says the kernel. By the sockets that can "
+			"be seen it would not (%s); their options are not all known.",
+			berth_explain_title(req->sock.proto), where, berth_rule_text(v->rule));
 	else
-		berth_explain_say(e, "%s: bind(%s) fails now with %s, says the kernel, though no rule of ports "
-				     "forbids it: a BPF program, a security module, or a socket that cannot be seen.",
-				  proto_title(req->sock.proto), where, error_word(kernel));
+		berth_explain_say(
+			e,
+			"%s: bind(%s) fails now with %s, says the kernel, though no rule of ports "
+			"forbids it: a BPF program, a security module, or a socket that cannot be seen.",
+			berth_explain_title(req->sock.proto), where, berth_explain_error(kernel));
 }
 
 static void say_bind(struct berth_explain *e, const struct berth_request *req,
 		     const struct berth_verdict *v)
 {
-	const char *how = req->sock.proto == BERTH_PROTO_TCP && !req->sock.reuse ?
-				  " of a program that does not set SO_REUSEADDR" : "";
+	const char *how = req->sock.proto == BERTH_PROTO_TCP && !req->sock.reuse
+				  ? " of a program that does not set SO_REUSEADDR"
+				  : "";
 	char where[64];
 
 	berth_explain_endpoint(&req->addr, req->port, where);
 	if (!v->error) {
-		berth_explain_say(e, "%s: bind(%s) would succeed now.", proto_title(req->sock.proto),
-				  where);
+		berth_explain_say(e, "%s: bind(%s) would succeed now.",
+				  berth_explain_title(req->sock.proto), where);
 		return;
 	}
-	berth_explain_say(e, "%s: bind(%s)%s fails now with %s: %s.", proto_title(req->sock.proto),
-			  where, how, error_word(v->error), berth_rule_text(v->rule));
+	berth_explain_say(e, "%s: bind(%s)%s fails now with %s: %s.",
+			  berth_explain_title(req->sock.proto), where, how,
+			  berth_explain_error(v->error), berth_rule_text(v->rule));
 	say_held(e, v);
 }
 
@@ -186,7 +153,7 @@ static int explain_bind(struct berth_explain *e, struct berth_request *req)
 
 	berth_rules_judge(&e->view.space, &e->view.host, req, &v);
 	kernel = ask_kernel(e, req, req->port);
-	keep_verdict(e, req, &v, kernel);
+	berth_explain_keep(e, req, &v, kernel);
 	error = kernel < 0 ? v.error : kernel;
 	if (error != v.error)
 		say_differs(e, req, &v, kernel);
@@ -218,7 +185,7 @@ static void explain_plain(struct berth_explain *e, const struct berth_request *w
 	if (!v.error || !kernel)
 		return;
 	e->findings = true;
-	keep_verdict(e, &req, &v, kernel);
+	berth_explain_keep(e, &req, &v, kernel);
 	say_bind(e, &req, &v);
 	show_rule(e, &req, &v, kernel);
 	berth_explain_ways(e, &req, &v);
@@ -230,10 +197,16 @@ static struct berth_request bind_request(const struct berth_explain *e, int prot
 	uint8_t family = berth_ip_is_mapped(addr) ? BERTH_IPV4 : BERTH_IPV6;
 
 	return (struct berth_request){
-		.op = BERTH_OP_BIND, .self = -1, .addr = *addr, .port = port, .family = family,
+		.op = BERTH_OP_BIND,
+		.self = -1,
+		.addr = *addr,
+		.port = port,
+		.family = family,
 		.may_low = berth_view_may_low(e->uid),
 		/* What servers do. */
-		.sock = { .proto = (uint8_t)protocol, .family = family, .uid = e->uid,
+		.sock = { .proto = (uint8_t)protocol,
+			  .family = family,
+			  .uid = e->uid,
 			  .local = family == BERTH_IPV4 ? berth_ip_any4 : berth_ip_any6,
 			  .reuse = protocol == BERTH_PROTO_TCP },
 	};
@@ -249,11 +222,12 @@ static void name_service(struct berth_explain *e, const struct berth_services *s
 	if (!berth_services_get(s, port, transport, &row))
 		return;
 	json_array_append_new(json_object_get(e->root, "services"),
-			      json_pack("{s:s s:s s:s}", "protocol", berth_transport_name(transport),
-					"name", row.name, "description", row.description));
-	berth_explain_say(e, "By %s it is registered for %s%s%s%s.", berth_transport_name(transport),
-			  row.name, *row.description ? " (" : "", row.description,
-			  *row.description ? ")" : "");
+			      json_pack("{s:s s:s s:s}", "protocol",
+					berth_transport_name(transport), "name", row.name,
+					"description", row.description));
+	berth_explain_say(e, "By %s it is registered for %s%s%s%s.",
+			  berth_transport_name(transport), row.name, *row.description ? " (" : "",
+			  row.description, *row.description ? ")" : "");
 }
 
 static void describe_port(struct berth_explain *e, uint16_t port)
@@ -276,12 +250,13 @@ static void describe_port(struct berth_explain *e, uint16_t port)
 	berth_services_fini(&services);
 	berth_explain_show(e, "the ephemeral range is %u-%u: the kernel %s this port to clients",
 			   h->ephemeral.first, h->ephemeral.last,
-			   !ephemeral ? "does not give" :
-			   reserved   ? "would give, but ip_local_reserved_ports forbids," :
-					"may give");
+			   !ephemeral ? "does not give"
+			   : reserved ? "would give, but ip_local_reserved_ports forbids,"
+				      : "may give");
 	if (port < h->unprivileged)
-		berth_explain_show(e, "below ip_unprivileged_port_start (%u): CAP_NET_BIND_SERVICE is needed",
-				   h->unprivileged);
+		berth_explain_show(
+			e, "below ip_unprivileged_port_start (%u): CAP_NET_BIND_SERVICE is needed",
+			h->unprivileged);
 }
 
 /* Lists who has the port; true where a UDP socket does. */
@@ -298,12 +273,12 @@ static bool describe_holders(struct berth_explain *e)
 		listeners += !client;
 		clients += client;
 		udp |= s->proto == BERTH_PROTO_UDP;
-		if (!client && shown < SHOWN) {
+		if (!client && shown < BERTH_EXPLAIN_SHOWN) {
 			berth_explain_show_sock(e, i);
 			shown++;
 		}
 	}
-	for (i = 0; i < e->view.space.socks && shown < SHOWN; i++)
+	for (i = 0; i < e->view.space.socks && shown < BERTH_EXPLAIN_SHOWN; i++)
 		if (e->view.space.sock[i].state >= BERTH_SOCK_CONNECTED) {
 			berth_explain_show_sock(e, i);
 			shown++;
@@ -312,16 +287,20 @@ static bool describe_holders(struct berth_explain *e)
 		berth_explain_show(e, "and %u more; see \"berth ports %u\"",
 				   listeners + clients - shown, e->what.port);
 	if (e->view.elsewhere)
-		berth_explain_show(e, "%u sockets of other network namespaces have this port; they are in "
-				      "nobody's way here", e->view.elsewhere);
+		berth_explain_show(
+			e,
+			"%u sockets of other network namespaces have this port; they are in "
+			"nobody's way here",
+			e->view.elsewhere);
 	json_object_set_new(e->root, "listeners", json_integer(listeners));
 	json_object_set_new(e->root, "clients", json_integer(clients));
 	if (!listeners && !clients)
 		berth_explain_say(e, "No socket of this network namespace has it.");
 	else
-		berth_explain_say(e, "%u socket%s can receive on it; %u connection%s ha%s it as local port.",
-				  listeners, listeners == 1 ? "" : "s", clients,
-				  clients == 1 ? "" : "s", clients == 1 ? "s" : "ve");
+		berth_explain_say(
+			e, "%u socket%s can receive on it; %u connection%s ha%s it as local port.",
+			listeners, listeners == 1 ? "" : "s", clients, clients == 1 ? "" : "s",
+			clients == 1 ? "s" : "ve");
 	return udp;
 }
 
@@ -348,67 +327,15 @@ static void explain_port(struct berth_explain *e)
 	}
 }
 
-/* ---- addresses ---- */
-
-struct addresses {
-	struct berth_ip ip[ADDRESSES];
-	uint32_t scope[ADDRESSES];
-	int count;
-};
-
-static int resolve(const char *host, bool numeric, struct addresses *out, struct berth_why *why)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-				  .ai_flags = numeric ? AI_NUMERICHOST : 0 };
-	struct addrinfo *all = NULL, *a;
-	int ret = getaddrinfo(host, NULL, &hints, &all);
-
-	if (ret)
-		return berth_why(why, -EINVAL, "%.100s: %s%s", host, gai_strerror(ret),
-				 numeric ? "; write an address" : "");
-	for (a = all, out->count = 0; a && out->count < ADDRESSES; a = a->ai_next) {
-		const struct sockaddr_in6 *in6 = (void *)a->ai_addr;
-		struct berth_ip *ip = &out->ip[out->count];
-
-		out->scope[out->count] = 0;
-		if (a->ai_family == AF_INET) {
-			*ip = berth_ip_any4;
-			memcpy(ip->byte + 12, &((const struct sockaddr_in *)(void *)a->ai_addr)->sin_addr,
-			       4);
-		} else {
-			memcpy(ip->byte, &in6->sin6_addr, 16);
-			out->scope[out->count] = in6->sin6_scope_id;
-		}
-		out->count++;
-	}
-	freeaddrinfo(all);
-	return 0;
-}
-
-/* The addresses of e->what; without one the IPv4 wildcard. */
-static int what_addresses(struct berth_explain *e, bool numeric, struct addresses *out,
-			  struct berth_why *why)
-{
-	uint32_t device = *e->what.device ? if_nametoindex(e->what.device) : 0;
-	int ret, i;
-
-	*out = (struct addresses){ .ip = { berth_ip_any4 }, .count = 1 };
-	if (*e->what.device && !device)
-		return berth_why(why, -EINVAL, "%s: there is no such interface; see \"ip link\"",
-				 e->what.device);
-	ret = *e->what.host ? resolve(e->what.host, numeric, out, why) : 0;
-	for (i = 0; i < out->count && device; i++)
-		out->scope[i] = device;
-	return ret;
-}
+/* ---- bind ---- */
 
 static int explain_bind_at(struct berth_explain *e, struct berth_why *why)
 {
 	int protocol = e->what.protocol ? e->what.protocol : BERTH_PROTO_TCP, ret;
-	struct addresses all;
+	struct berth_explain_addresses all;
 	struct berth_request req;
 
-	ret = what_addresses(e, true, &all, why);
+	ret = berth_explain_resolve(e, true, &all, why);
 	if (ret)
 		return ret;
 	if (e->what.port) {
@@ -422,134 +349,13 @@ static int explain_bind_at(struct berth_explain *e, struct berth_why *why)
 	return 0;
 }
 
-/* ---- connect ---- */
-
-/* The interface that has a local address, 0 where it is not local. */
-static uint32_t local_device(const struct berth_explain *e, const struct berth_ip *ip)
-{
-	const struct berth_host *h = &e->view.host;
-	uint32_t i;
-
-	for (i = 0; i < h->locals; i++)
-		if (berth_ip_in_prefix(ip, &h->local[i].addr, h->local[i].prefix))
-			return h->local[i].device;
-	return 0;
-}
-
-/* The sockets of all ports were read without their holders; those of one port are read again. */
-static void say_listeners(struct berth_explain *e, uint16_t port)
-{
-	struct berth_view all = e->view;
-	unsigned shown = 0;
-	uint32_t i;
-
-	if (berth_view_init(&e->view, port, NULL)) {
-		berth_view_fini(&e->view);
-		e->view = all;
-		return;
-	}
-	for (i = 0; i < e->view.space.socks && shown < SHOWN; i++) {
-		const struct berth_sock *s = &e->view.space.sock[i];
-
-		if (s->state != BERTH_SOCK_LISTEN || s->port != port)
-			continue;
-		berth_explain_show_sock(e, i);
-		shown++;
-	}
-	if (!shown)
-		berth_explain_show(e, "no socket of this network namespace listens on port %u", port);
-	berth_view_fini(&e->view);
-	e->view = all;
-}
-
-static void say_connect(struct berth_explain *e, const struct berth_request *req,
-			const struct berth_verdict *v)
-{
-	char to[64], from[64];
-
-	berth_explain_endpoint(&req->addr, req->port, to);
-	berth_explain_endpoint(&req->source, req->sock.port, from);
-	if (v->error) {
-		e->findings = true;
-		berth_explain_say(e, "%s: connect(%s) fails now with %s: %s.",
-				  proto_title(req->sock.proto), to, error_word(v->error),
-				  berth_rule_text(v->rule));
-	} else {
-		berth_explain_say(e, "%s: connect(%s) has a port to leave from%s.",
-				  proto_title(req->sock.proto), to,
-				  req->arrives ? ", and the destination is this host" :
-						 "; whether the other host answers is not tried");
-	}
-	berth_explain_show(e, "rule \"%s\" (%s), from %s", berth_rule_name(v->rule),
-			   berth_rule_source(v->rule), from);
-	if (!req->sock.port)
-		berth_explain_show(e, "%u ports of the ephemeral range %u-%u can be chosen for this destination",
-				   v->choices, e->view.host.ephemeral.first, e->view.host.ephemeral.last);
-	if (v->unsure)
-		berth_explain_show(e, "that one stands at an end of the range: the search sees it by chance");
-}
-
-static void explain_connect_to(struct berth_explain *e, const struct berth_ip *to, uint32_t scope)
-{
-	uint8_t family = berth_ip_is_mapped(to) ? BERTH_IPV4 : BERTH_IPV6;
-	int protocol = e->what.protocol ? e->what.protocol : BERTH_PROTO_TCP, ret;
-	struct berth_request req = { .op = BERTH_OP_CONNECT, .self = -1, .addr = *to,
-				     .port = e->what.port, .family = family, .scope = scope };
-	struct addresses source;
-	struct berth_verdict v;
-	char text[64];
-
-	req.sock = (struct berth_sock){ .proto = (uint8_t)protocol, .family = family, .uid = e->uid,
-					.local = family == BERTH_IPV4 ? berth_ip_any4 : berth_ip_any6,
-					.port = e->what.source_port };
-	ret = berth_view_source(to, scope, &req.source);
-	if (ret) {
-		e->findings = true;
-		berth_explain_say(e, "connect(%s) fails now with %s: the routing table has no way there.",
-				  berth_explain_endpoint(to, req.port, text), error_word(-ret));
-		berth_explain_way(e, "asks the routing table", "ip route get %.*s",
-				  (int)strcspn(text + (*text == '['), family == BERTH_IPV4 ? ":" : "]"),
-				  text + (*text == '['));
-		return;
-	}
-	if (*e->what.source && !resolve(e->what.source, true, &source, NULL))
-		req.sock.local = req.source = source.ip[0];
-	req.arrives = local_device(e, to);
-	if (berth_ip_is_any(to))
-		req.arrives = e->view.host.loopback;
-	berth_rules_judge(&e->view.space, &e->view.host, &req, &v);
-	keep_verdict(e, &req, &v, -1);
-	say_connect(e, &req, &v);
-	if (v.other >= 0)
-		berth_explain_show_sock(e, (uint32_t)v.other);
-	if (req.arrives && protocol == BERTH_PROTO_TCP)
-		say_listeners(e, req.port);
-	if (v.error)
-		berth_explain_ways(e, &req, &v);
-}
-
-static int explain_connect(struct berth_explain *e, struct berth_why *why)
-{
-	struct addresses all;
-	int ret, i;
-
-	ret = what_addresses(e, false, &all, why);
-	if (ret)
-		return ret;
-	if (e->what.default_port)
-		berth_explain_say(e, "The port of %s is %u where none is written.", e->what.scheme,
-				  e->what.port);
-	for (i = 0; i < all.count; i++)
-		explain_connect_to(e, &all.ip[i], all.scope[i]);
-	return 0;
-}
-
 /* ---- the verb ---- */
 
 static int proto_number(const struct berth_service *s)
 {
-	return s->transport == BERTH_TRANSPORT_UDP ? BERTH_PROTO_UDP :
-	       s->transport == BERTH_TRANSPORT_TCP ? BERTH_PROTO_TCP : -1;
+	return s->transport == BERTH_TRANSPORT_UDP   ? BERTH_PROTO_UDP
+	       : s->transport == BERTH_TRANSPORT_TCP ? BERTH_PROTO_TCP
+						     : -1;
 }
 
 /* The name of a service stands for its port. */
@@ -558,8 +364,10 @@ static void word_found(const struct berth_service *service, void *arg)
 	struct berth_what *w = arg;
 
 	if (w->kind == BERTH_WHAT_WORD && (!w->protocol || w->protocol == proto_number(service)))
-		*w = (struct berth_what){ .kind = BERTH_WHAT_PORT, .port = service->port,
-					  .has_port = true, .protocol = w->protocol };
+		*w = (struct berth_what){ .kind = BERTH_WHAT_PORT,
+					  .port = service->port,
+					  .has_port = true,
+					  .protocol = w->protocol };
 }
 
 static int find_word(struct berth_explain *e, struct berth_why *why)
@@ -570,15 +378,17 @@ static int find_word(struct berth_explain *e, struct berth_why *why)
 
 	memcpy(word, e->what.host, sizeof(word));
 	if (strpbrk(word, ".:"))
-		return berth_why(why, -EINVAL, "\"%.100s\": a port is missing, as in \"%s%.100s%s:80\"", word,
+		return berth_why(why, -EINVAL,
+				 "\"%.100s\": a port is missing, as in \"%s%.100s%s:80\"", word,
 				 strchr(word, ':') ? "[" : "", word, strchr(word, ':') ? "]" : "");
 	berth_services_init(&services, NULL, NULL);
 	berth_services_named(&services, word, word_found, &e->what);
 	near = berth_services_near(&services, word);
 	if (e->what.kind == BERTH_WHAT_WORD)
-		berth_why(why, -EINVAL,
-			  "\"%.100s\": neither a port, nor an address with one, nor a service, nor an errno%s%.60s%s",
-			  word, near ? "; is it \"" : "", near ? near : "", near ? "\"?" : "");
+		berth_why(
+			why, -EINVAL,
+			"\"%.100s\": neither a port, nor an address with one, nor a service, nor an errno%s%.60s%s",
+			word, near ? "; is it \"" : "", near ? near : "", near ? "\"?" : "");
 	berth_services_fini(&services);
 	return e->what.kind == BERTH_WHAT_WORD ? -EINVAL : 0;
 }
@@ -599,7 +409,8 @@ static int find_user(struct berth_explain *e, struct berth_why *why)
 	}
 	n = strtoul(e->what.user, &end, 10);
 	if (*end || n > UINT32_MAX || e->what.user[0] < '0' || e->what.user[0] > '9')
-		return berth_why(why, -EINVAL, "\"%s\": there is no such user; see \"getent passwd\"",
+		return berth_why(why, -EINVAL,
+				 "\"%s\": there is no such user; see \"getent passwd\"",
 				 e->what.user);
 	e->uid = (uint32_t)n;
 	return 0;
@@ -630,7 +441,7 @@ static int gather(struct berth_explain *e, struct berth_why *why)
 	if (e->what.kind == BERTH_WHAT_BIND)
 		return explain_bind_at(e, why);
 	if (e->what.kind == BERTH_WHAT_CONNECT)
-		return explain_connect(e, why);
+		return berth_explain_connect(e, why);
 	explain_port(e);
 	return 0;
 }

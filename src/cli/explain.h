@@ -45,6 +45,34 @@ const char *berth_explain_holder(const struct berth_explain *e, uint32_t at, cha
 void berth_explain_ways(struct berth_explain *e, const struct berth_request *req,
 			const struct berth_verdict *v);
 
+/* "tcp", "TCP", "EADDRINUSE". */
+const char *berth_explain_protocol(int protocol);
+const char *berth_explain_title(int protocol);
+const char *berth_explain_error(int error);
+
+/* Adds a verdict to the JSON object; kernel: what the kernel said, negative where it was not asked. */
+void berth_explain_keep(struct berth_explain *e, const struct berth_request *req,
+			const struct berth_verdict *v, int kernel);
+
+#define BERTH_EXPLAIN_SHOWN 8     /* sockets in a list of evidence */
+#define BERTH_EXPLAIN_ADDRESSES 4 /* of a name that is resolved */
+
+struct berth_explain_addresses {
+	struct berth_ip ip[BERTH_EXPLAIN_ADDRESSES];
+	uint32_t scope[BERTH_EXPLAIN_ADDRESSES];
+	int count;
+};
+
+/*
+ * The addresses of what is asked, the IPv4 wildcard where it has none; numeric: names are not resolved.
+ * Returns 0, or -EINVAL with the sentence in why.
+ */
+int berth_explain_resolve(const struct berth_explain *e, bool numeric,
+			  struct berth_explain_addresses *out, struct berth_why *why);
+
+/* Explains a connect(). Returns as berth_explain_resolve(). */
+int berth_explain_connect(struct berth_explain *e, struct berth_why *why);
+
 /* Explains an errno. */
 void berth_explain_errno(struct berth_explain *e);
 

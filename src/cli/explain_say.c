@@ -10,6 +10,23 @@
 #include "src/cli/explain.h"
 #include "src/kernel/sockets.h"
 
+const char *berth_explain_protocol(int protocol)
+{
+	return protocol == BERTH_PROTO_UDP ? "udp" : "tcp";
+}
+
+const char *berth_explain_title(int protocol)
+{
+	return protocol == BERTH_PROTO_UDP ? "UDP" : "TCP";
+}
+
+const char *berth_explain_error(int error)
+{
+	const char *name = error > 0 ? strerrorname_np(error) : NULL;
+
+	return name ? name : "an unknown error";
+}
+
 /* Text of other programs is in there: what is not fit for a terminal is written as an escape. */
 static json_t *safe(const char *format, va_list args)
 {
@@ -106,8 +123,8 @@ const char *berth_explain_holder(const struct berth_explain *e, uint32_t at, cha
 		snprintf(buf, 256, "nobody: its connection is closed");
 	else if (!h)
 		snprintf(buf, 256, "a socket of user %s%s", a->user ? a->user : "?",
-			 e->view.hidden ? " (its program may not be looked at; ask as root)" :
-					  " that no program has open");
+			 e->view.hidden ? " (its program may not be looked at; ask as root)"
+					: " that no program has open");
 	if (!h)
 		return buf;
 	n = snprintf(buf, 256, "%s (pid %u, user %s", h->program, h->pid, h->user);
@@ -116,14 +133,15 @@ const char *berth_explain_holder(const struct berth_explain *e, uint32_t at, cha
 	if (n < 200 && *h->container)
 		n += snprintf(buf + n, 256 - (size_t)n, ", container %.60s", h->container);
 	if (n < 230)
-		snprintf(buf + n, 256 - (size_t)n, ")%s",
-			 a->holders > 1 ? " and others" : "");
+		snprintf(buf + n, 256 - (size_t)n, ")%s", a->holders > 1 ? " and others" : "");
 	return buf;
 }
 
 static const char *proto_name(const struct berth_sock *s)
 {
-	return s->proto == BERTH_PROTO_TCP ? "tcp" : s->proto == BERTH_PROTO_UDP ? "udp" : "udplite";
+	return s->proto == BERTH_PROTO_TCP   ? "tcp"
+	       : s->proto == BERTH_PROTO_UDP ? "udp"
+					     : "udplite";
 }
 
 void berth_explain_show_sock(struct berth_explain *e, uint32_t at)
@@ -137,9 +155,33 @@ void berth_explain_show_sock(struct berth_explain *e, uint32_t at)
 			   s->peer_port ? " -> " : "",
 			   s->peer_port ? berth_explain_endpoint(&s->peer, s->peer_port, peer) : "",
 			   berth_socket_state_name(a->state), berth_explain_holder(e, at, holder),
-			   !a->options_known ? "; options unknown" : s->reuse ? "; SO_REUSEADDR" : "",
+			   !a->options_known ? "; options unknown"
+			   : s->reuse        ? "; SO_REUSEADDR"
+					     : "",
 			   a->options_known && s->reuseport ? "; SO_REUSEPORT" : "",
 			   s->v6only ? "; IPv6 only" : "");
+}
+
+void berth_explain_keep(struct berth_explain *e, const struct berth_request *req,
+			const struct berth_verdict *v, int kernel)
+{
+	static const char *const call[] = { "bind", "listen", "connect" };
+	char text[64];
+	json_t *o = json_pack("{s:s s:s s:i s:s s:s s:s}", "call", call[req->op], "protocol",
+			      berth_explain_protocol(req->sock.proto), "port", (int)req->port,
+			      "rule", berth_rule_name(v->rule), "sentence",
+			      berth_rule_text(v->rule), "source", berth_rule_source(v->rule));
+
+	berth_explain_endpoint(&req->addr, req->port, text);
+	*strrchr(text, ':') = 0;
+	json_object_set_new(o, "address", json_string(text));
+	json_object_set_new(o, "error",
+			    v->error ? json_string(berth_explain_error(v->error)) : json_null());
+	/* null: not asked; "": success. */
+	json_object_set_new(o, "kernel",
+			    kernel < 0 ? json_null()
+				       : json_string(kernel ? berth_explain_error(kernel) : ""));
+	json_array_append_new(json_object_get(e->root, "verdicts"), o);
 }
 
 /* ---- ways out ---- */
@@ -149,12 +191,14 @@ static void way_of_holder(struct berth_explain *e, const struct berth_request *r
 	const struct berth_holder *h = other < 0 ? NULL : e->view.about[other].holder;
 
 	if (h && *h->unit && strstr(h->unit, ".service"))
-		berth_explain_way(e, "ends the service that has the port", "systemctl stop %s", h->unit);
+		berth_explain_way(e, "ends the service that has the port", "systemctl stop %s",
+				  h->unit);
 	else if (h)
-		berth_explain_way(e, "ends the program that has the port", "kill %u", h->pid);
+		berth_explain_way(e, "shows the program that has the port, and ends it",
+				  "berth ports free %u", req->port);
 	else
-		berth_explain_way(e, "shows who has the port, of every user", "sudo berth explain %u",
-				  req->port);
+		berth_explain_way(e, "shows who has the port, of every user",
+				  "sudo berth explain %u", req->port);
 }
 
 /* A client sits on the port: it will come back there until the port is reserved. */
@@ -171,8 +215,9 @@ static void way_of_client(struct berth_explain *e, const struct berth_request *r
 		all = *e->view.host.reserved;
 	berth_portset_add(&all, req->port);
 	if (berth_portset_format(&all, text, sizeof(text)) < sizeof(text))
-		berth_explain_way(e, "keeps the port out of the kernel's choice for clients, from now on",
-				  "sysctl -w net.ipv4.ip_local_reserved_ports=%s", text);
+		berth_explain_way(
+			e, "keeps the port out of the kernel's choice for clients, from now on",
+			"sysctl -w net.ipv4.ip_local_reserved_ports=%s", text);
 	berth_explain_way(e, "gives a client's connections ports that no server needs",
 			  "berth run -- CLIENT");
 }
@@ -181,14 +226,16 @@ static void way_of_low_port(struct berth_explain *e, const struct berth_request 
 {
 	berth_explain_way(e, "lets this program alone bind low ports",
 			  "setcap cap_net_bind_service=+ep PROGRAM");
-	berth_explain_way(e, "lets a service do it: in its unit", "AmbientCapabilities=CAP_NET_BIND_SERVICE");
+	berth_explain_way(e, "lets a service do it: in its unit",
+			  "AmbientCapabilities=CAP_NET_BIND_SERVICE");
 	berth_explain_way(e, "lets everybody bind this port and those above it",
 			  "sysctl -w net.ipv4.ip_unprivileged_port_start=%u", req->port);
 }
 
 static void way_of_full_range(struct berth_explain *e)
 {
-	berth_explain_way(e, "assigns ports that the ephemeral range does not have, in constant time",
+	berth_explain_way(e,
+			  "assigns ports that the ephemeral range does not have, in constant time",
 			  "berth run -- PROGRAM");
 	berth_explain_way(e, "makes the range larger for all programs",
 			  "sysctl -w net.ipv4.ip_local_port_range='1024 65535'");
@@ -199,10 +246,14 @@ static void way_of_time_wait(struct berth_explain *e, int32_t other)
 	uint32_t ms = other < 0 ? 0 : e->view.about[other].ends_ms;
 
 	if (ms)
-		berth_explain_say(e, "It ends in %u s; a server that sets SO_REUSEADDR before bind() need not wait.",
-				  (ms + 999) / 1000);
+		berth_explain_say(
+			e,
+			"It ends in %u s; a server that sets SO_REUSEADDR before bind() need not wait.",
+			(ms + 999) / 1000);
 	else
-		berth_explain_say(e, "A server that sets SO_REUSEADDR before bind() need not wait for its end.");
+		berth_explain_say(
+			e,
+			"A server that sets SO_REUSEADDR before bind() need not wait for its end.");
 }
 
 static void way_of_address(struct berth_explain *e, const struct berth_request *req)

@@ -124,7 +124,8 @@ static void take_protocol(char *text, struct berth_what *w)
 	}
 }
 
-static int read_url(const char *text, const char *colon, struct berth_what *w, struct berth_why *why)
+static int read_url(const char *text, const char *colon, struct berth_what *w,
+		    struct berth_why *why)
 {
 	const struct berth_scheme *scheme = berth_scheme_find(text, (size_t)(colon - text));
 	const char *host = colon + 3, *end = host + strcspn(host, "/?#"), *at;
@@ -148,7 +149,8 @@ static int read_url(const char *text, const char *colon, struct berth_what *w, s
 	if (w->has_port && w->port)
 		return 0;
 	if (!scheme)
-		return refuse(why, w->scheme, "no default port is known for this scheme; write one");
+		return refuse(why, w->scheme,
+			      "no default port is known for this scheme; write one");
 	w->port = scheme->port;
 	w->has_port = w->default_port = true;
 	if (!(scheme->transports & 1u << BERTH_TRANSPORT_TCP))
@@ -169,7 +171,8 @@ static int read_rest(char **word, int count, struct berth_what *w, struct berth_
 			if (!keep(w->user, sizeof(w->user), word[i + 1], strlen(word[i + 1])))
 				return refuse(why, word[i + 1], "too long for a user's name");
 			i++;
-		} else if (i + 1 < count && !strcmp(word[i], "from") && w->kind == BERTH_WHAT_CONNECT) {
+		} else if (i + 1 < count && !strcmp(word[i], "from") &&
+			   w->kind == BERTH_WHAT_CONNECT) {
 			ret = read_endpoint(word[++i], &from, why);
 			if (ret)
 				return ret;
@@ -189,7 +192,8 @@ static int read_action(char **word, int count, struct berth_what *w, struct bert
 	w->listens = !strcmp(word[0], "listen");
 	w->kind = !strcmp(word[0], "connect") ? BERTH_WHAT_CONNECT : BERTH_WHAT_BIND;
 	if (count < 2)
-		return refuse(why, word[0], "name an address and a port, as in \"bind 0.0.0.0:80\"");
+		return refuse(why, word[0],
+			      "name an address and a port, as in \"bind 0.0.0.0:80\"");
 	take_protocol(word[1], w);
 	ret = read_endpoint(word[1], w, why);
 	if (ret)
@@ -220,13 +224,24 @@ static int read_single(char *text, struct berth_what *w, struct berth_why *why)
 	if (ret)
 		return ret;
 	if (w->has_port && !w->port)
-		return refuse(why, text, "port 0 stands for \"the kernel chooses\"; ask \"bind :0\"");
+		return refuse(why, text,
+			      "port 0 stands for \"the kernel chooses\"; ask \"bind :0\"");
 	if (!w->has_port) {
 		if (*text >= '0' && *text <= '9')
 			return refuse(why, text, "a port is a number from 1 to 65535");
 		w->kind = BERTH_WHAT_WORD;
 	}
 	return 0;
+}
+
+/* Neither addresses nor names have anything but ASCII; so what is refused can be shown. */
+static bool is_plain(const char *text)
+{
+	for (; *text; text++)
+		if (((unsigned char)*text < 32 && *text != '\t' && *text != '\n') ||
+		    (unsigned char)*text > 126)
+			return false;
+	return true;
 }
 
 int berth_what_parse(char *const *words, int count, struct berth_what *out_what,
@@ -239,6 +254,10 @@ int berth_what_parse(char *const *words, int count, struct berth_what *out_what,
 
 	for (i = 0; i < count; i++) {
 		len = strlen(words[i]);
+		if (!is_plain(words[i]))
+			return berth_why(
+				why, -EINVAL,
+				"the question has bytes that are neither letters, digits nor signs");
 		if (used + len + 2 > sizeof(text))
 			return berth_why(why, -EINVAL, "the question is too long");
 		memcpy(text + used, words[i], len);
@@ -252,12 +271,14 @@ int berth_what_parse(char *const *words, int count, struct berth_what *out_what,
 		if (!w1)
 			break;
 		if (n == WORDS)
-			return berth_why(why, -EINVAL, "too many words; see \"berth help explain\"");
+			return berth_why(why, -EINVAL,
+					 "too many words; see \"berth help explain\"");
 		word[n++] = w1;
 	}
 	if (!n)
-		return berth_why(why, -EINVAL,
-				 "name a port, an address, a URL or an errno; see \"berth help explain\"");
+		return berth_why(
+			why, -EINVAL,
+			"name a port, an address, a URL or an errno; see \"berth help explain\"");
 	if (!strcmp(word[0], "bind") || !strcmp(word[0], "listen") || !strcmp(word[0], "connect"))
 		ret = read_action(word, n, &w, why);
 	else if (n > 1)

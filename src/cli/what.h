@@ -20,16 +20,16 @@ enum berth_what_kind {
 
 struct berth_what {
 	enum berth_what_kind kind;
-	int protocol;		    /* 6 or 17; 0: not said */
-	uint16_t port;		    /* 0: not said; bind: the kernel chooses */
+	int protocol;                /* 6 or 17; 0: not said */
+	uint16_t port;               /* 0: not said; bind: the kernel chooses */
 	bool has_port, default_port; /* default_port: of the URL's scheme */
 	bool listens;
-	int error;			 /* BERTH_WHAT_ERRNO */
-	char host[BERTH_WHAT_TEXT];	 /* address or name, without brackets; "" for none */
-	char device[16];		 /* behind "%" */
-	char scheme[32];		 /* of a URL */
-	char user[64];			 /* behind "as" */
-	char source[BERTH_WHAT_TEXT];	 /* behind "from" */
+	int error;                    /* BERTH_WHAT_ERRNO */
+	char host[BERTH_WHAT_TEXT];   /* address or name, without brackets; "" for none */
+	char device[16];              /* behind "%" */
+	char scheme[32];              /* of a URL */
+	char user[64];                /* behind "as" */
+	char source[BERTH_WHAT_TEXT]; /* behind "from" */
 	uint16_t source_port;
 };
 

@@ -16,29 +16,6 @@ struct judge {
 	bool relaxed; /* choose() found something only with ip_autobind_reuse */
 };
 
-static const struct {
-	const char *name, *text, *source;
-} rules[] = {
-#define ROW(id, name, text, source) { name, text, source },
-	BERTH_RULES(ROW)
-#undef ROW
-};
-
-const char *berth_rule_name(enum berth_rule rule)
-{
-	return rules[rule].name;
-}
-
-const char *berth_rule_text(enum berth_rule rule)
-{
-	return rules[rule].text;
-}
-
-const char *berth_rule_source(enum berth_rule rule)
-{
-	return rules[rule].source;
-}
-
 static void say(struct judge *j, int error, enum berth_rule rule, int32_t other)
 {
 	j->out->error = error;
@@ -62,8 +39,9 @@ static const struct berth_sock *neighbour(const struct judge *j, uint32_t i)
 {
 	const struct berth_sock *s = &j->sp->sock[i];
 
-	return s->proto == j->sk.proto && s->port == j->sk.port && (int32_t)i != j->req->self ? s
-											      : NULL;
+	return s->proto == j->sk.proto && s->port == j->sk.port && (int32_t)i != j->req->self
+		       ? s
+		       : NULL;
 }
 
 bool berth_bucket_lets_in(const struct berth_bucket *b, const struct berth_sock *sk)

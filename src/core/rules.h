@@ -63,16 +63,17 @@ struct berth_request {
 	enum berth_op op;
 	/* Who asks: protocol, family, options, user; port and local address where it is bound already. */
 	struct berth_sock sock;
-	int32_t self;        /* its index in the space where it is bound; -1: not in there */
+	int32_t self;         /* its index in the space where it is bound; -1: not in there */
 	struct berth_ip addr; /* bind: local address; connect: destination */
-	uint16_t port;       /* 0 with bind and listen: the kernel chooses */
-	uint8_t family;      /* of the address given; IPv4 in an IPv6 address is BERTH_IPV6 */
-	uint32_t scope;      /* sin6_scope_id */
-	struct berth_ip source; /* connect: the address that the route yields for a socket without one */
-	bool may_low;        /* has CAP_NET_BIND_SERVICE */
-	bool nonlocal;       /* IP_FREEBIND or IP_TRANSPARENT */
-	bool no_port;        /* IP_BIND_ADDRESS_NO_PORT */
-	bool has_range;      /* IP_LOCAL_PORT_RANGE */
+	uint16_t port;        /* 0 with bind and listen: the kernel chooses */
+	uint8_t family;       /* of the address given; IPv4 in an IPv6 address is BERTH_IPV6 */
+	uint32_t scope;       /* sin6_scope_id */
+	struct berth_ip
+		source; /* connect: the address that the route yields for a socket without one */
+	bool may_low;   /* has CAP_NET_BIND_SERVICE */
+	bool nonlocal;  /* IP_FREEBIND or IP_TRANSPARENT */
+	bool no_port;   /* IP_BIND_ADDRESS_NO_PORT */
+	bool has_range; /* IP_LOCAL_PORT_RANGE */
 	struct berth_range range;
 	/* connect to this host: the interface that its listeners see; 0: elsewhere, the peer is not asked */
 	uint32_t arrives;
@@ -82,7 +83,8 @@ struct berth_verdict {
 	int error; /* 0, or a positive errno */
 	enum berth_rule rule;
 	int32_t other; /* index of the socket in the way or shared with; -1: none */
-	uint16_t port; /* the port asked for; where the kernel chooses: the first that it could take */
+	uint16_t
+		port; /* the port asked for; where the kernel chooses: the first that it could take */
 	uint32_t choices; /* where the kernel chooses: ports that it could take */
 	/* The only choice is at an end of a range of odd length: the search sees it or not, by chance. */
 	bool unsure;

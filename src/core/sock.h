@@ -36,11 +36,11 @@ struct berth_sock {
 	uint16_t port; /* local; 0: not bound to a port */
 	uint16_t peer_port;
 	uint8_t proto;
-	uint8_t family; /* BERTH_IPV4 or BERTH_IPV6 */
-	uint8_t state;  /* enum berth_sock_state */
-	bool reuse;     /* SO_REUSEADDR */
-	bool reuseport; /* SO_REUSEPORT */
-	bool v6only;    /* IPV6_V6ONLY; the kernel sets it itself on a bind to one IPv6 address */
+	uint8_t family;  /* BERTH_IPV4 or BERTH_IPV6 */
+	uint8_t state;   /* enum berth_sock_state */
+	bool reuse;      /* SO_REUSEADDR */
+	bool reuseport;  /* SO_REUSEPORT */
+	bool v6only;     /* IPV6_V6ONLY; the kernel sets it itself on a bind to one IPv6 address */
 	bool by_connect; /* the port was chosen by connect(); one that bind(0) chose was not */
 	bool stamped;    /* TIME_WAIT: the connection had timestamps */
 	uint32_t uid;    /* of the socket: who created or accepted it */
@@ -77,7 +77,7 @@ struct berth_bucket2 {
 /* Where the sockets and the bucket of each port are in a space whose sockets ascend by port. */
 struct berth_space_index {
 	uint32_t from[BERTH_PORTS + 1]; /* sockets of port p: from[p] up to before from[p + 1] */
-	uint32_t bucket[BERTH_PORTS];	/* number of its bucket plus 1; 0: none */
+	uint32_t bucket[BERTH_PORTS];   /* number of its bucket plus 1; 0: none */
 };
 
 /* The sockets of one network namespace. Arrays have no gaps; sockets in the order of their binding. */
@@ -108,7 +108,7 @@ struct berth_host {
 	uint16_t unprivileged;                /* ip_unprivileged_port_start */
 	bool nonlocal4, nonlocal6;            /* ip_nonlocal_bind */
 	bool autobind_reuse;
-	uint8_t tw_reuse;  /* tcp_tw_reuse: 0, 1, 2 */
+	uint8_t tw_reuse;     /* tcp_tw_reuse: 0, 1, 2 */
 	uint32_t tw_delay_ms; /* tcp_tw_reuse_delay */
 	uint32_t now_ms;
 	uint32_t loopback; /* index of lo */

@@ -37,7 +37,8 @@ static void read_settings(struct berth_host *h)
 	h->ephemeral = (struct berth_range){ 32768, 60999 };
 	if (!berth_file_read("/proc/sys/net/ipv4/ip_local_port_range", &text))
 		berth_local_range_parse(text, &h->ephemeral);
-	h->unprivileged = (uint16_t)read_number("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
+	h->unprivileged =
+		(uint16_t)read_number("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
 	h->nonlocal4 = read_number("/proc/sys/net/ipv4/ip_nonlocal_bind", 0);
 	h->nonlocal6 = read_number("/proc/sys/net/ipv6/ip_nonlocal_bind", 0);
 	h->autobind_reuse = read_number("/proc/sys/net/ipv4/ip_autobind_reuse", 0);
@@ -69,7 +70,8 @@ static void take_address(struct berth_view *v, const struct ifaddrs *a)
 	*l = (struct berth_local){ .prefix = 128, .device = if_nametoindex(a->ifa_name) };
 	if (a->ifa_addr->sa_family == AF_INET) {
 		l->addr = berth_ip_any4;
-		memcpy(l->addr.byte + 12, &((struct sockaddr_in *)(void *)a->ifa_addr)->sin_addr, 4);
+		memcpy(l->addr.byte + 12, &((struct sockaddr_in *)(void *)a->ifa_addr)->sin_addr,
+		       4);
 		/* All of 127.0.0.0/8 is local where the loopback has its usual address. */
 		if (l->addr.byte[12] == 127)
 			l->prefix = 104;
@@ -245,7 +247,8 @@ static void guess_choices(struct berth_view *v)
 		for (end = i; end < sp->socks && sp->sock[end].port == port; end++)
 			listened |= sp->sock[end].state == BERTH_SOCK_LISTEN;
 		for (k = i; k < end; k++)
-			sp->sock[k].by_connect = !listened && sp->sock[k].proto == BERTH_PROTO_TCP &&
+			sp->sock[k].by_connect = !listened &&
+						 sp->sock[k].proto == BERTH_PROTO_TCP &&
 						 sp->sock[k].state != BERTH_SOCK_CLOSED;
 	}
 }
@@ -297,7 +300,8 @@ int berth_view_init(struct berth_view *view, uint16_t port, struct berth_why *wh
 	read_reserved(view);
 	ret = read_addresses(view);
 	if (ret)
-		return berth_why(why, ret, "cannot read the addresses of this host: %s", strerror(-ret));
+		return berth_why(why, ret, "cannot read the addresses of this host: %s",
+				 strerror(-ret));
 	ret = read_sockets(view, port, why);
 	if (ret)
 		return ret;
@@ -319,8 +323,8 @@ void berth_view_fini(struct berth_view *view)
 
 /* ---- asking the kernel ---- */
 
-static socklen_t as_sockaddr(struct sockaddr_storage *out, uint8_t family, const struct berth_ip *ip,
-			     uint16_t port, uint32_t scope)
+static socklen_t as_sockaddr(struct sockaddr_storage *out, uint8_t family,
+			     const struct berth_ip *ip, uint16_t port, uint32_t scope)
 {
 	struct sockaddr_in6 *in6 = (void *)out;
 	struct sockaddr_in *in = (void *)out;

@@ -11,10 +11,10 @@
 /* What is known of the socket of the same number in the space. */
 struct berth_view_about {
 	const struct berth_holder *holder; /* the first process met; NULL: none that can be seen */
-	const char *user;		   /* of the socket */
+	const char *user;                  /* of the socket */
 	uint32_t holders;
-	uint32_t ends_ms; /* TIME_WAIT: until it ends */
-	uint8_t state;	  /* enum berth_socket_state */
+	uint32_t ends_ms;   /* TIME_WAIT: until it ends */
+	uint8_t state;      /* enum berth_socket_state */
 	bool options_known; /* the reuse options were told, not guessed */
 };
 

@@ -14,7 +14,7 @@
 struct net {
 	struct berth_local local[NET_LOCALS];
 	uint32_t device[3]; /* lo, v0, v1 */
-	bool users; /* sockets can be made as other users */
+	bool users;         /* sockets can be made as other users */
 };
 
 /*

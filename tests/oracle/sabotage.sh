@@ -49,7 +49,7 @@ while IFS= read -r line; do
     continue
   fi
   cc -std=gnu17 -D_GNU_SOURCE -O1 -w -I"$work" -I. -o "$work/oracle" tests/oracle/*.c \
-    "$work"/src/core/{rules,space,match,sock,range}.c || exit 2
+    "$work"/src/core/{rules,rule_names,space,match,sock,range}.c || exit 2
   if "$work/oracle" >"$work/out"; then
     echo "MISSED: $file: $from"
     missed=1
