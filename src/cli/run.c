@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -152,7 +153,9 @@ const struct berth_opt berth_run_opts[] = {
 	  "kernel permits it.",
 	  "auto|bpf|preload", set_via },
 	{ "stats", "FILE", NULL,
-	  "Write the run's counters to FILE as JSON when the program has ended.", NULL, set_stats },
+	  "Write the run's counters to FILE as JSON when the program has ended. A FILE that cannot be written is "
+	  "refused before the program starts.",
+	  NULL, set_stats },
 	{ NULL },
 };
 
@@ -199,10 +202,41 @@ static int read_ports(struct session *s, struct berth_why *why)
 	return 0;
 }
 
+static int stats_refused(int err, const char *path, struct berth_why *why)
+{
+	return berth_why(why, -err, "--stats: cannot write %s (%s); name another file", path,
+			 strerror(err));
+}
+
+/*
+ * Refuses a file that cannot be written as things stand. It is opened when the program has ended: where the run
+ * fails before, what is in it stays, and none is made.
+ */
+static int check_stats(const char *path, struct berth_why *why)
+{
+	berth_auto_fd int fd = -1;
+	struct stat st;
+
+	if (!stat(path, &st)) {
+		errno = EISDIR;
+		return S_ISDIR(st.st_mode) || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS)
+			       ? stats_refused(errno, path, why)
+			       : 0;
+	}
+	/* Not every file system tells without a trial. A link to nowhere is there, too, and left alone. */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : stats_refused(errno, path, why);
+	unlink(path);
+	return 0;
+}
+
 static int prepare(struct session *s, struct berth_why *why)
 {
-	int err = read_ports(s, why);
+	int err = s->want.stats ? check_stats(s->want.stats, why) : 0;
 
+	if (!err)
+		err = read_ports(s, why);
 	if (!err && s->want.pool)
 		err = berth_pool_parse(s->want.pool, &s->pool, why);
 	return err;
@@ -336,23 +370,32 @@ static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_C
 	int err = root ? json_dump_file(root, s->want.stats, JSON_INDENT(2)) : -1;
 
 	json_decref(root);
-	if (err)
-		return berth_why(why, -EIO, "--stats: cannot write %s (%s)", s->want.stats,
-				 strerror(errno));
-	return 0;
+	return err ? stats_refused(errno, s->want.stats, why) : 0;
 }
 
-/* Says what the program could not see: that berth refused it, or let the kernel choose. */
-static void report(const uint64_t v[BERTH_VERDICT_COUNT])
+/*
+ * Says what the program could not see: that berth refused it, or let the kernel choose. A connection is also
+ * refused, and not counted as exhausted, where another socket holds the pair that it would have.
+ */
+static void report(const struct session *s, const uint64_t v[BERTH_VERDICT_COUNT])
 {
-	if (v[BERTH_VERDICT_REFUSED])
+	uint64_t refused = v[BERTH_VERDICT_REFUSED],
+		 exhausted = s->want.to_kernel ? 0 : v[BERTH_VERDICT_EXHAUSTED];
+
+	exhausted = exhausted < refused ? exhausted : refused;
+	if (exhausted)
 		fprintf(stderr,
 			"berth run: %llu connections refused, the pool was exhausted; widen --ports, add addresses with "
 			"--pool, or --when-exhausted kernel\n",
-			(unsigned long long)v[BERTH_VERDICT_REFUSED]);
+			(unsigned long long)exhausted);
+	if (refused > exhausted)
+		fprintf(stderr,
+			"berth run: %llu connections refused, another socket held their socket pair; a new socket gets "
+			"another port\n",
+			(unsigned long long)(refused - exhausted));
 	if (v[BERTH_VERDICT_FALLBACK])
 		fprintf(stderr,
-			"berth run: %llu sockets left to the kernel, no port of the pool was free for them\n",
+			"berth run: %llu sockets left to the kernel, berth had no port for them\n",
 			(unsigned long long)v[BERTH_VERDICT_FALLBACK]);
 }
 
@@ -388,7 +431,7 @@ static int finish(struct session *s, int status, struct berth_why *why)
 		berth_preload_counters(&s->preload, v);
 	if (err)
 		return berth_why(why, err, "bpf: cannot read the counters (%s)", strerror(-err));
-	report(v);
+	report(s, v);
 	return s->want.stats ? write_stats(s, v, status, why) : 0;
 }
 

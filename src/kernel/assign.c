@@ -338,8 +338,6 @@ int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why 
 		{ a->skel->progs.berth_release, BPF_CGROUP_INET_SOCK_RELEASE },
 		{ a->skel->progs.berth_bind4, BPF_CGROUP_INET4_BIND },
 		{ a->skel->progs.berth_bind6, BPF_CGROUP_INET6_BIND },
-		{ a->skel->progs.berth_post_bind4, BPF_CGROUP_INET4_POST_BIND },
-		{ a->skel->progs.berth_post_bind6, BPF_CGROUP_INET6_POST_BIND },
 		{ a->skel->progs.berth_connect4, BPF_CGROUP_INET4_CONNECT },
 		{ a->skel->progs.berth_connect6, BPF_CGROUP_INET6_CONNECT },
 	};

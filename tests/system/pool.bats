@@ -67,6 +67,32 @@ fills()
   fills tcp "$near4" --pool "$near4"
 }
 
+@test "the last free pair toward a place where nobody under berth has been yet" {
+  serve far "$far4" 8000
+  connect_py '
+free = int(sys.argv[1])
+held = [go(bind=(NEAR4, port), options=[(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)])
+        for port in range(20000, 20200) if port != free]
+print("ready", flush=True)
+sys.stdin.read()'
+  for free in 20000 20099 20199; do
+    launch near "$python" "$py" "$free"
+    await grep -q ready "$launch_out"
+    berth_run --ports 20000-20199 -- "$client" tcp --count 2 --hold "$far4" 8000 </dev/null >"$tmp/o" || true
+    equal "port, then refused" "$(cut -d' ' -f1,2 "$tmp/o" | tr '\n' ' ')" "$near4 $free refused EADDRNOTAVAIL "
+    kill "$launch_pid"
+    wait "$launch_pid" || true
+    await_closed
+  done
+}
+
+@test "the last port: to 0.0.0.0, which is the source address itself" {
+  serve near 0.0.0.0 8000
+  fills tcp 0.0.0.0
+  fills tcp 0.0.0.0 --pool 127.0.0.2
+  fills tcp ::ffff:0.0.0.0 --pool 127.0.0.3
+}
+
 @test "--when-exhausted kernel: goes on outside of the pool, and counts" {
   serve far "$far4" 8000
   berth_run --ports 20000-20099 --when-exhausted kernel --stats "$tmp/stats" -- "$client" tcp --count 150 --hold \
