@@ -259,6 +259,24 @@ static void describe_port(struct berth_explain *e, uint16_t port)
 			h->unprivileged);
 }
 
+/* connect() passes over a port that any program has bound itself, whatever the addresses are. */
+static void describe_bucket(struct berth_explain *e, uint16_t port)
+{
+	const struct berth_bucket *b = berth_space_bucket(&e->view.space, port);
+	const struct berth_range *r = &e->view.host.ephemeral;
+
+	if (!b || port < r->first || port > r->last)
+		return;
+	if (b->reuse >= 0 || b->reuseport >= 0)
+		berth_explain_show(
+			e, "a program bound this port itself, so connect() chooses it for nobody "
+			   "(__inet_hash_connect)");
+	else
+		berth_explain_show(
+			e,
+			"connect() chose this port; it may choose it again for other destinations");
+}
+
 /* Lists who has the port; true where a UDP socket does. */
 static bool describe_holders(struct berth_explain *e)
 {
@@ -313,6 +331,7 @@ static void explain_port(struct berth_explain *e)
 
 	describe_port(e, port);
 	udp = describe_holders(e);
+	describe_bucket(e, port);
 	if (protocol != BERTH_PROTO_UDP) {
 		req = bind_request(e, BERTH_PROTO_TCP, &berth_ip_any4, port);
 		if (!explain_bind(e, &req)) {

@@ -94,6 +94,21 @@ static void say_listeners(struct berth_explain *e, uint16_t port)
 	e->view = all;
 }
 
+/* Ports of the range that are hidden from connect() because a program bound them itself. */
+static unsigned hidden_ports(const struct berth_explain *e)
+{
+	const struct berth_range *r = &e->view.host.ephemeral;
+	const struct berth_bucket *b;
+	unsigned n = 0;
+	uint32_t port;
+
+	for (port = r->first; port <= r->last; port++) {
+		b = berth_space_bucket(&e->view.space, (uint16_t)port);
+		n += b && (b->reuse >= 0 || b->reuseport >= 0);
+	}
+	return n;
+}
+
 static void say_connect(struct berth_explain *e, const struct berth_request *req,
 			const struct berth_verdict *v)
 {
@@ -119,6 +134,11 @@ static void say_connect(struct berth_explain *e, const struct berth_request *req
 			e,
 			"%u ports of the ephemeral range %u-%u can be chosen for this destination",
 			v->choices, e->view.host.ephemeral.first, e->view.host.ephemeral.last);
+	if (req->sock.proto == BERTH_PROTO_TCP && hidden_ports(e))
+		berth_explain_show(
+			e,
+			"%u ports of it are hidden from connect(), because programs bound them themselves",
+			hidden_ports(e));
 	if (v->unsure)
 		berth_explain_show(
 			e, "that one stands at an end of the range: the search sees it by chance");

@@ -122,6 +122,33 @@ c = [socket.create_connection(('127.0.0.1', 8080)) for i in range(4)]"
   says '^  4 ports of the ephemeral range'
 }
 
+@test "connect: a port that a program bound is hidden, whatever its address" {
+  near sysctl -qw net.ipv4.ip_local_port_range='40000 40003'
+  hold "$listener
+b = socket.socket(); b.bind(('127.0.0.2', 40001))"
+  explain connect 127.0.0.1:8080
+  says '^  3 ports of the ephemeral range'
+  says '^  1 ports of it are hidden'
+  explain 40001
+  says 'connect\(\) chooses it for nobody'
+}
+
+@test "without privileges: what can be seen, and the kernel's own answer" {
+  hold "$listener"
+  run near setpriv --reuid=65534 --regid=65534 --clear-groups "$berth" explain 8080
+  [ "$status" = 1 ]
+  says 'fails now with EADDRINUSE'
+  says 'kernel, asked .*: EADDRINUSE'
+  says 'sudo berth explain 8080'
+}
+
+@test "a socket of another namespace is in nobody's way" {
+  hold "$listener"
+  run far "$berth" explain 8080
+  [ "$status" = 0 ]
+  says '1 sockets of other network namespaces'
+}
+
 @test "a URL without a port has that of its scheme" {
   explain "http://$far4/x" --json
   [ "$(jq -r '.verdicts[0].port' <<<"$output")" = 80 ]
