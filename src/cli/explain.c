@@ -307,9 +307,9 @@ static bool describe_holders(struct berth_explain *e)
 	if (e->view.elsewhere)
 		berth_explain_show(
 			e,
-			"%u sockets of other network namespaces have this port; they are in "
+			"other network namespaces have %u socket%s on this port; these are in "
 			"nobody's way here",
-			e->view.elsewhere);
+			e->view.elsewhere, e->view.elsewhere == 1 ? "" : "s");
 	json_object_set_new(e->root, "listeners", json_integer(listeners));
 	json_object_set_new(e->root, "clients", json_integer(clients));
 	if (!listeners && !clients)

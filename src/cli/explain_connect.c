@@ -137,7 +137,7 @@ static void say_connect(struct berth_explain *e, const struct berth_request *req
 	if (req->sock.proto == BERTH_PROTO_TCP && hidden_ports(e))
 		berth_explain_show(
 			e,
-			"%u ports of it are hidden from connect(), because programs bound them themselves",
+			"hidden from connect(), because programs bound them themselves: %u of them",
 			hidden_ports(e));
 	if (v->unsure)
 		berth_explain_show(

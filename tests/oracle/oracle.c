@@ -9,7 +9,7 @@
  *
  * Left out, because what comes of them is not decided by ports: connections over interfaces that do not lead to the
  * destination, tuples that only SO_BINDTODEVICE keeps apart, a peer that has the tuple in TIME_WAIT itself, TIME_WAIT
- * of sockets that are bound to an interface. Where the last free port stands at an end of an ephemeral range of odd
+ * of sockets that are bound to another interface than lo. Where the last free port stands at an end of an ephemeral range of odd
  * length, chance decides, and both answers are right (enum member unsure); these are counted.
  */
 #include <errno.h>

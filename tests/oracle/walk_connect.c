@@ -459,6 +459,11 @@ void walk_step_same(struct walk *w)
 	connect_both(w, fd, &r, r.self >= 0);
 }
 
+static bool leaves_lo(const struct walk *w, uint32_t at)
+{
+	return w->sock[at].device && w->sock[at].device != w->net->device[0];
+}
+
 /* One end closes, then the other: the first rests in TIME_WAIT. */
 void walk_step_time_wait(struct walk *w)
 {
@@ -469,8 +474,8 @@ void walk_step_time_wait(struct walk *w)
 		return;
 	id = w->live[at].id;
 	pair = walk_by_id(w, w->live[at].pair);
-	/* Segments of an end that is bound to an interface may take another way, or none. */
-	if (pair < 0 || w->live[at].fd < 0 || w->sock[at].device || w->sock[pair].device)
+	/* Segments of an end that is bound to another interface than lo may take no way at all. */
+	if (pair < 0 || w->live[at].fd < 0 || leaves_lo(w, at) || leaves_lo(w, (uint32_t)pair))
 		return;
 	walk_note(w, "#%u close, then #%u\n", id, w->live[pair].id);
 	close(w->live[at].fd);
