@@ -269,11 +269,11 @@ static int read_sockets(struct berth_view *v, uint16_t port, struct berth_why *w
 		query.ask.lports = 1;
 		query.ask.lport[0].first = query.ask.lport[0].last = port;
 	}
-	/* Only BPF sees SO_REUSEADDR and SO_REUSEPORT of others' sockets. */
-	if (port)
+	/* Only BPF sees SO_REUSEADDR and SO_REUSEPORT of others' sockets, so it is worth its time. */
+	if (port && !getenv("BERTH_SOCKETS"))
 		query.source = BERTH_SOCKETS_BPF;
 	ret = berth_sockets_read(&query, take_row, &r, &told, why);
-	if (ret && port) {
+	if (ret && query.source == BERTH_SOCKETS_BPF) {
 		query.source = BERTH_SOCKETS_ANY;
 		r.rows = v->elsewhere = 0;
 		ret = berth_sockets_read(&query, take_row, &r, &told, why);

@@ -142,6 +142,15 @@ b = socket.socket(); b.bind(('127.0.0.2', 40001))"
   says 'sudo berth explain 8080'
 }
 
+@test "without BPF the options of sockets are unknown, and the kernel's answer decides" {
+  hold "$listener
+c = socket.create_connection(('127.0.0.1', 8080)); p, _ = s.accept(); p.close(); c.close(); s.close()"
+  run near env BERTH_SOCKETS=diag "$berth" explain 8080
+  says 'options unknown'
+  says 'would succeed now, says the kernel'
+  says 'does not set SO_REUSEADDR fails now with EADDRINUSE'
+}
+
 @test "a socket of another namespace is in nobody's way" {
   hold "$listener"
   run far "$berth" explain 8080
