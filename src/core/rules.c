@@ -518,11 +518,13 @@ static bool listens_for(const struct judge *j, const struct berth_sock *s)
 /* What the peer answers, where the peer is this host. */
 static void judge_peer(struct judge *j)
 {
+	/* Where the kernel has one port to choose from, that is the socket's; else it may be the peer's by chance. */
+	uint16_t port = !j->sk.port && j->out->choices == 1 ? j->out->port : j->sk.port;
 	uint32_t i;
 
 	if (!j->req->arrives || j->sk.proto != BERTH_PROTO_TCP)
 		return;
-	if (j->sk.port == j->sk.peer_port && berth_ip_equal(&j->sk.local, &j->sk.peer)) {
+	if (port == j->sk.peer_port && berth_ip_equal(&j->sk.local, &j->sk.peer)) {
 		say(j, 0, BERTH_RULE_SELF, -1);
 		return;
 	}
