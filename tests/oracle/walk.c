@@ -529,7 +529,7 @@ static void settings(struct walk *w)
 	w->udp = 10 + 35 * random_below(3);
 	w->busy = walk_chance(25) ? 2 : 6 + random_below(12);
 	/* Many UDP sockets on one port, where the kernel changes its way of looking. */
-	if (walk_chance(15)) {
+	if (walk_chance(25)) {
 		w->busy = 1;
 		w->udp = 97;
 		w->reuse = 85;
