@@ -99,7 +99,7 @@ static void say_held(struct berth_explain *e, const struct berth_verdict *v)
 {
 	char holder[256];
 
-	if (v->other >= 0 && e->view.space.sock[v->other].state != BERTH_SOCK_TIME_WAIT)
+	if (v->other >= 0 && e->view.population.sock[v->other].state != BERTH_SOCK_TIME_WAIT)
 		berth_explain_say(e, "It is held by %s.",
 				  berth_explain_holder(e, (uint32_t)v->other, holder));
 }
@@ -151,7 +151,7 @@ static int explain_bind(struct berth_explain *e, struct berth_request *req)
 	struct berth_verdict v;
 	int kernel, error;
 
-	berth_rules_judge(&e->view.space, &e->view.host, req, &v);
+	berth_rules_judge(&e->view.population, &e->view.host, req, &v);
 	kernel = ask_kernel(e, req, req->port);
 	berth_explain_keep(e, req, &v, kernel);
 	error = kernel < 0 ? v.error : kernel;
@@ -180,7 +180,7 @@ static void explain_plain(struct berth_explain *e, const struct berth_request *w
 	int kernel;
 
 	req.sock.reuse = false;
-	berth_rules_judge(&e->view.space, &e->view.host, &req, &v);
+	berth_rules_judge(&e->view.population, &e->view.host, &req, &v);
 	kernel = v.error ? ask_kernel(e, &req, req.port) : 0;
 	if (!v.error || !kernel)
 		return;
@@ -262,7 +262,7 @@ static void describe_port(struct berth_explain *e, uint16_t port)
 /* connect() passes over a port that any program has bound itself, whatever the addresses are. */
 static void describe_bucket(struct berth_explain *e, uint16_t port)
 {
-	const struct berth_bucket *b = berth_space_bucket(&e->view.space, port);
+	const struct berth_bucket *b = berth_population_bucket(&e->view.population, port);
 	const struct berth_range *r = &e->view.host.ephemeral;
 
 	if (!b || port < r->first || port > r->last)
@@ -284,8 +284,8 @@ static bool describe_holders(struct berth_explain *e)
 	bool udp = false;
 	uint32_t i;
 
-	for (i = 0; i < e->view.space.socks; i++) {
-		const struct berth_sock *s = &e->view.space.sock[i];
+	for (i = 0; i < e->view.population.socks; i++) {
+		const struct berth_sock *s = &e->view.population.sock[i];
 		bool client = s->state >= BERTH_SOCK_CONNECTED;
 
 		listeners += !client;
@@ -296,8 +296,8 @@ static bool describe_holders(struct berth_explain *e)
 			shown++;
 		}
 	}
-	for (i = 0; i < e->view.space.socks && shown < BERTH_EXPLAIN_SHOWN; i++)
-		if (e->view.space.sock[i].state >= BERTH_SOCK_CONNECTED) {
+	for (i = 0; i < e->view.population.socks && shown < BERTH_EXPLAIN_SHOWN; i++)
+		if (e->view.population.sock[i].state >= BERTH_SOCK_CONNECTED) {
 			berth_explain_show_sock(e, i);
 			shown++;
 		}

@@ -79,8 +79,8 @@ static void say_listeners(struct berth_explain *e, uint16_t port)
 		e->view = all;
 		return;
 	}
-	for (i = 0; i < e->view.space.socks && shown < BERTH_EXPLAIN_SHOWN; i++) {
-		const struct berth_sock *s = &e->view.space.sock[i];
+	for (i = 0; i < e->view.population.socks && shown < BERTH_EXPLAIN_SHOWN; i++) {
+		const struct berth_sock *s = &e->view.population.sock[i];
 
 		if (s->state != BERTH_SOCK_LISTEN || s->port != port)
 			continue;
@@ -103,7 +103,7 @@ static unsigned hidden_ports(const struct berth_explain *e)
 	uint32_t port;
 
 	for (port = r->first; port <= r->last; port++) {
-		b = berth_space_bucket(&e->view.space, (uint16_t)port);
+		b = berth_population_bucket(&e->view.population, (uint16_t)port);
 		n += b && (b->reuse >= 0 || b->reuseport >= 0);
 	}
 	return n;
@@ -181,7 +181,7 @@ static void explain_connect_to(struct berth_explain *e, const struct berth_ip *t
 	req.arrives = local_device(e, to);
 	if (berth_ip_is_any(to))
 		req.arrives = e->view.host.loopback;
-	berth_rules_judge(&e->view.space, &e->view.host, &req, &v);
+	berth_rules_judge(&e->view.population, &e->view.host, &req, &v);
 	berth_explain_keep(e, &req, &v, -1);
 	say_connect(e, &req, &v);
 	if (v.other >= 0)

@@ -119,7 +119,7 @@ const char *berth_explain_holder(const struct berth_explain *e, uint32_t at, cha
 	const struct berth_holder *h = a->holder;
 	int n;
 
-	if (!h && e->view.space.sock[at].state == BERTH_SOCK_TIME_WAIT)
+	if (!h && e->view.population.sock[at].state == BERTH_SOCK_TIME_WAIT)
 		snprintf(buf, 256, "nobody: its connection is closed");
 	else if (!h)
 		snprintf(buf, 256, "a socket of user %s%s", a->user ? a->user : "?",
@@ -146,7 +146,7 @@ static const char *proto_name(const struct berth_sock *s)
 
 void berth_explain_show_sock(struct berth_explain *e, uint32_t at)
 {
-	const struct berth_sock *s = &e->view.space.sock[at];
+	const struct berth_sock *s = &e->view.population.sock[at];
 	const struct berth_view_about *a = &e->view.about[at];
 	char local[64], peer[64], holder[256];
 
@@ -277,7 +277,8 @@ void berth_explain_ways(struct berth_explain *e, const struct berth_request *req
 	case BERTH_RULE_IN_USE:
 	case BERTH_RULE_HOLDER_FIRM:
 		way_of_holder(e, req, v->other);
-		if (v->other >= 0 && e->view.space.sock[v->other].state == BERTH_SOCK_CONNECTED)
+		if (v->other >= 0 &&
+		    e->view.population.sock[v->other].state == BERTH_SOCK_CONNECTED)
 			way_of_client(e, req);
 		break;
 	case BERTH_RULE_TIME_WAIT:

@@ -300,7 +300,7 @@ GET(v6only)
 		set_yes(v, S->flags & BERTH_SOCKET_V6ONLY);
 }
 
-#define STATES                                                                                         \
+#define STATES                                                                                           \
 	"established|syn-sent|syn-recv|fin-wait-1|fin-wait-2|time-wait|unconnected|close-wait|last-ack|" \
 	"listening|closing|bound"
 #define PROTOCOLS "tcp|udp|udplite|mptcp|sctp|dccp|raw"
@@ -312,8 +312,8 @@ const struct ports_field ports_fields[] = {
 	{ "state", "STATE", "string", STATES,
 	  "State; \"bound\" is a TCP socket that holds a port and neither listens nor is connected",
 	  get_state, BERTH_COUNT_BY_STATE, false },
-	{ "local", "LOCAL", "string", NULL, "Local address and port", get_local, BERTH_COUNT_BY_LOCAL,
-	  false },
+	{ "local", "LOCAL", "string", NULL, "Local address and port", get_local,
+	  BERTH_COUNT_BY_LOCAL, false },
 	{ "peer", "PEER", "string", NULL, "Address and port of the other side, where there is one",
 	  get_peer, BERTH_COUNT_BY_PEER, false },
 	{ "pid", "PID", "number", NULL, "Process that has a descriptor for it", get_pid, 0, true },
@@ -327,19 +327,21 @@ const struct ports_field ports_fields[] = {
 	  get_exposure, 0, false },
 	{ "class", "CLASS", "string", "system|user|dynamic", "Class of the local port by RFC 6335",
 	  get_class, 0, false },
-	{ "unit", "UNIT", "string", NULL, "systemd unit of the holder, by its cgroup", get_unit, 0, true },
+	{ "unit", "UNIT", "string", NULL, "systemd unit of the holder, by its cgroup", get_unit, 0,
+	  true },
 	{ "container", "CONTAINER", "string", NULL, "Container of the holder, by its cgroup",
 	  get_container, 0, true },
-	{ "ephemeral", NULL, "boolean", NULL, "The kernel may choose the local port on its own here",
-	  get_ephemeral, 0, false },
+	{ "ephemeral", NULL, "boolean", NULL,
+	  "The kernel may choose the local port on its own here", get_ephemeral, 0, false },
 	{ "reserved", NULL, "boolean", NULL, "The local port is in ip_local_reserved_ports",
 	  get_reserved, 0, false },
 	{ "assigned", NULL, "boolean", NULL,
-	  "The holder runs under berth run, and the local port is of that run's pool", get_assigned, 0,
-	  true },
-	{ "family", NULL, "string", "ipv4|ipv6", "Address family of the socket", get_family, 0, false },
-	{ "address", NULL, "string", NULL, "Local address", get_address, BERTH_COUNT_BY_LOCAL_ADDRESS,
+	  "The holder runs under berth run, and the local port is of that run's pool", get_assigned,
+	  0, true },
+	{ "family", NULL, "string", "ipv4|ipv6", "Address family of the socket", get_family, 0,
 	  false },
+	{ "address", NULL, "string", NULL, "Local address", get_address,
+	  BERTH_COUNT_BY_LOCAL_ADDRESS, false },
 	{ "port", NULL, "number", NULL, "Local port", get_port, BERTH_COUNT_BY_LOCAL_PORT, false },
 	{ "peer_address", NULL, "string", NULL, "Address of the other side", get_peer_address,
 	  BERTH_COUNT_BY_PEER_ADDRESS, false },
@@ -349,15 +351,17 @@ const struct ports_field ports_fields[] = {
 	{ "cgroup", NULL, "string", NULL, "Cgroup of the holder", get_cgroup, 0, true },
 	{ "netns", NULL, "number", NULL, "Inode of the network namespace", get_netns,
 	  BERTH_COUNT_BY_NETNS, false },
-	{ "device", NULL, "number", NULL, "Index of the interface that it is bound to", get_device, 0,
+	{ "device", NULL, "number", NULL, "Index of the interface that it is bound to", get_device,
+	  0, false },
+	{ "inode", NULL, "number", NULL, "Inode of the socket, where it has one", get_inode, 0,
 	  false },
-	{ "inode", NULL, "number", NULL, "Inode of the socket, where it has one", get_inode, 0, false },
 	{ "recv_queue", NULL, "number", NULL,
 	  "Bytes to read; of a listener: connections that wait to be accepted", get_recv_queue, 0,
 	  false },
 	{ "send_queue", NULL, "number", NULL, "Bytes not acknowledged; of a listener: its backlog",
 	  get_send_queue, 0, false },
-	{ "timer_ms", NULL, "number", NULL, "Milliseconds until TIME_WAIT ends", get_timer_ms, 0, false },
+	{ "timer_ms", NULL, "number", NULL, "Milliseconds until TIME_WAIT ends", get_timer_ms, 0,
+	  false },
 	{ "v6only", NULL, "boolean", NULL, "IPv6 without IPv4", get_v6only, 0, false },
 	{ "ip_protocol", NULL, "number", NULL, "Number of the protocol of a raw socket",
 	  get_ip_protocol, 0, false },
@@ -384,11 +388,20 @@ const struct ports_field *ports_field_to_count(const char *name)
 const char *ports_value_text(struct ports_value *v, size_t *out_len)
 {
 	switch (v->kind) {
-	case PORTS_NUMBER: *out_len = (size_t)(put_number(v->buf, v->number) - v->buf); return v->buf;
-	case PORTS_YES: *out_len = v->number ? 3 : 2; return v->number ? "yes" : "no";
-	case PORTS_WORD: *out_len = v->len; return v->word;
-	case PORTS_FOREIGN: *out_len = v->text->len; return v->text->bytes;
-	case PORTS_NONE: break;
+	case PORTS_NUMBER:
+		*out_len = (size_t)(put_number(v->buf, v->number) - v->buf);
+		return v->buf;
+	case PORTS_YES:
+		*out_len = v->number ? 3 : 2;
+		return v->number ? "yes" : "no";
+	case PORTS_WORD:
+		*out_len = v->len;
+		return v->word;
+	case PORTS_FOREIGN:
+		*out_len = v->text->len;
+		return v->text->bytes;
+	case PORTS_NONE:
+		break;
 	}
 	*out_len = 0;
 	return "";
@@ -409,15 +422,19 @@ char *ports_json_member(char *p, const struct ports_field *f, struct ports_value
 	*p++ = '"';
 	*p++ = ':';
 	switch (v->kind) {
-	case PORTS_NUMBER: return put_number(p, v->number);
-	case PORTS_YES: return v->number ? put(p, "true", 4) : put(p, "false", 5);
-	case PORTS_FOREIGN: return put(p, v->text->json, v->text->json_len);
+	case PORTS_NUMBER:
+		return put_number(p, v->number);
+	case PORTS_YES:
+		return v->number ? put(p, "true", 4) : put(p, "false", 5);
+	case PORTS_FOREIGN:
+		return put(p, v->text->json, v->text->json_len);
 	case PORTS_WORD:
 		*p++ = '"';
 		p = put(p, v->word, v->len);
 		*p++ = '"';
 		return p;
-	case PORTS_NONE: break;
+	case PORTS_NONE:
+		break;
 	}
 	return put(p, "null", 4);
 }

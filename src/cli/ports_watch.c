@@ -135,7 +135,8 @@ static int sweep(struct watch *w)
 				w->seen[kept] = *e;
 			kept++;
 		} else {
-			struct ports_row row = { &e->row.socket, e->row.task.pid ? &e->row.task : NULL,
+			struct ports_row row = { &e->row.socket,
+						 e->row.task.pid ? &e->row.task : NULL,
 						 w->q->names };
 
 			print_event(w, &row, "closed", '-');

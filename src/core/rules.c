@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's rules of ports: bind(), listen() and connect() judged over a space of sockets. */
+/* The kernel's rules of ports: bind(), listen() and connect() judged over a population of sockets. */
 #include "src/core/rules.h"
 
 #include <errno.h>
 
 #include "src/core/match.h"
-#include "src/core/space.h"
+#include "src/core/population.h"
 
 struct judge {
-	const struct berth_space *sp;
+	const struct berth_population *sp;
 	const struct berth_host *host;
 	const struct berth_request *req;
 	struct berth_sock sk; /* who asks, as the kernel sees it at this moment */
@@ -94,7 +94,7 @@ static int32_t tcp_in_the_way(const struct judge *j, enum berth_strictness stric
 /* A TCP port that the program named: inet_csk_get_port. */
 static void tcp_port(struct judge *j, bool listening)
 {
-	const struct berth_bucket *b = berth_space_bucket(j->sp, j->sk.port);
+	const struct berth_bucket *b = berth_population_bucket(j->sp, j->sk.port);
 	int32_t met = -1, other = tcp_in_the_way(j, BERTH_STRICT_SHARE, &met);
 	bool fast = b && ((b->reuse > 0 && j->sk.reuse && !listening) ||
 			  berth_bucket_lets_in(b, &j->sk));
@@ -238,7 +238,7 @@ static int32_t tuple_in_the_way(const struct judge *j, bool bound)
 /* Whether connect() of an unbound socket could take j->sk.port: __inet_hash_connect. */
 static bool may_connect_tcp(struct judge *j)
 {
-	const struct berth_bucket *b = berth_space_bucket(j->sp, j->sk.port);
+	const struct berth_bucket *b = berth_population_bucket(j->sp, j->sk.port);
 
 	if (!b)
 		return true;
@@ -574,14 +574,14 @@ static void judge_connect(struct judge *j)
 		judge_peer(j);
 }
 
-static struct judge begin(const struct berth_space *sp, const struct berth_host *host,
+static struct judge begin(const struct berth_population *sp, const struct berth_host *host,
 			  const struct berth_request *req, struct berth_verdict *out)
 {
 	*out = (struct berth_verdict){ .rule = BERTH_RULE_FREE, .other = -1, .port = req->port };
 	return (struct judge){ .sp = sp, .host = host, .req = req, .sk = req->sock, .out = out };
 }
 
-void berth_rules_judge(const struct berth_space *sp, const struct berth_host *host,
+void berth_rules_judge(const struct berth_population *sp, const struct berth_host *host,
 		       const struct berth_request *req, struct berth_verdict *out)
 {
 	struct judge j = begin(sp, host, req, out);
@@ -599,7 +599,7 @@ void berth_rules_judge(const struct berth_space *sp, const struct berth_host *ho
 	}
 }
 
-bool berth_rules_may_choose(const struct berth_space *sp, const struct berth_host *host,
+bool berth_rules_may_choose(const struct berth_population *sp, const struct berth_host *host,
 			    const struct berth_request *req, uint16_t port)
 {
 	struct berth_verdict out;

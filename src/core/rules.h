@@ -63,7 +63,7 @@ struct berth_request {
 	enum berth_op op;
 	/* Who asks: protocol, family, options, user; port and local address where it is bound already. */
 	struct berth_sock sock;
-	int32_t self;         /* its index in the space where it is bound; -1: not in there */
+	int32_t self;         /* its index in the population where it is bound; -1: not in there */
 	struct berth_ip addr; /* bind: local address; connect: destination */
 	uint16_t port;        /* 0 with bind and listen: the kernel chooses */
 	uint8_t family;       /* of the address given; IPv4 in an IPv6 address is BERTH_IPV6 */
@@ -92,15 +92,15 @@ struct berth_verdict {
 	bool by_peer;
 };
 
-/* Judges a request; reads the space, changes nothing. */
-void berth_rules_judge(const struct berth_space *sp, const struct berth_host *host,
+/* Judges a request; reads the population, changes nothing. */
+void berth_rules_judge(const struct berth_population *sp, const struct berth_host *host,
 		       const struct berth_request *req, struct berth_verdict *out);
 
 /*
  * Where the kernel chooses the port (bind, listen or UDP's connect with port 0; TCP's connect of an unbound
  * socket): whether it could choose this one now. The address in req->sock.local counts.
  */
-bool berth_rules_may_choose(const struct berth_space *sp, const struct berth_host *host,
+bool berth_rules_may_choose(const struct berth_population *sp, const struct berth_host *host,
 			    const struct berth_request *req, uint16_t port);
 
 /* True where the bucket lets sk in without a look at its sockets (sk_reuseport_match). */

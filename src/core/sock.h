@@ -74,22 +74,22 @@ struct berth_bucket2 {
 	int8_t reuse, reuseport;
 };
 
-/* Where the sockets and the bucket of each port are in a space whose sockets ascend by port. */
-struct berth_space_index {
+/* Where the sockets and the bucket of each port are in a population whose sockets ascend by port. */
+struct berth_population_index {
 	uint32_t from[BERTH_PORTS + 1]; /* sockets of port p: from[p] up to before from[p + 1] */
 	uint32_t bucket[BERTH_PORTS];   /* number of its bucket plus 1; 0: none */
 };
 
 /* The sockets of one network namespace. Arrays have no gaps; sockets in the order of their binding. */
-struct berth_space {
+struct berth_population {
 	struct berth_sock *sock;
 	struct berth_bucket *bucket;
 	struct berth_bucket2 *bucket2;
 	uint32_t socks, buckets, buckets2;
 	uint32_t room; /* what each array has place for */
 	int32_t clock; /* gives orders; begins at 0 */
-	/* NULL, or set by berth_space_guess(): the rules then look at the sockets of one port only. */
-	struct berth_space_index *index;
+	/* NULL, or set by berth_population_guess(): the rules then look at the sockets of one port only. */
+	struct berth_population_index *index;
 };
 
 /* A local address or prefix, with its interface. */

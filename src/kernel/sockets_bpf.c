@@ -27,8 +27,9 @@
 #include "src/kernel/sockets.h"
 
 #define BUFFER 65536
-#define SEEN_UNIT 1024u		  /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
-#define SEEN_BITS_MAX (1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
+#define SEEN_UNIT 1024u /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
+#define SEEN_BITS_MAX                                                                              \
+	(1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
 #define SEEN_BITS_MIN (1ull << 20)
 #define KEYS_MAX (1u << 20)
 #define BATCH 4096u
@@ -45,7 +46,8 @@ struct reader {
 	berth_sockets_fn fn;
 	void *arg;
 	char *buf;
-	struct berth_keyset shared; /* inodes with several descriptors that process shared_pid has had */
+	struct berth_keyset
+		shared; /* inodes with several descriptors that process shared_pid has had */
 	uint32_t shared_pid;
 	struct berth_keyset threads; /* (process, inode) where threads have tables of their own */
 	struct berth_keyset rare;    /* inodes of protocols that no walk knows, held */
@@ -257,10 +259,11 @@ static int open_reader(struct reader *r, bool counts, struct berth_why *why)
 	err = r->skel ? load(r->skel, r->query, counts) : -ENOMEM;
 	if (!err)
 		return 0;
-	return berth_why(why, err,
-			 "bpf: the kernel refused a program that reads sockets (%s); run as root, with "
-			 "CAP_BPF and CAP_PERFMON, or see \"berth doctor\"",
-			 strerror(-err));
+	return berth_why(
+		why, err,
+		"bpf: the kernel refused a program that reads sockets (%s); run as root, with "
+		"CAP_BPF and CAP_PERFMON, or see \"berth doctor\"",
+		strerror(-err));
 }
 
 static void close_reader(struct reader *r)
@@ -425,7 +428,8 @@ static int fetch(int map, const struct adder *a)
 		return -ENOMEM;
 	while (more && !result) {
 		n = BATCH;
-		if (bpf_map_lookup_batch(map, first ? NULL : &token, &token, keys, values, &n, NULL)) {
+		if (bpf_map_lookup_batch(map, first ? NULL : &token, &token, keys, values, &n,
+					 NULL)) {
 			if (errno != ENOENT)
 				return -errno;
 			more = false;
@@ -450,9 +454,10 @@ int berth_sockets_bpf_count(const struct berth_sockets_query *query, enum berth_
 		r.skel->bss->count_by = by;
 		result = in_namespaces(&r, told, count_tables, why);
 		if (!result && r.skel->bss->uncounted)
-			result = berth_why(why, -E2BIG,
-					   "counting: more than %u different values; ask for fewer, e.g. one port",
-					   KEYS_MAX);
+			result = berth_why(
+				why, -E2BIG,
+				"counting: more than %u different values; ask for fewer, e.g. one port",
+				KEYS_MAX);
 		if (!result)
 			result = fetch(bpf_map__fd(r.skel->maps.counts), &a);
 		if (result < 0 && !*why->text)

@@ -211,7 +211,7 @@ static bool is_same(const struct row *a, const struct row *b)
 
 static int store(struct berth_view *v, struct reading *r)
 {
-	struct berth_space *sp = &v->space;
+	struct berth_population *sp = &v->population;
 	uint32_t i;
 
 	if (r->rows)
@@ -236,7 +236,7 @@ static int store(struct berth_view *v, struct reading *r)
 /* connect() chose the port of a connection out of the ephemeral range where nobody listens on it. */
 static void guess_choices(struct berth_view *v)
 {
-	struct berth_space *sp = &v->space;
+	struct berth_population *sp = &v->population;
 	uint32_t i, k, end;
 	bool listened;
 
@@ -306,13 +306,13 @@ int berth_view_init(struct berth_view *view, uint16_t port, struct berth_why *wh
 	if (ret)
 		return ret;
 	guess_choices(view);
-	return berth_space_guess(&view->space, view->index);
+	return berth_population_guess(&view->population, view->index);
 }
 
 void berth_view_fini(struct berth_view *view)
 {
-	free(view->space.sock);
-	free(view->space.bucket);
+	free(view->population.sock);
+	free(view->population.bucket);
 	free(view->about);
 	free(view->local);
 	free(view->device);

@@ -5,10 +5,10 @@
 
 #include "src/base/why.h"
 #include "src/core/rules.h"
-#include "src/core/space.h"
+#include "src/core/population.h"
 #include "src/kernel/holder.h"
 
-/* What is known of the socket of the same number in the space. */
+/* What is known of the socket of the same number in the population. */
 struct berth_view_about {
 	const struct berth_holder *holder; /* the first process met; NULL: none that can be seen */
 	const char *user;                  /* of the socket */
@@ -20,13 +20,13 @@ struct berth_view_about {
 
 struct berth_view {
 	struct berth_host host;
-	struct berth_space space; /* ascends by port */
+	struct berth_population population; /* ascends by port */
 	struct berth_view_about *about;
 	uint32_t elsewhere; /* sockets in other namespaces on the port asked for */
 	uint32_t hidden;    /* 1: processes of other users could not be looked into */
 	bool by_bpf;
 	struct berth_holders *holders;
-	struct berth_space_index *index;
+	struct berth_population_index *index;
 	struct berth_portset *reserved;
 	struct berth_local *local;
 	uint32_t *device;

@@ -30,9 +30,9 @@ rules.c | berth_ip_is_link_local6(ip) || (ip->byte[0] == 0xff | (ip->byte[0] == 
 rules.c | if (is_reserved(j, port)) | if (0)
 rules.c | s->device && s->device != j->req->arrives | false
 rules.c | mapped ? s->v6only : s->family | s->family
-space.c | = behind ? -sp->clock : sp->clock | = sp->clock
-space.c | b->reuse = b->reuseport = -1; | ;
-space.c | b->reuseport = 2; | b->reuseport = 1;
+population.c | = behind ? -sp->clock : sp->clock | = sp->clock
+population.c | b->reuse = b->reuseport = -1; | ;
+population.c | b->reuseport = 2; | b->reuseport = 1;
 '
 missed=0
 while IFS= read -r line; do
@@ -49,7 +49,7 @@ while IFS= read -r line; do
     continue
   fi
   cc -std=gnu17 -D_GNU_SOURCE -O1 -w -I"$work" -I. -o "$work/oracle" tests/oracle/*.c \
-    "$work"/src/core/{rules,rule_names,space,match,sock,range}.c || exit 2
+    "$work"/src/core/{rules,rule_names,population,match,sock,range}.c || exit 2
   if "$work/oracle" --cases 100000 >"$work/out"; then
     echo "MISSED: $file: $from"
     missed=1

@@ -89,15 +89,15 @@ void walk_disagree(struct walk *w, const char *what, int kernel, const struct be
 	       v->error ? strerrorname_np(v->error) : "success", berth_rule_name(v->rule), v->other,
 	       (unsigned long long)w->seed, w->log);
 	w->logged = 0;
-	for (i = 0; i < w->space.socks; i++) {
+	for (i = 0; i < w->population.socks; i++) {
 		walk_note(w, "  %u (#%u) ", i, w->live[i].id);
 		walk_note_sock(w, &w->sock[i]);
 		walk_note(w, " order %d %d\n", w->sock[i].order, w->sock[i].order2);
 	}
-	for (i = 0; i < w->space.buckets; i++)
+	for (i = 0; i < w->population.buckets; i++)
 		walk_note(w, "  bucket %u: %d %d\n", w->bucket[i].port, w->bucket[i].reuse,
 			  w->bucket[i].reuseport);
-	for (i = 0; i < w->space.buckets2; i++)
+	for (i = 0; i < w->population.buckets2; i++)
 		walk_note(w, "  bucket2 [%s]:%u: %d %d\n", walk_ip_text(&w->bucket2[i].local),
 			  w->bucket2[i].port, w->bucket2[i].reuse, w->bucket2[i].reuseport);
 	fputs(w->log, stdout);
@@ -124,8 +124,8 @@ bool walk_agree(struct walk *w, const char *what, int kernel, const struct berth
 
 void walk_forget(struct walk *w, uint32_t at)
 {
-	berth_space_leave(&w->space, at);
-	memmove(&w->live[at], &w->live[at + 1], (w->space.socks - at) * sizeof(w->live[0]));
+	berth_population_leave(&w->population, at);
+	memmove(&w->live[at], &w->live[at + 1], (w->population.socks - at) * sizeof(w->live[0]));
 }
 
 void walk_remember(struct walk *w, int at, int fd, bool fixed, bool addressed)
@@ -142,7 +142,7 @@ int32_t walk_by_id(const struct walk *w, uint32_t id)
 {
 	uint32_t i;
 
-	for (i = 0; id && i < w->space.socks; i++)
+	for (i = 0; id && i < w->population.socks; i++)
 		if (w->live[i].id == id)
 			return (int32_t)i;
 	return -1;
@@ -219,7 +219,7 @@ uint16_t walk_any_port(const struct walk *w)
 {
 	uint32_t at = random_below(WALK_ROOM);
 
-	if (at < w->space.socks && walk_chance(60))
+	if (at < w->population.socks && walk_chance(60))
 		return w->sock[at].port;
 	return (uint16_t)(w->base + random_below(w->busy));
 }
@@ -256,11 +256,11 @@ const char *const walk_blinds[] = { "v6only",    "device",  "user",  "reuse",
 				    "reuseport", "stamps",  "order", "listen",
 				    "time-wait", "buckets", NULL };
 
-/* The space as the oracle is shown it: with one thing hidden, where that is asked for. */
-static struct berth_space shown(const struct walk *w, struct berth_request *r)
+/* The population as the oracle is shown it: with one thing hidden, where that is asked for. */
+static struct berth_population shown(const struct walk *w, struct berth_request *r)
 {
 	static struct berth_sock sock[WALK_ROOM];
-	struct berth_space sp = w->space;
+	struct berth_population sp = w->population;
 	uint32_t i;
 
 	if (!w->blind)
@@ -278,7 +278,7 @@ static struct berth_space shown(const struct walk *w, struct berth_request *r)
 void walk_ask(const struct walk *w, const struct berth_request *r, struct berth_verdict *v)
 {
 	struct berth_request seen = *r;
-	struct berth_space sp = shown(w, &seen);
+	struct berth_population sp = shown(w, &seen);
 
 	berth_rules_judge(&sp, &w->host, &seen, v);
 }
@@ -286,7 +286,7 @@ void walk_ask(const struct walk *w, const struct berth_request *r, struct berth_
 static bool may_choose(const struct walk *w, const struct berth_request *r, uint16_t port)
 {
 	struct berth_request seen = *r;
-	struct berth_space sp = shown(w, &seen);
+	struct berth_population sp = shown(w, &seen);
 
 	return berth_rules_may_choose(&sp, &w->host, &seen, port);
 }
@@ -343,7 +343,7 @@ static void listen_at(struct walk *w, uint32_t at)
 	ret = listen(w->live[at].fd, 64) ? errno : 0;
 	w->count.listens++;
 	if (walk_agree(w, "listen", ret, &v) && !ret && w->sock[at].state == BERTH_SOCK_CLOSED)
-		berth_space_listen(&w->space, at);
+		berth_population_listen(&w->population, at);
 }
 
 /* bind() by oracle and kernel; the number of the socket, or -1 where it was refused and closed. */
@@ -370,7 +370,7 @@ int walk_bind_both(struct walk *w, int fd, struct berth_request *r)
 	net_local_of(fd, &local, &r->sock.port);
 	if (!r->port && !walk_check_choice(w, r, r->sock.port))
 		return -1;
-	at = berth_space_bind(&w->space, &r->sock);
+	at = berth_population_bind(&w->population, &r->sock);
 	walk_remember(w, at, fd, r->port, addressed);
 	return at;
 }
@@ -394,11 +394,11 @@ static void step_bind(struct walk *w)
 /* bind() of a bound socket, listen() of whatever there is. */
 static void step_again(struct walk *w)
 {
-	uint32_t at = w->space.socks ? random_below(w->space.socks) : 0;
+	uint32_t at = w->population.socks ? random_below(w->population.socks) : 0;
 	struct berth_request r = { .op = BERTH_OP_BIND, .self = (int32_t)at, .may_low = true };
 	struct berth_verdict v;
 
-	if (!w->space.socks || w->live[at].fd < 0)
+	if (!w->population.socks || w->live[at].fd < 0)
 		return;
 	if (walk_chance(70)) {
 		listen_at(w, at);
@@ -434,16 +434,16 @@ static void step_listen_unbound(struct walk *w)
 	if (!walk_check_choice(w, &r, r.sock.port))
 		return;
 	r.sock.state = BERTH_SOCK_LISTEN;
-	walk_remember(w, berth_space_bind(&w->space, &r.sock), fd, false, false);
+	walk_remember(w, berth_population_bind(&w->population, &r.sock), fd, false, false);
 }
 
 static void step_close(struct walk *w)
 {
 	uint32_t at;
 
-	if (!w->space.socks)
+	if (!w->population.socks)
 		return;
-	at = random_below(w->space.socks);
+	at = random_below(w->population.socks);
 	if (w->live[at].fd >= 0)
 		walk_close_pair(w, at);
 }
@@ -451,10 +451,10 @@ static void step_close(struct walk *w)
 /* Programs may change their mind after bind(). */
 static void step_option(struct walk *w)
 {
-	uint32_t at = w->space.socks ? random_below(w->space.socks) : 0;
+	uint32_t at = w->population.socks ? random_below(w->population.socks) : 0;
 	struct berth_sock *s = &w->sock[at];
 
-	if (!w->space.socks || w->live[at].fd < 0)
+	if (!w->population.socks || w->live[at].fd < 0)
 		return;
 	if (walk_chance(50)) {
 		s->reuse = !s->reuse;
@@ -477,7 +477,7 @@ static void step(struct walk *w)
 		      { 3, step_listen_unbound },  { 3, step_option } };
 	uint32_t roll = random_below(100), i;
 
-	if (w->space.socks > WALK_ROOM - 12) {
+	if (w->population.socks > WALK_ROOM - 12) {
 		step_close(w);
 		return;
 	}
@@ -544,7 +544,7 @@ void walk_world(struct walk *w, uint64_t seed, uint16_t base, unsigned steps)
 	w->base = base;
 	w->ids = 0;
 	w->logged = 0;
-	w->space = (struct berth_space){
+	w->population = (struct berth_population){
 		.sock = w->sock, .bucket = w->bucket, .bucket2 = w->bucket2, .room = WALK_ROOM
 	};
 	settings(w);
@@ -556,7 +556,7 @@ void walk_world(struct walk *w, uint64_t seed, uint16_t base, unsigned steps)
 		w->host.tw_delay_ms, w->stamps);
 	while (steps-- && !w->wrong)
 		step(w);
-	while (w->space.socks) {
+	while (w->population.socks) {
 		if (w->live[0].fd >= 0)
 			walk_close_hard(w->live[0].fd);
 		walk_forget(w, 0);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One world of the differential test: a population of real sockets beside the space that mirrors it. */
+/* One world of the differential test: a population of real sockets beside the population that mirrors it. */
 #ifndef BERTH_TESTS_ORACLE_WALK_H
 #define BERTH_TESTS_ORACLE_WALK_H
 
 #include <stdio.h>
 
 #include "net.h"
-#include "src/core/space.h"
+#include "src/core/population.h"
 
 #define WALK_ROOM 64
 #define WALK_PORTS 24 /* that a world uses: from its base on */
 
-/* What belongs to the socket of the same number in the space. */
+/* What belongs to the socket of the same number in the population. */
 struct live {
 	int fd;         /* -1: TIME_WAIT */
 	uint32_t id;    /* for the log, and for pairs */
@@ -28,7 +28,7 @@ struct counts {
 struct walk {
 	const struct net *net;
 	struct berth_host host;
-	struct berth_space space;
+	struct berth_population population;
 	struct live live[WALK_ROOM];
 	struct berth_sock sock[WALK_ROOM];
 	struct berth_bucket bucket[WALK_ROOM];

@@ -43,8 +43,8 @@ static void any_destination(struct walk *w, struct berth_request *r)
 			  r->addr.byte);
 	r->port = walk_any_port(w);
 	r->family = r->sock.family;
-	for (i = 0; i < w->space.socks && walk_chance(90); i++) {
-		s = &w->sock[(pick + i) % w->space.socks];
+	for (i = 0; i < w->population.socks && walk_chance(90); i++) {
+		s = &w->sock[(pick + i) % w->population.socks];
 		if (s->state != BERTH_SOCK_LISTEN)
 			continue;
 		r->port = s->port;
@@ -108,7 +108,7 @@ static bool meets_old_peer(const struct walk *w, const struct berth_request *r)
 	struct berth_ip to = real_destination(r);
 	uint32_t i;
 
-	for (i = 0; i < w->space.socks; i++)
+	for (i = 0; i < w->population.socks; i++)
 		if (w->sock[i].state == BERTH_SOCK_TIME_WAIT && w->sock[i].port == r->port &&
 		    berth_ip_equal(&w->sock[i].local, &to))
 			return true;
@@ -127,7 +127,7 @@ static bool may_meet_twin(const struct walk *w, const struct berth_request *r)
 
 	if (berth_ip_is_any(&from))
 		from = r->source;
-	for (i = 0; i < w->space.socks; i++) {
+	for (i = 0; i < w->population.socks; i++) {
 		s = &w->sock[i];
 		if (s->proto == BERTH_PROTO_TCP && s->state >= BERTH_SOCK_CONNECTED && s->device &&
 		    s->device != r->sock.device && s->peer_port == r->port &&
@@ -168,7 +168,7 @@ static int32_t accept_somewhere(struct walk *w, const struct berth_sock *c, uint
 	uint32_t i;
 
 	net_user(uid);
-	for (i = 0; i < w->space.socks; i++) {
+	for (i = 0; i < w->population.socks; i++) {
 		if (w->sock[i].state != BERTH_SOCK_LISTEN || w->sock[i].port != c->peer_port)
 			continue;
 		*out_fd = accept4(w->live[i].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -176,7 +176,7 @@ static int32_t accept_somewhere(struct walk *w, const struct berth_sock *c, uint
 			break;
 	}
 	net_user(0);
-	return i < w->space.socks ? (int32_t)i : -1;
+	return i < w->population.socks ? (int32_t)i : -1;
 }
 
 /* Takes the other end of a new connection off its listener's queue. It may be on its way there. */
@@ -205,7 +205,7 @@ static void accept_peer(struct walk *w, uint32_t client)
 	s.peer = c.local;
 	s.peer_port = c.port;
 	walk_note(w, "  accepted by #%u as #%u uid %u\n", w->live[listener].id, w->ids + 1, s.uid);
-	at = berth_space_inherit(&w->space, &s);
+	at = berth_population_inherit(&w->population, &s);
 	walk_remember(w, at, fd, false, true);
 	w->live[at].pair = w->live[client].id;
 	w->live[client].pair = w->live[at].id;
@@ -216,7 +216,7 @@ static void drop_replaced(struct walk *w, const struct berth_sock *s)
 {
 	uint32_t i;
 
-	for (i = w->space.socks; i-- > 0;)
+	for (i = w->population.socks; i-- > 0;)
 		if (w->sock[i].proto == s->proto && w->sock[i].state == BERTH_SOCK_TIME_WAIT &&
 		    berth_match_tuple(&w->sock[i], s)) {
 			walk_note(w, "  #%u is replaced\n", w->live[i].id);
@@ -256,14 +256,14 @@ static void connected(struct walk *w, struct berth_request *r, int fd, bool addr
 			struct berth_sock bound = r->sock;
 
 			bound.port = s.port;
-			at = berth_space_bind(&w->space, &bound);
-			berth_space_move(&w->space, (uint32_t)at, &s.local);
+			at = berth_population_bind(&w->population, &bound);
+			berth_population_move(&w->population, (uint32_t)at, &s.local);
 		} else {
 			s.by_connect = true;
-			at = berth_space_connect(&w->space, &s);
+			at = berth_population_connect(&w->population, &s);
 		}
 		walk_remember(w, at, fd, false, addressed);
-	} else if (berth_space_move(&w->space, (uint32_t)at, &s.local)) {
+	} else if (berth_population_move(&w->population, (uint32_t)at, &s.local)) {
 		walk_remember(w, -1, fd, false, false);
 	}
 	s.order = w->sock[at].order;
@@ -282,7 +282,7 @@ static void drop_vanished(struct walk *w)
 {
 	uint32_t i;
 
-	for (i = w->space.socks; i-- > 0;)
+	for (i = w->population.socks; i-- > 0;)
 		if (w->sock[i].state == BERTH_SOCK_TIME_WAIT && !net_is_time_wait(&w->sock[i])) {
 			walk_note(w, "  #%u was replaced\n", w->live[i].id);
 			walk_forget(w, i);
@@ -301,9 +301,9 @@ static void give_up(struct walk *w, struct berth_request *r, int fd, bool tried)
 		return;
 	r->self = walk_by_id(w, id);
 	if (tried && r->sock.proto == BERTH_PROTO_TCP && berth_ip_is_any(&was)) {
-		berth_space_move(&w->space, (uint32_t)r->self, &r->source);
+		berth_population_move(&w->population, (uint32_t)r->self, &r->source);
 		if (w->live[r->self].fixed && !w->live[r->self].addressed)
-			berth_space_move(&w->space, (uint32_t)r->self, &was);
+			berth_population_move(&w->population, (uint32_t)r->self, &was);
 	}
 	walk_forget(w, (uint32_t)r->self);
 }
@@ -311,11 +311,11 @@ static void give_up(struct walk *w, struct berth_request *r, int fd, bool tried)
 /* An unbound socket, one with an address only, or one that is bound. */
 static int connecting_socket(struct walk *w, struct berth_request *r, bool *addressed)
 {
-	uint32_t at = w->space.socks ? random_below(w->space.socks) : 0;
+	uint32_t at = w->population.socks ? random_below(w->population.socks) : 0;
 	int fd;
 
 	*addressed = false;
-	if (w->space.socks && walk_chance(50) && w->live[at].fd >= 0 &&
+	if (w->population.socks && walk_chance(50) && w->live[at].fd >= 0 &&
 	    (w->sock[at].state != BERTH_SOCK_CONNECTED || walk_chance(5)) &&
 	    !(w->sock[at].proto == BERTH_PROTO_UDP && w->sock[at].state == BERTH_SOCK_CONNECTED)) {
 		r->sock = w->sock[at];
@@ -448,8 +448,8 @@ void walk_step_same(struct walk *w)
 	struct berth_sock s = { 0 };
 	int fd;
 
-	for (i = 0; i < w->space.socks && !s.peer_port; i++) {
-		s = w->sock[(pick + i) % w->space.socks];
+	for (i = 0; i < w->population.socks && !s.peer_port; i++) {
+		s = w->sock[(pick + i) % w->population.socks];
 		if (s.proto != BERTH_PROTO_TCP || s.state < BERTH_SOCK_CONNECTED)
 			s.peer_port = 0;
 	}
@@ -487,10 +487,10 @@ static bool leaves_lo(const struct walk *w, uint32_t at)
 /* One end closes, then the other: the first rests in TIME_WAIT. */
 void walk_step_time_wait(struct walk *w)
 {
-	uint32_t at = w->space.socks ? random_below(w->space.socks) : 0, id;
+	uint32_t at = w->population.socks ? random_below(w->population.socks) : 0, id;
 	int32_t pair;
 
-	if (!w->space.socks || !w->live[at].pair)
+	if (!w->population.socks || !w->live[at].pair)
 		return;
 	id = w->live[at].id;
 	pair = walk_by_id(w, w->live[at].pair);

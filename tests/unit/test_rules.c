@@ -11,22 +11,24 @@
 #include <cmocka.h>
 
 #include "src/core/rules.h"
-#include "src/core/space.h"
+#include "src/core/population.h"
 #include "tests/model/random.h"
 
 #define ROOM 64
 
 static struct berth_sock sock[ROOM];
 static struct berth_bucket bucket[ROOM];
-static struct berth_space_index indexed;
+static struct berth_population_index indexed;
 
 static const struct berth_ip lo = { { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
 
-static struct berth_space space_of(uint32_t socks, struct berth_space_index *with)
+static struct berth_population space_of(uint32_t socks, struct berth_population_index *with)
 {
-	struct berth_space sp = { .sock = sock, .bucket = bucket, .socks = socks, .room = ROOM };
+	struct berth_population sp = {
+		.sock = sock, .bucket = bucket, .socks = socks, .room = ROOM
+	};
 
-	assert_int_equal(berth_space_guess(&sp, with), 0);
+	assert_int_equal(berth_population_guess(&sp, with), 0);
 	return sp;
 }
 
@@ -61,7 +63,7 @@ static struct berth_verdict bind_over(uint32_t socks, bool reuse, uint16_t port,
 				   .port = port,
 				   .may_low = may_low,
 				   .sock = tcp(0, BERTH_SOCK_CLOSED, reuse) };
-	struct berth_space sp = space_of(socks, NULL);
+	struct berth_population sp = space_of(socks, NULL);
 	struct berth_host h = host();
 	struct berth_verdict v;
 
@@ -127,7 +129,7 @@ static void index_changes_nothing(void **state)
 	struct berth_verdict plain, fast;
 	struct berth_host h = host();
 	struct berth_request r;
-	struct berth_space sp;
+	struct berth_population sp;
 	uint32_t i, n;
 	int round;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How sockets and buckets change when a socket is bound, listens, connects or goes. */
-#include "src/core/space.h"
+#include "src/core/population.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "src/core/match.h"
 #include "src/core/rules.h"
 
-struct berth_bucket *berth_space_bucket(const struct berth_space *sp, uint16_t port)
+struct berth_bucket *berth_population_bucket(const struct berth_population *sp, uint16_t port)
 {
 	uint32_t i;
 
@@ -22,7 +22,7 @@ struct berth_bucket *berth_space_bucket(const struct berth_space *sp, uint16_t p
 	return NULL;
 }
 
-static struct berth_bucket2 *find2(const struct berth_space *sp, uint16_t port,
+static struct berth_bucket2 *find2(const struct berth_population *sp, uint16_t port,
 				   const struct berth_ip *local)
 {
 	uint32_t i;
@@ -33,9 +33,9 @@ static struct berth_bucket2 *find2(const struct berth_space *sp, uint16_t port,
 	return NULL;
 }
 
-static struct berth_bucket *get(struct berth_space *sp, uint16_t port, int8_t state)
+static struct berth_bucket *get(struct berth_population *sp, uint16_t port, int8_t state)
 {
-	struct berth_bucket *b = berth_space_bucket(sp, port);
+	struct berth_bucket *b = berth_population_bucket(sp, port);
 
 	if (b || sp->buckets == sp->room)
 		return b;
@@ -46,7 +46,7 @@ static struct berth_bucket *get(struct berth_space *sp, uint16_t port, int8_t st
 	return b;
 }
 
-static struct berth_bucket2 *get2(struct berth_space *sp, uint16_t port,
+static struct berth_bucket2 *get2(struct berth_population *sp, uint16_t port,
 				  const struct berth_ip *local, int8_t state)
 {
 	struct berth_bucket2 *b = find2(sp, port, local);
@@ -85,7 +85,7 @@ static void mark(struct berth_bucket *b, struct berth_bucket2 *b2, const struct 
 }
 
 /* Gives a UDP socket its places in the chains of its port: in front, and for IPv6 groups behind. */
-static void chain(struct berth_space *sp, struct berth_sock *sk)
+static void chain(struct berth_population *sp, struct berth_sock *sk)
 {
 	bool behind = sk->reuseport && sk->family == BERTH_IPV6;
 
@@ -93,7 +93,7 @@ static void chain(struct berth_space *sp, struct berth_sock *sk)
 	sk->order = sk->order2 = behind ? -sp->clock : sp->clock;
 }
 
-static int add(struct berth_space *sp, const struct berth_sock *sk)
+static int add(struct berth_population *sp, const struct berth_sock *sk)
 {
 	int at = (int)sp->socks;
 
@@ -104,7 +104,7 @@ static int add(struct berth_space *sp, const struct berth_sock *sk)
 	return at;
 }
 
-int berth_space_bind(struct berth_space *sp, const struct berth_sock *sk)
+int berth_population_bind(struct berth_population *sp, const struct berth_sock *sk)
 {
 	struct berth_bucket2 *b2;
 	struct berth_bucket *b;
@@ -119,25 +119,25 @@ int berth_space_bind(struct berth_space *sp, const struct berth_sock *sk)
 	return add(sp, sk);
 }
 
-int berth_space_connect(struct berth_space *sp, const struct berth_sock *sk)
+int berth_population_connect(struct berth_population *sp, const struct berth_sock *sk)
 {
 	if (has_buckets(sk) && (!get(sp, sk->port, -1) || !get2(sp, sk->port, &sk->local, -1)))
 		return -ENOSPC;
 	return add(sp, sk);
 }
 
-int berth_space_inherit(struct berth_space *sp, const struct berth_sock *sk)
+int berth_population_inherit(struct berth_population *sp, const struct berth_sock *sk)
 {
 	if (!get(sp, sk->port, 0) || !get2(sp, sk->port, &sk->local, 0))
 		return -ENOSPC;
 	return add(sp, sk);
 }
 
-void berth_space_listen(struct berth_space *sp, uint32_t at)
+void berth_population_listen(struct berth_population *sp, uint32_t at)
 {
 	struct berth_sock *sk = &sp->sock[at];
 	struct berth_bucket2 *b2 = find2(sp, sk->port, &sk->local);
-	struct berth_bucket *b = berth_space_bucket(sp, sk->port);
+	struct berth_bucket *b = berth_population_bucket(sp, sk->port);
 
 	sk->state = BERTH_SOCK_LISTEN;
 	if (b && b2)
@@ -145,7 +145,7 @@ void berth_space_listen(struct berth_space *sp, uint32_t at)
 }
 
 /* Drops the address bucket where nobody is left in it, else opens it where connect() chose for all. */
-static void settle2(struct berth_space *sp, uint16_t port, const struct berth_ip *local)
+static void settle2(struct berth_population *sp, uint16_t port, const struct berth_ip *local)
 {
 	struct berth_bucket2 *b = find2(sp, port, local);
 	bool open = true, empty = true;
@@ -168,9 +168,9 @@ static void settle2(struct berth_space *sp, uint16_t port, const struct berth_ip
 }
 
 /* The same for the bucket of the port: it looks at the address buckets, not at sockets. */
-static void settle(struct berth_space *sp, uint16_t port)
+static void settle(struct berth_population *sp, uint16_t port)
 {
-	struct berth_bucket *b = berth_space_bucket(sp, port);
+	struct berth_bucket *b = berth_population_bucket(sp, port);
 	bool open = true, empty = true;
 	uint32_t i;
 
@@ -188,7 +188,7 @@ static void settle(struct berth_space *sp, uint16_t port)
 		b->reuse = b->reuseport = -1;
 }
 
-int berth_space_move(struct berth_space *sp, uint32_t at, const struct berth_ip *local)
+int berth_population_move(struct berth_population *sp, uint32_t at, const struct berth_ip *local)
 {
 	struct berth_sock *sk = &sp->sock[at];
 	struct berth_ip was = sk->local;
@@ -204,7 +204,7 @@ int berth_space_move(struct berth_space *sp, uint32_t at, const struct berth_ip 
 	return get2(sp, sk->port, local, sk->by_connect ? -1 : 0) ? 0 : -ENOSPC;
 }
 
-void berth_space_leave(struct berth_space *sp, uint32_t at)
+void berth_population_leave(struct berth_population *sp, uint32_t at)
 {
 	struct berth_sock sk = sp->sock[at];
 
@@ -217,7 +217,7 @@ void berth_space_leave(struct berth_space *sp, uint32_t at)
 }
 
 /* Counting: how many have a port, then where each port begins. */
-static void fill_index(struct berth_space *sp)
+static void fill_index(struct berth_population *sp)
 {
 	uint32_t i;
 
@@ -228,7 +228,7 @@ static void fill_index(struct berth_space *sp)
 		sp->index->from[i + 1] += sp->index->from[i];
 }
 
-int berth_space_guess(struct berth_space *sp, struct berth_space_index *index)
+int berth_population_guess(struct berth_population *sp, struct berth_population_index *index)
 {
 	struct berth_bucket *b;
 	uint32_t i;
