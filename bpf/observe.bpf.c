@@ -166,7 +166,8 @@ static void put_common(struct berth_socket *s, const struct sock_common *c, uint
 	s->state = c->skc_state;
 	s->netns = netns;
 	s->device = (uint32_t)c->skc_bound_dev_if;
-	s->cookie = (uint64_t)c->skc_cookie.counter;
+	if (!ask.brief)
+		s->cookie = (uint64_t)c->skc_cookie.counter;
 	s->flags = BERTH_SOCKET_REUSE_KNOWN | (c->skc_reuse ? BERTH_SOCKET_REUSEADDR : 0) |
 		   (c->skc_reuseport ? BERTH_SOCKET_REUSEPORT : 0) |
 		   (c->skc_ipv6only && s->family == AF_INET6 ? BERTH_SOCKET_V6ONLY : 0);
@@ -182,7 +183,7 @@ static void put_queues(struct berth_socket *s, struct sock *sk)
 			s->wqueue = sk->sk_max_ack_backlog;
 			return;
 		}
-		tp = bpf_skc_to_tcp_sock(sk);
+		tp = ask.brief ? NULL : bpf_skc_to_tcp_sock(sk);
 		if (!tp)
 			return;
 		s->rqueue = tp->rcv_nxt - tp->copied_seq;
@@ -205,8 +206,8 @@ static void put_queues(struct berth_socket *s, struct sock *sk)
 
 static void put_full(struct berth_socket *s, struct sock *sk)
 {
-	s->uid = sk->sk_uid.val;
-	s->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
+	if (!ask.brief)
+		s->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
 	if (s->protocol == IPPROTO_TCP && s->state == BERTH_STATE_CLOSE)
 		s->state = BERTH_STATE_BOUND;
 	put_queues(s, sk);
@@ -246,6 +247,14 @@ static void put_task(struct berth_task *t, struct task_struct *task, uint32_t fd
 	t->uid = task->cred->euid.val;
 	t->fd = fd;
 	__builtin_memcpy(t->comm, leader->comm, sizeof(t->comm));
+}
+
+/* Where the reader must be able to tell the socket from others, it needs the inode in any case. */
+static bool needs_inode(const struct berth_socket *s, const struct task_struct *task)
+{
+	return !ask.brief || again || (s->flags & (BERTH_SOCKET_SHARED | BERTH_SOCKET_RAW)) ||
+	       (s->protocol != IPPROTO_TCP && s->protocol != IPPROTO_UDP) ||
+	       task->pid != task->tgid;
 }
 
 SEC("iter/task_file")
@@ -289,7 +298,9 @@ int berth_files(struct bpf_iter__task_file *ctx)
 	put_full(s, sk);
 	if (!wanted_late(s))
 		return 0;
-	s->inode = file->f_inode->i_ino;
+	s->uid = sk->sk_uid.val;
+	if (needs_inode(s, task))
+		s->inode = file->f_inode->i_ino;
 	put_task(&o.task, task, ctx->fd);
 	if (!again)
 		mark(sk);
@@ -320,6 +331,7 @@ static void put_table(struct berth_socket *s, struct sock *sk)
 	struct socket *socket = sk->sk_socket;
 
 	put_full(s, sk);
+	s->uid = sk->sk_uid.val;
 	s->inode = inode_of(sk);
 	if (socket && socket->file)
 		s->flags |= BERTH_SOCKET_FILE;

@@ -19,6 +19,7 @@
 	}
 FLAG(json, json)
 FLAG(ancestry, ancestry)
+FLAG(details, details)
 FLAG(all_namespaces, sockets.all_namespaces)
 
 static int set_columns(void *into, const char *value, struct berth_why *why)
@@ -71,6 +72,9 @@ const struct berth_opt berth_ports_opts[] = {
 	  NULL, set_json },
 	{ "schema", NULL, NULL, "Print the fields: members of --json, columns, filters, --count-by.", NULL,
 	  set_schema },
+	{ "details", NULL, NULL,
+	  "Also the fields that are details: inode and the queues of connections. Half as dear again.", NULL,
+	  set_details },
 	{ "columns", "FIELD,...", NULL, "Show these fields as columns.", NULL, set_columns },
 	{ "count-by", "FIELD", NULL,
 	  "How many sockets have each value of the field. \"destination\" is peer. Counted in the kernel where "
@@ -136,12 +140,12 @@ static void json_ancestry(struct show *s, const struct ports_row *row)
 static int on_row(const struct berth_socket *socket, const struct berth_task *task, void *arg)
 {
 	struct show *s = arg;
-	struct ports_row row = { socket, task, s->q->names };
+	struct ports_row row = { socket, task, s->q->names, s->q->details };
 
 	if (!ports_filter_has(s->q->filter, &row))
 		return 0;
 	s->rows++;
-	s->unowned += !task;
+	s->unowned += !task && socket->inode;
 	if (s->q->json) {
 		ports_json_row(&s->out, &row);
 		if (s->q->ancestry && task)
@@ -163,8 +167,8 @@ void ports_say_hidden(const struct berth_sockets_told *told, uint64_t unowned)
 {
 	if (told->holders_hidden && unowned)
 		fprintf(stderr,
-			"berth ports: %llu without a holder may be held by processes of other users, which the "
-			"kernel hides from uid %u; run as root to see them\n",
+			"berth ports: who holds %llu of them the kernel does not tell uid %u, because the process is "
+			"another user's or has more privileges; run as root to see it\n",
 			(unsigned long long)unowned, geteuid());
 }
 
@@ -243,6 +247,9 @@ static int run(int argc, char **argv, struct ports_query *q)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	}
 	ports_filter_ask(q->filter, &q->sockets.ask);
+	/* Who names columns may name details; --watch tells sockets by their inodes. */
+	q->details = q->details || q->columns || ports_filter_needs_details(q->filter);
+	q->sockets.ask.brief = !q->details && !q->watch;
 	status = q->count_by ? ports_count(q, &out) : q->watch ? ports_watch(q, &out) : show(q, &out);
 	free(out.buf);
 	return status;

@@ -128,7 +128,7 @@ static void safe(const char *label, const char *text)
 
 static void say(struct ports_names *names, const struct victim *v)
 {
-	struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names };
+	struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names, true };
 	const struct berth_holder *h =
 		v->task.pid ? berth_holders_get(ports_names_holders(names), &v->task) : NULL;
 	struct ports_value local = { PORTS_NONE };
@@ -260,7 +260,7 @@ static void print_json(struct ports_names *names, const struct list *l, bool fre
 
 	for (i = 0; out.buf && i < l->count; i++) {
 		const struct victim *v = &l->victim[i];
-		struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names };
+		struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names, true };
 
 		ports_json_row(&out, &row);
 		out.used -= 2;

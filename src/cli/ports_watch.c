@@ -105,7 +105,7 @@ static int remember(struct watch *w, uint64_t key, const struct berth_socket *s,
 static int on_row(const struct berth_socket *s, const struct berth_task *t, void *arg)
 {
 	struct watch *w = arg;
-	struct ports_row row = { s, t, w->q->names };
+	struct ports_row row = { s, t, w->q->names, w->q->details };
 	uint64_t key = key_of(s, t);
 	uint32_t *at = berth_keyset_find(&w->keys, key);
 
@@ -136,7 +136,7 @@ static int sweep(struct watch *w)
 			kept++;
 		} else {
 			struct ports_row row = { &e->row.socket, e->row.task.pid ? &e->row.task : NULL,
-						 w->q->names };
+						 w->q->names, w->q->details };
 
 			print_event(w, &row, "closed", '-');
 		}

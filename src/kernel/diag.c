@@ -135,8 +135,6 @@ static int send_request(struct mnl_socket *nl, const struct dump *d, uint8_t fam
 	req->sdiag_family = family;
 	req->sdiag_protocol = (uint8_t)(d->protocol > 255 ? 0 : d->protocol);
 	req->idiag_states = d->states;
-	if (d->states >> BERTH_STATE_BOUND & 1)
-		req->idiag_states |= 1u << BERTH_STATE_CLOSE;
 	if (d->states >> BERTH_STATE_SYN_RECV & 1)
 		req->idiag_states |= 1u << BERTH_STATE_NEW_SYN_RECV;
 	if (d->protocol > 255)

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,8 @@
 #include "src/kernel/sockets.h"
 
 #define BUFFER 65536
+#define PIPE_BUFFER (256 * 1024)
+#define READS_ALONE 8 /* a walk that is longer is read by a thread of its own */
 #define SEEN_UNIT 1024u		  /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
 #define SEEN_BITS_MAX (1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
 #define SEEN_BITS_MIN (1ull << 20)
@@ -165,28 +168,153 @@ static int on_second(struct reader *r, const struct berth_observed *o)
 	return result;
 }
 
-static int walk(struct reader *r, const struct bpf_program *program, observed_fn fn)
+/* Two buffers between the thread that reads and the one that calls back. */
+struct pipe {
+	pthread_mutex_t lock;
+	pthread_cond_t change;
+	int iter;
+	struct {
+		char bytes[PIPE_BUFFER];
+		size_t used; /* 0: empty */
+	} half[2];
+	int error;
+	bool ended, stop;
+};
+
+/* Fills a buffer as far as it goes; false at the end. The kernel gives 32 KB at most at one time. */
+static bool fill(struct pipe *p, char *to, size_t *out_used)
+{
+	size_t used = 0;
+	ssize_t n = 0;
+
+	while (PIPE_BUFFER - used >= BUFFER) {
+		n = read(p->iter, to + used, BUFFER);
+		/* EAGAIN: a million went by without a row. */
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	if (n < 0)
+		p->error = -errno;
+	*out_used = used;
+	return n > 0;
+}
+
+static void *read_ahead(void *arg)
+{
+	struct pipe *p = arg;
+	size_t used;
+	bool more = true;
+	int i;
+
+	for (i = 0; more; i = !i) {
+		pthread_mutex_lock(&p->lock);
+		while (p->half[i].used && !p->stop)
+			pthread_cond_wait(&p->change, &p->lock);
+		more = !p->stop;
+		pthread_mutex_unlock(&p->lock);
+		more = more && fill(p, p->half[i].bytes, &used);
+		pthread_mutex_lock(&p->lock);
+		p->half[i].used = p->stop ? 0 : used;
+		p->ended = !more;
+		pthread_cond_signal(&p->change);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return NULL;
+}
+
+static int each_observed(struct reader *r, const char *bytes, size_t n, observed_fn fn)
+{
+	const struct berth_observed *o = (const void *)bytes, *end = o + n / sizeof(*o);
+	int result = 0;
+
+	for (; o < end && !result; o++)
+		result = fn(r, o);
+	return result;
+}
+
+/* Calls back while the other thread reads. */
+static int drain(struct reader *r, struct pipe *p, observed_fn fn)
+{
+	size_t used = 1;
+	int i, result = 0;
+
+	for (i = 0; used && !result; i = !i) {
+		pthread_mutex_lock(&p->lock);
+		while (!p->half[i].used && !p->ended)
+			pthread_cond_wait(&p->change, &p->lock);
+		used = p->half[i].used;
+		pthread_mutex_unlock(&p->lock);
+		result = each_observed(r, p->half[i].bytes, used, fn);
+		pthread_mutex_lock(&p->lock);
+		p->half[i].used = 0;
+		p->stop = p->stop || result;
+		pthread_cond_signal(&p->change);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return result;
+}
+
+/* The rest of a walk that turned out to be long. */
+static int read_rest(struct reader *r, int iter, observed_fn fn)
+{
+	struct pipe *p = calloc(1, sizeof(*p));
+	pthread_t thread;
+	int result;
+
+	if (!p)
+		return -ENOMEM;
+	p->iter = iter;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->change, NULL);
+	result = -pthread_create(&thread, NULL, read_ahead, p);
+	if (!result) {
+		result = drain(r, p, fn);
+		pthread_join(thread, NULL);
+		result = result ? result : p->error;
+	}
+	pthread_cond_destroy(&p->change);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+	return result;
+}
+
+static int open_walk(struct reader *r, const struct bpf_program *program, int *out_iter)
 {
 	union bpf_iter_link_info info = { .task.pid = r->query->ask.pid };
 	LIBBPF_OPTS(bpf_link_create_opts, opts);
-	berth_auto_fd int link = -1, iter = -1;
-	const struct berth_observed *o;
-	ssize_t n, at;
-	int result = 0;
+	berth_auto_fd int link = -1;
 
 	if (program == r->skel->progs.berth_files && info.task.pid) {
 		opts.iter_info = &info;
 		opts.iter_info_len = sizeof(info);
 	}
 	link = bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, &opts);
-	iter = link < 0 ? -1 : bpf_iter_create(link);
-	if (iter < 0)
-		return errno == ESRCH ? 0 : -errno;
-	/* EAGAIN: a million went by without a row. */
-	while (!result && ((n = read(iter, r->buf, BUFFER)) > 0 || (n < 0 && errno == EAGAIN)))
-		for (at = 0; at + (ssize_t)sizeof(*o) <= n && !result; at += (ssize_t)sizeof(*o))
-			result = fn(r, (const void *)(r->buf + at));
-	return result ? result : n < 0 ? -errno : 0;
+	*out_iter = link < 0 ? -1 : bpf_iter_create(link);
+	return *out_iter < 0 ? -errno : 0;
+}
+
+static int walk(struct reader *r, const struct bpf_program *program, observed_fn fn)
+{
+	berth_auto_fd int iter = -1;
+	int result = open_walk(r, program, &iter), reads;
+	ssize_t n = 1;
+
+	/* The one process that is asked for is gone. */
+	if (result)
+		return result == -ESRCH ? 0 : result;
+	for (reads = 0; n > 0 && reads < READS_ALONE && !result; reads++) {
+		n = read(iter, r->buf, BUFFER);
+		if (n < 0 && errno == EAGAIN)
+			n = 1;
+		else if (n > 0)
+			result = each_observed(r, r->buf, (size_t)n, fn);
+	}
+	if (n < 0)
+		return -errno;
+	return n && !result ? read_rest(r, iter, fn) : result;
 }
 
 /* ---- loading ---- */
