@@ -46,6 +46,7 @@ enum berth_socket_state { BERTH_SOCKET_STATES(BERTH_STATE_ENUM) BERTH_STATE_COUN
 #define BERTH_SOCKET_FILE 16u	    /* a file refers to it: somebody holds, or is about to receive it */
 #define BERTH_SOCKET_SUBFLOW 32u    /* of an MPTCP socket, whose inode it has */
 #define BERTH_SOCKET_SHARED 64u	    /* more than one descriptor may refer to it */
+#define BERTH_SOCKET_SHORT 256u	    /* in TIME_WAIT, or a request: the kernel keeps neither user nor options */
 #define BERTH_SOCKET_RAW 128u	    /* protocol is the number of an IP protocol; no ports */
 
 /* A socket as the kernel has it. */
@@ -66,8 +67,8 @@ struct berth_socket {
 	uint16_t pport;
 	uint8_t family; /* AF_INET or AF_INET6 */
 	uint8_t state;	/* enum berth_socket_state */
-	uint8_t flags;
-	uint8_t pad[7];
+	uint16_t flags;
+	uint8_t pad[6];
 };
 _Static_assert(sizeof(struct berth_socket) == 96, "socket");
 

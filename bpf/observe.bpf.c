@@ -345,7 +345,7 @@ static void put_timewait(struct berth_socket *s, struct tcp_timewait_sock *tw)
 
 	s->state = tw->tw_sk.tw_substate;
 	s->timer_ms = left > 0 ? (uint32_t)left * tick_ms : 0;
-	s->flags &= ~BERTH_SOCKET_REUSE_KNOWN;
+	s->flags = BERTH_SOCKET_SHORT;
 }
 
 /* Fills in what a row of the table of TCP is; out_sk: NULL for TIME_WAIT and requests. False: not asked for. */
@@ -366,7 +366,7 @@ static bool take_tcp(struct sock_common *c, struct berth_socket *s, struct sock 
 		put_timewait(s, tw);
 	} else if (state == BERTH_STATE_NEW_SYN_RECV) {
 		s->state = BERTH_STATE_SYN_RECV;
-		s->flags &= ~BERTH_SOCKET_REUSE_KNOWN;
+		s->flags = BERTH_SOCKET_SHORT;
 	} else {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(c);
 

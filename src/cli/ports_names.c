@@ -369,12 +369,6 @@ static struct texts *texts_of(struct ports_names *n, const struct berth_holder *
 	return t;
 }
 
-/* The kernel forgets who made a connection once it is in TIME_WAIT, and does not know it in a request. */
-static bool has_user(const struct berth_socket *s)
-{
-	return s->inode || s->cgroup || s->uid;
-}
-
 const struct ports_text *ports_names_text(const struct ports_row *row, int which)
 {
 	struct ports_names *n = row->names;
@@ -384,7 +378,7 @@ const struct ports_text *ports_names_text(const struct ports_row *row, int which
 	if (row->task) {
 		h = berth_holders_get(n->holders, row->task);
 		t = h ? texts_of(n, h) : NULL;
-	} else if (which == PORTS_USER && has_user(row->socket)) {
+	} else if (which == PORTS_USER && !(row->socket->flags & BERTH_SOCKET_SHORT)) {
 		t = &n->owner;
 		if (!t->text[PORTS_USER].bytes || n->owner_uid != row->socket->uid) {
 			const char *user = berth_holders_user(n->holders, row->socket->uid);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,6 +23,7 @@
 #include "bpf/observe.skel.h"
 #include "src/base/auto.h"
 #include "src/kernel/diag.h"
+#include "src/kernel/file.h"
 #include "src/kernel/keyset.h"
 #include "src/kernel/netns.h"
 #include "src/kernel/procfd.h"
@@ -148,7 +150,13 @@ static int add_late(struct reader *r, const struct berth_socket *s)
 
 static int on_table(struct reader *r, const struct berth_observed *o)
 {
-	if (o->socket.inode && (o->socket.flags & BERTH_SOCKET_FILE) && !r->query->no_holders)
+	bool file = o->socket.inode && (o->socket.flags & BERTH_SOCKET_FILE);
+
+	/* A process that is asked for has had its turn, but for the subflows of its MPTCP sockets. */
+	if (r->query->ask.pid && !r->query->no_holders &&
+	    !(file && berth_keyset_find(&r->rare, o->socket.inode)))
+		return 0;
+	if (file && !r->query->no_holders)
 		return add_late(r, &o->socket);
 	return r->fn(&o->socket, NULL, r->arg);
 }
@@ -350,15 +358,15 @@ static bool asks_for(const struct berth_socket_ask *ask, uint16_t protocol)
 
 static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, bool counts)
 {
-	bool files = !q->no_holders, tables = files ? !q->ask.pid : true;
-	uint64_t bits = tables && !counts && files ? seen_bits() : 64;
+	bool files = !q->no_holders;
+	uint64_t bits = !counts && files ? seen_bits() : 64;
 	int err;
 
 	bpf_program__set_autoload(skel->progs.berth_files, files && !counts);
 	bpf_program__set_autoload(skel->progs.berth_tcp,
-				  tables && !counts && asks_for(&q->ask, IPPROTO_TCP));
+				  !counts && asks_for(&q->ask, IPPROTO_TCP));
 	bpf_program__set_autoload(skel->progs.berth_udp,
-				  tables && !counts && asks_for(&q->ask, IPPROTO_UDP));
+				  !counts && asks_for(&q->ask, IPPROTO_UDP));
 	bpf_program__set_autoload(skel->progs.berth_count_tcp,
 				  counts && asks_for(&q->ask, IPPROTO_TCP));
 	bpf_program__set_autoload(skel->progs.berth_count_udp,
@@ -414,6 +422,45 @@ static int on_rare(const struct berth_socket *s, void *arg)
 	return r->fn(s, NULL, r->arg);
 }
 
+/* A number of the line "TCP:" of the namespace's sockstat; -1 where it cannot be read. */
+static long tcp_stat(const char *name)
+{
+	berth_auto_free char *text = NULL;
+	const char *line, *at;
+	char want[16];
+
+	snprintf(want, sizeof(want), " %s ", name);
+	if (berth_file_read("/proc/thread-self/net/sockstat", &text))
+		return -1;
+	line = strstr(text, "TCP:");
+	at = line ? strstr(line, want) : NULL;
+	return at ? strtol(at + strlen(want), NULL, 10) : -1;
+}
+
+/*
+ * Whether the host has TCP sockets that no table of the kernel has, among them those that are bound only. To find these
+ * takes as long as a walk over all sockets; that there are none two numbers tell: those allocated, on the host,
+ * and those in tables, of each namespace.
+ */
+static bool has_unhashed(void)
+{
+	struct berth_netns_list list;
+	struct berth_why why;
+	long hashed = 0, n = 0;
+	size_t i;
+
+	if (berth_netns_find(&list, &why))
+		return true;
+	for (i = list.count; i-- > 0 && n >= 0;) {
+		n = berth_netns_enter(&list.netns[i]) ? -1 : tcp_stat("inuse");
+		hashed += n;
+	}
+	if (berth_netns_enter(&list.netns[0]))
+		n = -1;
+	berth_netns_free(&list);
+	return n < 0 || tcp_stat("alloc") != hashed;
+}
+
 /* Sockets that no walk comes by: protocols without a table of their own; bound ones of TCP, which only files know. */
 static int read_rare(struct reader *r, struct berth_why *why)
 {
@@ -422,9 +469,10 @@ static int read_rare(struct reader *r, struct berth_why *why)
 	int result = 0;
 
 	for (p = berth_diag_protocols; *p && !result; p++) {
-		if (*p == IPPROTO_UDP || (*p == IPPROTO_TCP && !r->query->no_holders))
+		if (*p == IPPROTO_UDP || !asks_for(&r->query->ask, *p))
 			continue;
-		if (!asks_for(&r->query->ask, *p))
+		if (*p == IPPROTO_TCP &&
+		    (!r->query->no_holders || !(states >> BERTH_STATE_BOUND & 1) || !has_unhashed()))
 			continue;
 		result = berth_diag_dump(
 			*p, *p == IPPROTO_TCP ? states & 1u << BERTH_STATE_BOUND : states, on_rare,
@@ -441,6 +489,8 @@ static int read_tables(struct reader *r, struct berth_why *why)
 		result = walk(r, r->skel->progs.berth_tcp, on_table);
 	if (!result && bpf_program__fd(r->skel->progs.berth_udp) >= 0)
 		result = walk(r, r->skel->progs.berth_udp, on_table);
+	if (r->query->ask.pid && !r->query->no_holders)
+		return result;
 	return result ? result : read_rare(r, why);
 }
 
@@ -484,7 +534,7 @@ static int read_late(struct reader *r)
 	r->skel->bss->again = 1;
 	result = walk(r, r->skel->progs.berth_files, on_second);
 	for (i = 0; i < r->late_count && !result; i++)
-		if (!r->late[i].held)
+		if (!r->late[i].held && !r->query->ask.pid)
 			result = r->fn(&r->late[i].socket, NULL, r->arg);
 	return result;
 }
@@ -499,7 +549,7 @@ int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_socket
 		*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
 		if (!query->no_holders)
 			result = walk(&r, r.skel->progs.berth_files, on_held);
-		if (!result && (query->no_holders || !query->ask.pid))
+		if (!result && (query->no_holders || !query->ask.pid || r.rare.count))
 			result = in_namespaces(&r, told, read_tables, why);
 		if (!result)
 			result = read_late(&r);
