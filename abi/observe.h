@@ -116,6 +116,13 @@ struct berth_socket_ask {
 };
 _Static_assert(sizeof(struct berth_socket_ask) == 92, "ask");
 
+/* What the walk over the table of TCP is for. */
+enum berth_tables {
+	BERTH_TABLES_AFTER,  /* the walk over descriptors: what that did not come by */
+	BERTH_TABLES_BESIDE, /* it: what has no file; what has one is noted until that has come by */
+	BERTH_TABLES_FILES,  /* both: what has a file, and was noted in vain */
+};
+
 /* What the counting programs add up by. */
 enum berth_count_by {
 	BERTH_COUNT_BY_STATE = 1,

@@ -30,16 +30,25 @@ struct berth_socket_ask ask;
 uint32_t seen_mask; /* bits in the map of marks, less one; a power of two less one */
 uint32_t tick_ms;   /* length of a jiffy */
 uint32_t again;	    /* berth_files writes only what is not marked, and MPTCP */
+uint32_t tables;    /* enum berth_tables */
 uint32_t count_by;  /* enum berth_count_by */
+/* Noted by the walk over TCP, and by the one over descriptors, which alone writes its number. */
+uint64_t pended __attribute__((aligned(128)));
+uint64_t settled __attribute__((aligned(128)));
 uint64_t uncounted; /* did not fit into the map of counts */
 
 #define BERTH_SEEN_SHIFT 10 /* of BERTH_SEEN_SIZE: 1,024 bytes */
+
+/* Of 64 places in memory: those whose socket the walk over descriptors came by, and those that wait for it. */
+struct seen {
+	uint64_t marked, pending;
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, uint32_t);
-	__type(value, uint64_t);
+	__type(value, struct seen);
 } seen SEC(".maps");
 
 struct {
@@ -51,7 +60,7 @@ struct {
 } counts SEC(".maps");
 
 /* The verifier lets nobody calculate with a pointer, but read it as a number. */
-static uint64_t *seen_word(struct sock *sk, uint64_t *out_bit)
+static struct seen *seen_of(struct sock *sk, uint64_t *out_bit)
 {
 	uint64_t addr = 0;
 	uint32_t at, word;
@@ -63,19 +72,61 @@ static uint64_t *seen_word(struct sock *sk, uint64_t *out_bit)
 	return bpf_map_lookup_elem(&seen, &word);
 }
 
-static void mark(struct sock *sk)
+/*
+ * The walk over descriptors came by. False: the other walk has shown the socket already, as one without a file.
+ * The mark comes first: whoever notes a socket as pending looks for the mark afterwards.
+ */
+static bool mark(struct sock *sk)
 {
-	uint64_t bit, *word = seen_word(sk, &bit);
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
 
-	if (word && !(*word & bit))
-		__sync_fetch_and_or(word, bit);
+	if (!w)
+		return true;
+	if (w->marked & w->pending & bit)
+		return false;
+	if (!(w->marked & bit))
+		__sync_fetch_and_or(&w->marked, bit);
+	if ((w->pending & bit) && (__sync_fetch_and_and(&w->pending, ~bit) & bit))
+		settled++;
+	return true;
 }
 
 static bool is_marked(struct sock *sk)
 {
-	uint64_t bit, *word = seen_word(sk, &bit);
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
 
-	return word && (*word & bit);
+	return w && (w->marked & bit);
+}
+
+/* Beside the walk over descriptors: notes a socket with a file until that has come by. */
+static void pend(struct sock *sk)
+{
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
+
+	if (!w || (w->marked & bit))
+		return;
+	if (!(__sync_fetch_and_or(&w->pending, bit) & bit))
+		pended++;
+	if ((w->marked & bit) && (__sync_fetch_and_and(&w->pending, ~bit) & bit))
+		pended--;
+}
+
+/* Beside the walk over descriptors: notes that a socket without a file is shown; false where that walk was first. */
+static bool show(struct sock *sk)
+{
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
+
+	if (!w)
+		return true;
+	if ((w->marked & bit) && !(w->pending & bit))
+		return false;
+	__sync_fetch_and_or(&w->pending, bit);
+	__sync_fetch_and_or(&w->marked, bit);
+	return true;
 }
 
 /* ---- what is asked for ---- */
@@ -302,8 +353,8 @@ int berth_files(struct bpf_iter__task_file *ctx)
 	if (needs_inode(s, task))
 		s->inode = file->f_inode->i_ino;
 	put_task(&o.task, task, ctx->fd);
-	if (!again)
-		mark(sk);
+	if (!again && !mark(sk))
+		return 0;
 	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
 	return 0;
 }
@@ -377,6 +428,24 @@ static bool take_tcp(struct sock_common *c, struct berth_socket *s, struct sock 
 	return wanted_late(s);
 }
 
+/* Whether a row of the table is to be shown now. sk: NULL for TIME_WAIT and requests. */
+static bool is_due(struct sock *sk)
+{
+	struct socket *socket = sk ? sk->sk_socket : NULL;
+	bool file = socket && socket->file;
+
+	if (tables == BERTH_TABLES_AFTER)
+		return !sk || !is_marked(sk);
+	if (tables == BERTH_TABLES_FILES)
+		return file && !is_marked(sk);
+	if (!sk)
+		return true;
+	if (!file)
+		return show(sk);
+	pend(sk);
+	return false;
+}
+
 SEC("iter/tcp")
 int berth_tcp(struct bpf_iter__tcp *ctx)
 {
@@ -384,7 +453,9 @@ int berth_tcp(struct bpf_iter__tcp *ctx)
 	struct berth_observed o = {};
 	struct sock *sk = NULL;
 
-	if (!c || !take_tcp(c, &o.socket, &sk) || (sk && is_marked(sk)))
+	if (!c || !take_tcp(c, &o.socket, &sk))
+		return 0;
+	if (!is_due(sk))
 		return 0;
 	if (sk)
 		put_table(&o.socket, sk);

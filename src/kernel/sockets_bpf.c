@@ -30,7 +30,7 @@
 #include "src/kernel/sockets.h"
 
 #define BUFFER 65536
-#define PIPE_BUFFER (256 * 1024)
+#define LANE_BUFFER (256 * 1024)
 #define READS_ALONE 8 /* a walk that is longer is read by a thread of its own */
 #define SEEN_UNIT 1024u		  /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
 #define SEEN_BITS_MAX (1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
@@ -57,6 +57,7 @@ struct reader {
 	struct late *late;
 	size_t late_count, late_room;
 	struct berth_keyset late_inodes; /* inode -> index in late, plus one */
+	bool tcp_done;			 /* the table of TCP needs no walk of its own any more */
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
@@ -176,58 +177,66 @@ static int on_second(struct reader *r, const struct berth_observed *o)
 	return result;
 }
 
-/* Two buffers between the thread that reads and the one that calls back. */
+/* One walk that a thread reads: two buffers between that and the thread that calls back. */
+struct lane {
+	struct pipe *pipe;
+	observed_fn fn;
+	pthread_t thread;
+	int iter, error;
+	struct {
+		char bytes[LANE_BUFFER];
+		size_t used; /* 0: empty */
+	} half[2];
+	int next; /* half to be emptied */
+	bool ended;
+};
+
 struct pipe {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
-	int iter;
-	struct {
-		char bytes[PIPE_BUFFER];
-		size_t used; /* 0: empty */
-	} half[2];
-	int error;
-	bool ended, stop;
+	struct lane lane[2];
+	int lanes;
+	bool stop;
 };
 
 /* Fills a buffer as far as it goes; false at the end. The kernel gives 32 KB at most at one time. */
-static bool fill(struct pipe *p, char *to, size_t *out_used)
+static bool fill(struct lane *l, char *to, size_t *out_used)
 {
 	size_t used = 0;
-	ssize_t n = 0;
+	ssize_t n = 1;
 
-	while (PIPE_BUFFER - used >= BUFFER) {
-		n = read(p->iter, to + used, BUFFER);
-		/* EAGAIN: a million went by without a row. */
+	while (n > 0 && LANE_BUFFER - used >= BUFFER) {
+		n = read(l->iter, to + used, BUFFER);
+		used += n > 0 ? (size_t)n : 0;
+		/* A million went by without a row. */
 		if (n < 0 && errno == EAGAIN)
-			continue;
-		if (n <= 0)
-			break;
-		used += (size_t)n;
+			n = 1;
 	}
 	if (n < 0)
-		p->error = -errno;
+		l->error = -errno;
 	*out_used = used;
 	return n > 0;
 }
 
 static void *read_ahead(void *arg)
 {
-	struct pipe *p = arg;
-	size_t used;
+	struct lane *l = arg;
+	struct pipe *p = l->pipe;
+	size_t used = 0;
 	bool more = true;
 	int i;
 
 	for (i = 0; more; i = !i) {
 		pthread_mutex_lock(&p->lock);
-		while (p->half[i].used && !p->stop)
+		while (l->half[i].used && !p->stop)
 			pthread_cond_wait(&p->change, &p->lock);
 		more = !p->stop;
 		pthread_mutex_unlock(&p->lock);
-		more = more && fill(p, p->half[i].bytes, &used);
+		more = more && fill(l, l->half[i].bytes, &used);
 		pthread_mutex_lock(&p->lock);
-		p->half[i].used = p->stop ? 0 : used;
-		p->ended = !more;
-		pthread_cond_signal(&p->change);
+		l->half[i].used = p->stop ? 0 : used;
+		l->ended = !more;
+		pthread_cond_broadcast(&p->change);
 		pthread_mutex_unlock(&p->lock);
 	}
 	return NULL;
@@ -243,45 +252,77 @@ static int each_observed(struct reader *r, const char *bytes, size_t n, observed
 	return result;
 }
 
-/* Calls back while the other thread reads. */
-static int drain(struct reader *r, struct pipe *p, observed_fn fn)
+/* A lane with something to empty; NULL at the end of all. Waits; the caller has the lock. */
+static struct lane *next_lane(struct pipe *p)
 {
-	size_t used = 1;
-	int i, result = 0;
+	bool ended;
+	int i;
 
-	for (i = 0; used && !result; i = !i) {
-		pthread_mutex_lock(&p->lock);
-		while (!p->half[i].used && !p->ended)
-			pthread_cond_wait(&p->change, &p->lock);
-		used = p->half[i].used;
-		pthread_mutex_unlock(&p->lock);
-		result = each_observed(r, p->half[i].bytes, used, fn);
-		pthread_mutex_lock(&p->lock);
-		p->half[i].used = 0;
-		p->stop = p->stop || result;
-		pthread_cond_signal(&p->change);
-		pthread_mutex_unlock(&p->lock);
+	for (;;) {
+		ended = true;
+		for (i = 0; i < p->lanes; i++) {
+			if (p->lane[i].half[p->lane[i].next].used)
+				return &p->lane[i];
+			ended = ended && p->lane[i].ended;
+		}
+		if (ended)
+			return NULL;
+		pthread_cond_wait(&p->change, &p->lock);
 	}
+}
+
+/* Calls back while the other threads read. */
+static int drain(struct reader *r, struct pipe *p)
+{
+	struct lane *l;
+	int result = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (!result && (l = next_lane(p))) {
+		pthread_mutex_unlock(&p->lock);
+		result = each_observed(r, l->half[l->next].bytes, l->half[l->next].used, l->fn);
+		pthread_mutex_lock(&p->lock);
+		l->half[l->next].used = 0;
+		l->next = !l->next;
+		p->stop = result;
+		pthread_cond_broadcast(&p->change);
+	}
+	pthread_mutex_unlock(&p->lock);
 	return result;
 }
 
-/* The rest of a walk that turned out to be long. */
-static int read_rest(struct reader *r, int iter, observed_fn fn)
+static int start_lane(struct pipe *p, int iter, observed_fn fn)
+{
+	struct lane *l = &p->lane[p->lanes];
+	int err;
+
+	l->pipe = p;
+	l->iter = iter;
+	l->fn = fn;
+	err = -pthread_create(&l->thread, NULL, read_ahead, l);
+	p->lanes += !err;
+	return err;
+}
+
+/* The rest of a walk that turned out to be long; beside: another one at the same time, or -1. */
+static int read_rest(struct reader *r, int iter, observed_fn fn, int beside)
 {
 	struct pipe *p = calloc(1, sizeof(*p));
-	pthread_t thread;
-	int result;
+	int result, i;
 
 	if (!p)
 		return -ENOMEM;
-	p->iter = iter;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->change, NULL);
-	result = -pthread_create(&thread, NULL, read_ahead, p);
-	if (!result) {
-		result = drain(r, p, fn);
-		pthread_join(thread, NULL);
-		result = result ? result : p->error;
+	result = start_lane(p, iter, fn);
+	if (!result && beside >= 0)
+		result = start_lane(p, beside, on_table);
+	p->stop = result;
+	if (!result)
+		result = drain(r, p);
+	for (i = 0; i < p->lanes; i++) {
+		pthread_join(p->lane[i].thread, NULL);
+		result = result ? result : p->lane[i].error;
 	}
 	pthread_cond_destroy(&p->change);
 	pthread_mutex_destroy(&p->lock);
@@ -304,6 +345,27 @@ static int open_walk(struct reader *r, const struct bpf_program *program, int *o
 	return *out_iter < 0 ? -errno : 0;
 }
 
+/* Where the walk over descriptors is long, the table of TCP is walked at the same time, by another CPU. */
+static int read_both(struct reader *r, int iter, observed_fn fn)
+{
+	const struct bpf_program *tcp = r->skel->progs.berth_tcp;
+	berth_auto_fd int beside = -1;
+	int result;
+
+	if (fn != on_held || r->query->ask.pid || r->query->all_namespaces ||
+	    bpf_program__fd(tcp) < 0)
+		return read_rest(r, iter, fn, -1);
+	result = open_walk(r, tcp, &beside);
+	if (result)
+		return result;
+	r->skel->bss->tables = BERTH_TABLES_BESIDE;
+	result = read_rest(r, iter, fn, beside);
+	r->skel->bss->tables = BERTH_TABLES_FILES;
+	/* Each that had a file was met by the other walk. */
+	r->tcp_done = r->skel->bss->pended == r->skel->bss->settled;
+	return result;
+}
+
 static int walk(struct reader *r, const struct bpf_program *program, observed_fn fn)
 {
 	berth_auto_fd int iter = -1;
@@ -322,7 +384,7 @@ static int walk(struct reader *r, const struct bpf_program *program, observed_fn
 	}
 	if (n < 0)
 		return -errno;
-	return n && !result ? read_rest(r, iter, fn) : result;
+	return n && !result ? read_both(r, iter, fn) : result;
 }
 
 /* ---- loading ---- */
@@ -485,7 +547,7 @@ static int read_tables(struct reader *r, struct berth_why *why)
 {
 	int result = 0;
 
-	if (bpf_program__fd(r->skel->progs.berth_tcp) >= 0)
+	if (!r->tcp_done && bpf_program__fd(r->skel->progs.berth_tcp) >= 0)
 		result = walk(r, r->skel->progs.berth_tcp, on_table);
 	if (!result && bpf_program__fd(r->skel->progs.berth_udp) >= 0)
 		result = walk(r, r->skel->progs.berth_udp, on_table);
