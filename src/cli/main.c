@@ -30,7 +30,8 @@ static const struct berth_verb verbs[] = {
 	  "unit=ssh.service), to=ADDR[/LEN][:PORT] or from=ADDR[/LEN][:PORT]. Filters about the same field are "
 	  "alternatives; all fields named must hold. --schema lists the fields.\n"
 	  "Without privileges the holders are those that the caller may look into, and berth says so.\n"
-	  "\"berth ports free PORT\" ends who holds a port: see \"berth ports free --help\".\n"
+	  "\"berth ports free PORT [--dry-run] [--signal SIGNAL] [--socket] [--json]\" says who holds a port and ends it, or only "
+	  "its socket: see \"berth ports free --help\".\n"
 	  "Exit status: 0 where there is a row, 1 where there is none.",
 	  berth_ports_opts, berth_ports_main },
 	{ "status", "show runs in progress and their counters", "",

@@ -152,7 +152,7 @@ static int on_row(const struct berth_socket *socket, const struct berth_task *ta
 			json_ancestry(s, &row);
 		return s->out.failed;
 	}
-	ports_table_row(s->table, &row);
+	ports_table_row(s->table, &row, ' ');
 	if (s->q->ancestry && task) {
 		const struct berth_holder *h =
 			berth_holders_get(ports_names_holders(row.names), task);
@@ -193,7 +193,7 @@ static int show(struct ports_query *q, struct ports_out *out)
 	struct berth_why why;
 	int result;
 
-	s.table = ports_table_new(q->columns, &why);
+	s.table = ports_table_new(q->columns, false, &why);
 	if (!s.table)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	result = berth_sockets_read(&q->sockets, on_row, &s, &told, &why);

@@ -145,9 +145,9 @@ bool ports_filter_is_asked_whole(const struct ports_filter *f);
 
 struct ports_table;
 
-/* columns: names of fields separated by ',', or NULL. */
-struct ports_table *ports_table_new(const char *columns, struct berth_why *why);
-void ports_table_row(struct ports_table *t, const struct ports_row *row);
+/* columns: names of fields separated by ',', or NULL. marks: each row begins with a character of its own. */
+struct ports_table *ports_table_new(const char *columns, bool marks, struct berth_why *why);
+void ports_table_row(struct ports_table *t, const struct ports_row *row, char mark);
 /* Prints what is still held back. */
 void ports_table_flush(struct ports_table *t);
 void ports_table_free(struct ports_table *t);

@@ -67,9 +67,7 @@ static void print_event(struct watch *w, const struct ports_row *row, const char
 	size_t n;
 
 	if (!w->q->json) {
-		if (sign != ' ')
-			printf("%c ", sign);
-		ports_table_row(w->table, row);
+		ports_table_row(w->table, row, sign);
 		return;
 	}
 	ports_json_row(out, row);
@@ -168,7 +166,7 @@ int ports_watch(struct ports_query *q, struct ports_out *out)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	w.table = ports_table_new(q->columns, &why);
+	w.table = ports_table_new(q->columns, true, &why);
 	if (!w.table)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	do {

@@ -48,6 +48,18 @@ rows()
   done
 }
 
+@test "ports: both sources give the same rows of a crowd, too, which two walks read at once" {
+  make_zoo
+  launch near "$build/bench/net/bench-crowd" 2 6000
+  await_line "$launch_out" ready
+  for source in bpf diag; do
+    rows $source >"$tmp/$source"
+  done
+  diff "$tmp/bpf" "$tmp/diag"
+  [ "$(wc -l <"$tmp/bpf")" -gt 6050 ]
+  near "$python" "$BATS_TEST_DIRNAME/ports_compare.py" ss "$tmp/bpf" "$zoo_port"
+}
+
 @test "ports: rows are equal to those of ss, of lsof and of /proc/net" {
   make_zoo
   for source in bpf diag; do
