@@ -42,6 +42,16 @@ static struct sockaddr_in address_of(unsigned i)
 	return sa;
 }
 
+/* Ends by reset, so that nothing is left in TIME_WAIT. Returns the descriptor. */
+static int resetting(int fd)
+{
+	struct linger l = { 1, 0 };
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)))
+		die("socket");
+	return fd;
+}
+
 static void fill(unsigned i, unsigned sockets)
 {
 	struct sockaddr_in sa = address_of(i);
@@ -51,11 +61,10 @@ static void fill(unsigned i, unsigned sockets)
 	if (listener < 0 || bind(listener, (struct sockaddr *)&sa, sizeof(sa)) || listen(listener, 64))
 		die("listen");
 	for (n = 1; n + 2 <= sockets; n += 2) {
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		fd = resetting(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+		if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
 			die("connect");
-		if (accept4(listener, NULL, NULL, SOCK_CLOEXEC) < 0)
-			die("accept");
+		resetting(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 	}
 }
 

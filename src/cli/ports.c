@@ -20,6 +20,7 @@
 FLAG(json, json)
 FLAG(ancestry, ancestry)
 FLAG(details, details)
+FLAG(schema, schema)
 FLAG(all_namespaces, sockets.all_namespaces)
 
 static int set_columns(void *into, const char *value, struct berth_why *why)
@@ -63,8 +64,6 @@ static int set_every(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_schema(void *into, const char *value, struct berth_why *why);
-
 const struct berth_opt berth_ports_opts[] = {
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a socket and holder; a member that has no value is left out. --schema documents "
@@ -94,21 +93,26 @@ const struct berth_opt berth_ports_opts[] = {
 
 /* ---- schema ---- */
 
-static int set_schema(void *into, const char *value, struct berth_why *why)
+/* The table of fields in Markdown: docs/ports.md has it. */
+static int print_schema(void)
 {
 	const struct ports_field *f;
 
-	(void)into, (void)value, (void)why;
-	puts("| field | type | meaning | values |\n|---|---|---|---|");
+	puts("| field | type | shown | meaning | values |\n|---|---|---|---|---|");
 	for (f = ports_fields; f->name; f++) {
 		const char *w;
 
-		printf("| `%s` | %s | %s | ", f->name, f->type, f->help);
+		printf("| `%s` | %s | %s | %s | ", f->name, f->type,
+		       f->no_json  ? "table"
+		       : f->detail ? "--details"
+		       : f->column ? "table, JSON"
+				   : "JSON",
+		       f->help);
 		for (w = f->words ? f->words : ""; *w; w++)
 			fputs(*w == '|' ? ", " : (char[]){ *w, '\0' }, stdout);
 		puts(f->words ? " |" : "|");
 	}
-	exit(BERTH_EXIT_OK);
+	return BERTH_EXIT_OK;
 }
 
 /* ---- rows ---- */
@@ -245,6 +249,10 @@ static int run(int argc, char **argv, struct ports_query *q)
 	if (err) {
 		free(out.buf);
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
+	}
+	if (q->schema) {
+		free(out.buf);
+		return print_schema();
 	}
 	ports_filter_ask(q->filter, &q->sockets.ask);
 	/* Who names columns may name details; --watch tells sockets by their inodes. */

@@ -157,7 +157,7 @@ struct ports_query {
 	struct ports_filter *filter;
 	struct ports_names *names;
 	const char *columns, *count_by;
-	bool json, ancestry, watch, details;
+	bool json, ancestry, watch, details, schema;
 	double every_s;
 };
 

@@ -277,3 +277,12 @@ signal.pause()'
   [ "$(near "$berth" ports 8000 listening --json | wc -l)" = 0 ]
   equal "in the other namespace" "$(near "$berth" ports 8000 listening --all-namespaces --json | jq -r .program | sort -u)" bench-server
 }
+
+@test "ports: the schema that is documented is the one that is printed" {
+  "$berth" ports --schema >"$tmp/schema"
+  grep '^|' "$BATS_TEST_DIRNAME/../../docs/ports.md" | diff - "$tmp/schema"
+  make_zoo
+  sed -n 's/^| `\([a-z0-9_]*\)`.*/\1/p' "$tmp/schema" | sort >"$tmp/documented"
+  rows bpf | jq -r 'keys[]' | sort -u >"$tmp/used"
+  equal "members that are not documented" "$(comm -13 "$tmp/documented" "$tmp/used")" ""
+}
