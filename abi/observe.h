@@ -32,7 +32,7 @@ typedef __u64 uint64_t;
 	X(LISTEN, 10, "listening")                                                                 \
 	X(CLOSING, 11, "closing")                                                                  \
 	X(NEW_SYN_RECV, 12, "syn-recv") /* shown as SYN_RECV */                                    \
-	X(BOUND, 13, "bound")		/* TCP: holds a port, neither listens nor is connected */
+	X(BOUND, 13, "bound")           /* TCP: holds a port, neither listens nor is connected */
 
 #define BERTH_STATE_ENUM(id, number, name) BERTH_STATE_##id = number,
 enum berth_socket_state { BERTH_SOCKET_STATES(BERTH_STATE_ENUM) BERTH_STATE_COUNT };
@@ -43,30 +43,31 @@ enum berth_socket_state { BERTH_SOCKET_STATES(BERTH_STATE_ENUM) BERTH_STATE_COUN
 #define BERTH_SOCKET_REUSEPORT 2u
 #define BERTH_SOCKET_V6ONLY 4u
 #define BERTH_SOCKET_REUSE_KNOWN 8u /* the two REUSE bits mean something */
-#define BERTH_SOCKET_FILE 16u	    /* a file refers to it: somebody holds, or is about to receive it */
-#define BERTH_SOCKET_SUBFLOW 32u    /* of an MPTCP socket, whose inode it has */
-#define BERTH_SOCKET_SHARED 64u	    /* more than one descriptor may refer to it */
-#define BERTH_SOCKET_SHORT 256u	    /* in TIME_WAIT, or a request: the kernel keeps neither user nor options */
-#define BERTH_SOCKET_RAW 128u	    /* protocol is the number of an IP protocol; no ports */
+#define BERTH_SOCKET_FILE 16u /* a file refers to it: somebody holds, or is about to receive it */
+#define BERTH_SOCKET_SUBFLOW 32u /* of an MPTCP socket, whose inode it has */
+#define BERTH_SOCKET_SHARED 64u  /* more than one descriptor may refer to it */
+#define BERTH_SOCKET_SHORT                                                                         \
+	256u /* in TIME_WAIT, or a request: the kernel keeps neither user nor options */
+#define BERTH_SOCKET_RAW 128u /* protocol is the number of an IP protocol; no ports */
 
 /* A socket as the kernel has it. */
 struct berth_socket {
 	uint8_t local[16];
 	uint8_t peer[16];
-	uint64_t inode;	 /* of sockfs; 0 where no descriptor refers to it */
-	uint64_t cookie; /* 0 where the kernel has not given it one yet */
-	uint64_t cgroup; /* id of the cgroup that made it; 0: not known */
-	uint32_t netns;	 /* inode of its network namespace */
-	uint32_t device; /* interface that it is bound to, or 0 */
-	uint32_t uid;	 /* who made it */
-	uint32_t rqueue; /* bytes to read; a listener's connections to accept */
-	uint32_t wqueue; /* bytes not acknowledged; a listener's backlog */
+	uint64_t inode;    /* of sockfs; 0 where no descriptor refers to it */
+	uint64_t cookie;   /* 0 where the kernel has not given it one yet */
+	uint64_t cgroup;   /* id of the cgroup that made it; 0: not known */
+	uint32_t netns;    /* inode of its network namespace */
+	uint32_t device;   /* interface that it is bound to, or 0 */
+	uint32_t uid;      /* who made it */
+	uint32_t rqueue;   /* bytes to read; a listener's connections to accept */
+	uint32_t wqueue;   /* bytes not acknowledged; a listener's backlog */
 	uint32_t timer_ms; /* TIME_WAIT: until it ends */
 	uint16_t protocol; /* IPPROTO_ */
 	uint16_t lport;
 	uint16_t pport;
 	uint8_t family; /* AF_INET or AF_INET6 */
-	uint8_t state;	/* enum berth_socket_state */
+	uint8_t state;  /* enum berth_socket_state */
 	uint16_t flags;
 	uint8_t pad[6];
 };
@@ -78,8 +79,8 @@ struct berth_task {
 	uint64_t start_ns; /* since boot */
 	uint32_t pid;
 	uint32_t thread; /* pid, but where a thread has descriptors of its own */
-	uint32_t uid;	 /* effective */
-	uint32_t fd;	 /* the first that was met */
+	uint32_t uid;    /* effective */
+	uint32_t fd;     /* the first that was met */
 	char comm[16];
 };
 _Static_assert(sizeof(struct berth_task) == 48, "task");

@@ -29,7 +29,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 struct berth_socket_ask ask;
 uint32_t seen_mask; /* bits in the map of marks, less one; a power of two less one */
 uint32_t tick_ms;   /* length of a jiffy */
-uint32_t again;	    /* berth_files writes only what is not marked, and MPTCP */
+uint32_t again;     /* berth_files writes only what is not marked, and MPTCP */
 uint32_t tables;    /* enum berth_tables */
 uint32_t count_by;  /* enum berth_count_by */
 /* Noted by the walk over TCP, and by the one over descriptors, which alone writes its number. */
@@ -506,16 +506,34 @@ static void count(const struct berth_socket *s, uint32_t uid)
 	uint64_t one = 1, *n;
 
 	switch (count_by) {
-	case BERTH_COUNT_BY_STATE: key.number = s->state; break;
-	case BERTH_COUNT_BY_PROTOCOL: key.number = s->protocol; break;
-	case BERTH_COUNT_BY_UID: key.number = uid; break;
-	case BERTH_COUNT_BY_NETNS: key.number = s->netns; break;
-	case BERTH_COUNT_BY_LOCAL: key.port = s->lport; /* fallthrough */
-	case BERTH_COUNT_BY_LOCAL_ADDRESS: put_address(&key, s->local, s->family); break;
-	case BERTH_COUNT_BY_PEER: key.port = s->pport; /* fallthrough */
-	case BERTH_COUNT_BY_PEER_ADDRESS: put_address(&key, s->peer, s->family); break;
-	case BERTH_COUNT_BY_LOCAL_PORT: key.port = s->lport; break;
-	case BERTH_COUNT_BY_PEER_PORT: key.port = s->pport; break;
+	case BERTH_COUNT_BY_STATE:
+		key.number = s->state;
+		break;
+	case BERTH_COUNT_BY_PROTOCOL:
+		key.number = s->protocol;
+		break;
+	case BERTH_COUNT_BY_UID:
+		key.number = uid;
+		break;
+	case BERTH_COUNT_BY_NETNS:
+		key.number = s->netns;
+		break;
+	case BERTH_COUNT_BY_LOCAL:
+		key.port = s->lport; /* fallthrough */
+	case BERTH_COUNT_BY_LOCAL_ADDRESS:
+		put_address(&key, s->local, s->family);
+		break;
+	case BERTH_COUNT_BY_PEER:
+		key.port = s->pport; /* fallthrough */
+	case BERTH_COUNT_BY_PEER_ADDRESS:
+		put_address(&key, s->peer, s->family);
+		break;
+	case BERTH_COUNT_BY_LOCAL_PORT:
+		key.port = s->lport;
+		break;
+	case BERTH_COUNT_BY_PEER_PORT:
+		key.port = s->pport;
+		break;
 	}
 	n = bpf_map_lookup_elem(&counts, &key);
 	if (n)

@@ -58,7 +58,8 @@ static void fill(unsigned i, unsigned sockets)
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
 	unsigned n;
 
-	if (listener < 0 || bind(listener, (struct sockaddr *)&sa, sizeof(sa)) || listen(listener, 64))
+	if (listener < 0 || bind(listener, (struct sockaddr *)&sa, sizeof(sa)) ||
+	    listen(listener, 64))
 		die("listen");
 	for (n = 1; n + 2 <= sockets; n += 2) {
 		fd = resetting(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

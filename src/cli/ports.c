@@ -40,7 +40,7 @@ static int set_count_by(void *into, const char *value, struct berth_why *why)
 static int set_source(void *into, const char *value, struct berth_why *why)
 {
 	(void)why;
-	((struct ports_query *)into)->sockets.source = !strcmp(value, "bpf")	? BERTH_SOCKETS_BPF
+	((struct ports_query *)into)->sockets.source = !strcmp(value, "bpf")    ? BERTH_SOCKETS_BPF
 						       : !strcmp(value, "diag") ? BERTH_SOCKETS_DIAG
 										: BERTH_SOCKETS_ANY;
 	return 0;
@@ -69,20 +69,20 @@ const struct berth_opt berth_ports_opts[] = {
 	  "JSON Lines, one object a socket and holder; a member that has no value is left out. --schema documents "
 	  "the members.",
 	  NULL, set_json },
-	{ "schema", NULL, NULL, "Print the fields: members of --json, columns, filters, --count-by.", NULL,
-	  set_schema },
+	{ "schema", NULL, NULL,
+	  "Print the fields: members of --json, columns, filters, --count-by.", NULL, set_schema },
 	{ "details", NULL, NULL,
-	  "Also the fields that are details: inode and the queues of connections. Half as dear again.", NULL,
-	  set_details },
+	  "Also the fields that are details: inode and the queues of connections. Half as dear again.",
+	  NULL, set_details },
 	{ "columns", "FIELD,...", NULL, "Show these fields as columns.", NULL, set_columns },
 	{ "count-by", "FIELD", NULL,
 	  "How many sockets have each value of the field. \"destination\" is peer. Counted in the kernel where "
 	  "neither field nor filters need the holder.",
 	  NULL, set_count_by },
-	{ "all-namespaces", NULL, NULL, "Every network namespace, not only this one; needs root.", NULL,
-	  set_all_namespaces },
-	{ "ancestry", NULL, NULL, "Also say why each holder runs: its parents, its unit, since when.", NULL,
-	  set_ancestry },
+	{ "all-namespaces", NULL, NULL, "Every network namespace, not only this one; needs root.",
+	  NULL, set_all_namespaces },
+	{ "ancestry", NULL, NULL,
+	  "Also say why each holder runs: its parents, its unit, since when.", NULL, set_ancestry },
 	{ "watch", NULL, NULL, "Go on, and show what comes (+) and goes (-).", NULL, set_watch },
 	{ "every", "SECONDS", "1", "How often --watch looks.", NULL, set_every },
 	{ "source", "SOURCE", "auto",
@@ -127,7 +127,8 @@ struct show {
 
 static void json_ancestry(struct show *s, const struct ports_row *row)
 {
-	const struct berth_holder *h = berth_holders_get(ports_names_holders(row->names), row->task);
+	const struct berth_holder *h =
+		berth_holders_get(ports_names_holders(row->names), row->task);
 	berth_auto_free char *text = NULL;
 	size_t n = 0;
 	FILE *f = h ? open_memstream(&text, &n) : NULL;
@@ -258,7 +259,9 @@ static int run(int argc, char **argv, struct ports_query *q)
 	/* Who names columns may name details; --watch tells sockets by their inodes. */
 	q->details = q->details || q->columns || ports_filter_needs_details(q->filter);
 	q->sockets.ask.brief = !q->details && !q->watch;
-	status = q->count_by ? ports_count(q, &out) : q->watch ? ports_watch(q, &out) : show(q, &out);
+	status = q->count_by ? ports_count(q, &out)
+		 : q->watch  ? ports_watch(q, &out)
+			     : show(q, &out);
 	free(out.buf);
 	return status;
 }

@@ -57,7 +57,15 @@ struct ports_text {
 	uint32_t len, json_len;
 };
 
-enum { PORTS_PROGRAM, PORTS_EXE, PORTS_USER, PORTS_CGROUP, PORTS_UNIT, PORTS_CONTAINER, PORTS_TEXTS };
+enum {
+	PORTS_PROGRAM,
+	PORTS_EXE,
+	PORTS_USER,
+	PORTS_CGROUP,
+	PORTS_UNIT,
+	PORTS_CONTAINER,
+	PORTS_TEXTS
+};
 
 /* A text of the row's holder, or of its user where nobody holds it; NULL where there is none. */
 const struct ports_text *ports_names_text(const struct ports_row *row, int which);
@@ -90,7 +98,8 @@ struct ports_field {
 	const char *name;
 	const char *column; /* heading; NULL: not in the table unless it is asked for */
 	const char *type;   /* in JSON: "string", "number", "boolean" */
-	const char *words;  /* that it may have, separated by '|'; NULL: anything. They are filters by themselves */
+	const char *
+		words; /* that it may have, separated by '|'; NULL: anything. They are filters by themselves */
 	const char *help;
 	void (*get)(const struct ports_row *row, struct ports_value *out);
 	enum berth_count_by count_by; /* what the kernel counts to know it; 0: rows are counted */

@@ -217,7 +217,8 @@ int ports_count(struct ports_query *q, struct ports_out *out)
 	if (t.by && ports_filter_is_asked_whole(q->filter)) {
 		result = berth_sockets_count(&q->sockets, t.by, on_key, &t, &told, &why);
 	} else {
-		q->sockets.no_holders = t.field->of == PORTS_OF_SOCKET && !ports_filter_needs_holders(q->filter);
+		q->sockets.no_holders =
+			t.field->of == PORTS_OF_SOCKET && !ports_filter_needs_holders(q->filter);
 		result = berth_sockets_read(&q->sockets, on_row, &t, &told, &why);
 	}
 	if (!result)

@@ -302,7 +302,7 @@ GET(v6only)
 		set_yes(v, S->flags & BERTH_SOCKET_V6ONLY);
 }
 
-#define STATES                                                                                         \
+#define STATES                                                                                           \
 	"established|syn-sent|syn-recv|fin-wait-1|fin-wait-2|time-wait|unconnected|close-wait|last-ack|" \
 	"listening|closing|bound"
 #define PROTOCOLS "tcp|udp|udplite|mptcp|sctp|dccp|raw"
@@ -314,14 +314,17 @@ const struct ports_field ports_fields[] = {
 	{ "state", "STATE", "string", STATES,
 	  "State; \"bound\" is a TCP socket that holds a port and neither listens nor is connected",
 	  get_state, BERTH_COUNT_BY_STATE, PORTS_OF_SOCKET },
-	{ "local", "LOCAL", "string", NULL, "Local address and port", get_local, BERTH_COUNT_BY_LOCAL,
-	  PORTS_OF_SOCKET, true },
+	{ "local", "LOCAL", "string", NULL, "Local address and port", get_local,
+	  BERTH_COUNT_BY_LOCAL, PORTS_OF_SOCKET, true },
 	{ "peer", "PEER", "string", NULL, "Address and port of the other side, where there is one",
 	  get_peer, BERTH_COUNT_BY_PEER, PORTS_OF_SOCKET, true },
-	{ "pid", "PID", "number", NULL, "Process that has a descriptor for it", get_pid, 0, PORTS_OF_HOLDER },
-	{ "program", "PROGRAM", "string", NULL, "Its name for itself", get_program, 0, PORTS_OF_HOLDER },
+	{ "pid", "PID", "number", NULL, "Process that has a descriptor for it", get_pid, 0,
+	  PORTS_OF_HOLDER },
+	{ "program", "PROGRAM", "string", NULL, "Its name for itself", get_program, 0,
+	  PORTS_OF_HOLDER },
 	{ "user", "USER", "string", NULL,
-	  "Its effective user; without a holder the user who made the socket", get_user, 0, PORTS_OF_BOTH },
+	  "Its effective user; without a holder the user who made the socket", get_user, 0,
+	  PORTS_OF_BOTH },
 	{ "service", "SERVICE", "string", NULL, "Name that is registered for the local port",
 	  get_service, 0, PORTS_OF_SOCKET },
 	{ "exposure", "EXPOSURE", "string", "loopback|link|private|public",
@@ -329,20 +332,24 @@ const struct ports_field ports_fields[] = {
 	  get_exposure, 0, PORTS_OF_SOCKET },
 	{ "class", "CLASS", "string", "system|user|dynamic", "Class of the local port by RFC 6335",
 	  get_class, 0, PORTS_OF_SOCKET },
-	{ "unit", "UNIT", "string", NULL, "systemd unit of the holder, by its cgroup", get_unit, 0, PORTS_OF_HOLDER },
+	{ "unit", "UNIT", "string", NULL, "systemd unit of the holder, by its cgroup", get_unit, 0,
+	  PORTS_OF_HOLDER },
 	{ "container", "CONTAINER", "string", NULL, "Container of the holder, by its cgroup",
 	  get_container, 0, PORTS_OF_HOLDER },
-	{ "ephemeral", NULL, "boolean", NULL, "The kernel may choose the local port on its own here",
-	  get_ephemeral, 0, PORTS_OF_SOCKET },
+	{ "ephemeral", NULL, "boolean", NULL,
+	  "The kernel may choose the local port on its own here", get_ephemeral, 0,
+	  PORTS_OF_SOCKET },
 	{ "reserved", NULL, "boolean", NULL, "The local port is in ip_local_reserved_ports",
 	  get_reserved, 0, PORTS_OF_SOCKET },
 	{ "assigned", NULL, "boolean", NULL,
-	  "The holder runs under berth run, and the local port is of that run's pool", get_assigned, 0,
-	  PORTS_OF_BOTH },
-	{ "family", NULL, "string", "ipv4|ipv6", "Address family of the socket", get_family, 0, PORTS_OF_SOCKET },
-	{ "address", NULL, "string", NULL, "Local address", get_address, BERTH_COUNT_BY_LOCAL_ADDRESS,
+	  "The holder runs under berth run, and the local port is of that run's pool", get_assigned,
+	  0, PORTS_OF_BOTH },
+	{ "family", NULL, "string", "ipv4|ipv6", "Address family of the socket", get_family, 0,
 	  PORTS_OF_SOCKET },
-	{ "port", NULL, "number", NULL, "Local port", get_port, BERTH_COUNT_BY_LOCAL_PORT, PORTS_OF_SOCKET },
+	{ "address", NULL, "string", NULL, "Local address", get_address,
+	  BERTH_COUNT_BY_LOCAL_ADDRESS, PORTS_OF_SOCKET },
+	{ "port", NULL, "number", NULL, "Local port", get_port, BERTH_COUNT_BY_LOCAL_PORT,
+	  PORTS_OF_SOCKET },
 	{ "peer_address", NULL, "string", NULL, "Address of the other side", get_peer_address,
 	  BERTH_COUNT_BY_PEER_ADDRESS, PORTS_OF_SOCKET },
 	{ "peer_port", NULL, "number", NULL, "Port of the other side", get_peer_port,
@@ -351,8 +358,8 @@ const struct ports_field ports_fields[] = {
 	{ "cgroup", NULL, "string", NULL, "Cgroup of the holder", get_cgroup, 0, PORTS_OF_HOLDER },
 	{ "netns", NULL, "number", NULL, "Inode of the network namespace", get_netns,
 	  BERTH_COUNT_BY_NETNS, PORTS_OF_SOCKET },
-	{ "device", NULL, "number", NULL, "Index of the interface that it is bound to", get_device, 0,
-	  PORTS_OF_SOCKET },
+	{ "device", NULL, "number", NULL, "Index of the interface that it is bound to", get_device,
+	  0, PORTS_OF_SOCKET },
 	{ "inode", NULL, "number", NULL, "Inode of the socket, where it has one", get_inode, 0,
 	  PORTS_OF_SOCKET, .detail = true },
 	{ "recv_queue", NULL, "number", NULL,
@@ -360,7 +367,8 @@ const struct ports_field ports_fields[] = {
 	  PORTS_OF_SOCKET, .detail = true },
 	{ "send_queue", NULL, "number", NULL, "Bytes not acknowledged; of a listener: its backlog",
 	  get_send_queue, 0, PORTS_OF_SOCKET, .detail = true },
-	{ "timer_ms", NULL, "number", NULL, "Milliseconds until TIME_WAIT ends", get_timer_ms, 0, PORTS_OF_SOCKET },
+	{ "timer_ms", NULL, "number", NULL, "Milliseconds until TIME_WAIT ends", get_timer_ms, 0,
+	  PORTS_OF_SOCKET },
 	{ "v6only", NULL, "boolean", NULL, "IPv6 without IPv4", get_v6only, 0, PORTS_OF_SOCKET },
 	{ "ip_protocol", NULL, "number", NULL, "Number of the protocol of a raw socket",
 	  get_ip_protocol, 0, PORTS_OF_SOCKET },
@@ -387,11 +395,20 @@ const struct ports_field *ports_field_to_count(const char *name)
 const char *ports_value_text(struct ports_value *v, size_t *out_len)
 {
 	switch (v->kind) {
-	case PORTS_NUMBER: *out_len = (size_t)(put_number(v->buf, v->number) - v->buf); return v->buf;
-	case PORTS_YES: *out_len = v->number ? 3 : 2; return v->number ? "yes" : "no";
-	case PORTS_WORD: *out_len = v->len; return v->word;
-	case PORTS_FOREIGN: *out_len = v->text->len; return v->text->bytes;
-	case PORTS_NONE: break;
+	case PORTS_NUMBER:
+		*out_len = (size_t)(put_number(v->buf, v->number) - v->buf);
+		return v->buf;
+	case PORTS_YES:
+		*out_len = v->number ? 3 : 2;
+		return v->number ? "yes" : "no";
+	case PORTS_WORD:
+		*out_len = v->len;
+		return v->word;
+	case PORTS_FOREIGN:
+		*out_len = v->text->len;
+		return v->text->bytes;
+	case PORTS_NONE:
+		break;
 	}
 	*out_len = 0;
 	return "";
@@ -416,8 +433,8 @@ static void make_labels(void)
 	size_t i;
 
 	for (i = 0; ports_fields[i].name; i++)
-		label[i].len = (uint8_t)snprintf(label[i].text, sizeof(label[i].text), ",\"%s\":",
-						 ports_fields[i].name);
+		label[i].len = (uint8_t)snprintf(label[i].text, sizeof(label[i].text),
+						 ",\"%s\":", ports_fields[i].name);
 }
 
 /* A member of an object with the comma before it; nothing where the field has no value, or is false. */
@@ -432,11 +449,15 @@ static char *put_member(char *p, const struct ports_field *f, const struct ports
 		return p;
 	p = put(p, label[i].text, label[i].len);
 	switch (v.kind) {
-	case PORTS_NUMBER: return put_number(p, v.number);
-	case PORTS_YES: return put(p, "true", 4);
-	case PORTS_FOREIGN: return put(p, v.text->json, v.text->json_len);
+	case PORTS_NUMBER:
+		return put_number(p, v.number);
+	case PORTS_YES:
+		return put(p, "true", 4);
+	case PORTS_FOREIGN:
+		return put(p, v.text->json, v.text->json_len);
 	case PORTS_WORD:
-	case PORTS_NONE: break;
+	case PORTS_NONE:
+		break;
 	}
 	*p++ = '"';
 	p = put(p, v.word, v.len);

@@ -22,9 +22,9 @@ enum term_kind { TERM_PORT, TERM_FIELD, TERM_TO, TERM_FROM, TERM_WORD };
 struct term {
 	enum term_kind kind;
 	const struct ports_field *field; /* TERM_FIELD */
-	char *text;			 /* TERM_FIELD, TERM_WORD */
-	struct berth_range port;	 /* TERM_PORT; TO, FROM: 0 for any */
-	uint8_t addr[16];		 /* TO, FROM */
+	char *text;                      /* TERM_FIELD, TERM_WORD */
+	struct berth_range port;         /* TERM_PORT; TO, FROM: 0 for any */
+	uint8_t addr[16];                /* TO, FROM */
 	uint32_t addr_len;
 	uint32_t group; /* terms of one group are alternatives */
 };
@@ -173,7 +173,8 @@ static const struct ports_field *field_of_word(const char *word)
 	return NULL;
 }
 
-static int add_field(struct ports_filter *f, const char *word, size_t name_len, struct berth_why *why)
+static int add_field(struct ports_filter *f, const char *word, size_t name_len,
+		     struct berth_why *why)
 {
 	const struct ports_field *field = ports_field_find(word, name_len);
 	const char *value = word + name_len + 1;
@@ -186,22 +187,25 @@ static int add_field(struct ports_filter *f, const char *word, size_t name_len, 
 		t.kind = TERM_FROM;
 		t.group = GROUP_FROM;
 	} else if (!field) {
-		return berth_why(why, -EINVAL,
-				 "\"%s\": there is no field \"%.*s\"; \"berth help ports\" names them", word,
-				 (int)name_len, word);
+		return berth_why(
+			why, -EINVAL,
+			"\"%s\": there is no field \"%.*s\"; \"berth help ports\" names them", word,
+			(int)name_len, word);
 	} else {
 		t.group = group_of(field);
 	}
 	if (t.kind != TERM_FIELD && !read_endpoint(value, &t))
-		return berth_why(why, -EINVAL,
-				 "\"%s\": no address and port; write to=10.0.0.7:443, to=10.0.0.0/8, "
-				 "to=[2001:db8::1]:443 or to=:443",
-				 word);
+		return berth_why(
+			why, -EINVAL,
+			"\"%s\": no address and port; write to=10.0.0.7:443, to=10.0.0.0/8, "
+			"to=[2001:db8::1]:443 or to=:443",
+			word);
 	if (field && !strcmp(field->name, "port")) {
 		t.kind = TERM_PORT;
 		t.group = GROUP_PORT;
 		if (!read_range(value, &t.port))
-			return berth_why(why, -EINVAL, "\"%s\": no port; write 443 or 8000-8100", word);
+			return berth_why(why, -EINVAL, "\"%s\": no port; write 443 or 8000-8100",
+					 word);
 	}
 	if (t.kind == TERM_FIELD && field->words && !has_word(field->words, value))
 		return berth_why(why, -EINVAL, "\"%s\": %s is one of %s", word, field->name,
@@ -265,10 +269,14 @@ static bool holds(const struct term *t, const struct ports_row *row)
 	const struct berth_socket *s = row->socket;
 
 	switch (t->kind) {
-	case TERM_PORT: return s->lport >= t->port.first && s->lport <= t->port.last;
-	case TERM_FIELD: return field_is(row, t->field, t->text);
-	case TERM_TO: return has_endpoint(t, s->peer, s->pport);
-	case TERM_FROM: return has_endpoint(t, s->local, s->lport);
+	case TERM_PORT:
+		return s->lport >= t->port.first && s->lport <= t->port.last;
+	case TERM_FIELD:
+		return field_is(row, t->field, t->text);
+	case TERM_TO:
+		return has_endpoint(t, s->peer, s->pport);
+	case TERM_FROM:
+		return has_endpoint(t, s->local, s->lport);
 	case TERM_WORD:
 		return field_is(row, ports_field_find("program", 7), t->text) ||
 		       field_is(row, ports_field_find("service", 7), t->text);
@@ -333,7 +341,7 @@ static uint32_t states_of(const char *name)
 
 static uint16_t protocol_of(const char *name)
 {
-	static const uint16_t number[] = { IPPROTO_TCP,	 IPPROTO_UDP,  IPPROTO_UDPLITE,
+	static const uint16_t number[] = { IPPROTO_TCP,   IPPROTO_UDP,  IPPROTO_UDPLITE,
 					   IPPROTO_MPTCP, IPPROTO_SCTP, IPPROTO_DCCP };
 	struct berth_socket s = { 0 };
 	size_t i;
@@ -366,7 +374,8 @@ static bool tell(const struct ports_filter *f, const struct term *t, struct bert
 		ask->states |= states_of(t->text);
 		return true;
 	}
-	if (!strcmp(t->field->name, "protocol") && in_group(f, t->group) == 1 && protocol_of(t->text)) {
+	if (!strcmp(t->field->name, "protocol") && in_group(f, t->group) == 1 &&
+	    protocol_of(t->text)) {
 		ask->protocol[ask->protocols++] = protocol_of(t->text);
 		return true;
 	}

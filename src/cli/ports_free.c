@@ -26,7 +26,7 @@ struct wish {
 struct victim {
 	struct berth_socket socket;
 	struct berth_task task; /* pid 0: nobody */
-	bool taker;		/* listens, or takes datagrams from anybody */
+	bool taker;             /* listens, or takes datagrams from anybody */
 };
 
 struct list {
@@ -59,7 +59,7 @@ static int set_json(void *into, const char *value, struct berth_why *why)
 static const struct {
 	const char *name;
 	int number;
-} signals[] = { { "TERM", SIGTERM }, { "INT", SIGINT },	  { "HUP", SIGHUP },  { "QUIT", SIGQUIT },
+} signals[] = { { "TERM", SIGTERM }, { "INT", SIGINT },   { "HUP", SIGHUP },  { "QUIT", SIGQUIT },
 		{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 } };
 
 static int set_signal(void *into, const char *value, struct berth_why *why)
@@ -75,14 +75,14 @@ static int set_signal(void *into, const char *value, struct berth_why *why)
 
 const struct berth_opt berth_ports_free_opts[] = {
 	{ "dry-run", NULL, NULL, "Only say who holds the port.", NULL, set_dry_run },
-	{ "signal", "SIGNAL", "TERM", "Send this signal to the holder.", "TERM|INT|HUP|QUIT|KILL|USR1|USR2",
-	  set_signal },
+	{ "signal", "SIGNAL", "TERM", "Send this signal to the holder.",
+	  "TERM|INT|HUP|QUIT|KILL|USR1|USR2", set_signal },
 	{ "socket", NULL, NULL,
 	  "Destroy the sockets and leave the processes alone: they get an error at their next call. TCP and UDP; "
 	  "needs CAP_NET_ADMIN.",
 	  NULL, set_socket },
-	{ "json", NULL, NULL, "JSON Lines, one object a holder: as berth ports, and \"freed\".", NULL,
-	  set_json },
+	{ "json", NULL, NULL, "JSON Lines, one object a holder: as berth ports, and \"freed\".",
+	  NULL, set_json },
 	{ NULL },
 };
 
@@ -162,8 +162,7 @@ static int open_process(const struct berth_task *t, int *out_fd)
 
 	if (fd < 0)
 		return -errno;
-	if (berth_procfd_task(t->pid, &now) ||
-	    now.start_ns / 10000000 != t->start_ns / 10000000)
+	if (berth_procfd_task(t->pid, &now) || now.start_ns / 10000000 != t->start_ns / 10000000)
 		return -ESRCH;
 	*out_fd = berth_take_fd(&fd);
 	return 0;
@@ -176,8 +175,8 @@ static int end_process(const struct victim *v, int signal_number, struct berth_w
 	int err;
 
 	if (v->task.pid == 1 || v->task.pid == (uint32_t)getpid())
-		return berth_why(why, -EPERM, "pid %u: berth does not end %s; try --socket", v->task.pid,
-				 v->task.pid == 1 ? "init" : "itself");
+		return berth_why(why, -EPERM, "pid %u: berth does not end %s; try --socket",
+				 v->task.pid, v->task.pid == 1 ? "init" : "itself");
 	err = open_process(&v->task, &fd);
 	if (err == -ESRCH)
 		return 0;
@@ -186,16 +185,18 @@ static int end_process(const struct victim *v, int signal_number, struct berth_w
 	if (err == -ESRCH)
 		return 0;
 	if (err)
-		return berth_why(why, err,
-				 "pid %u: the kernel does not let you signal it (%s); run as root or as its user",
-				 v->task.pid, strerror(-err));
+		return berth_why(
+			why, err,
+			"pid %u: the kernel does not let you signal it (%s); run as root or as its user",
+			v->task.pid, strerror(-err));
 	p.fd = fd;
 	while ((err = poll(&p, 1, END_WAIT_MS)) < 0 && errno == EINTR)
 		;
 	if (err == 0)
-		return berth_why(why, -ETIMEDOUT,
-				 "pid %u: has not ended within 5 s of the signal; try --signal KILL, or --socket",
-				 v->task.pid);
+		return berth_why(
+			why, -ETIMEDOUT,
+			"pid %u: has not ended within 5 s of the signal; try --signal KILL, or --socket",
+			v->task.pid);
 	return 0;
 }
 
@@ -206,11 +207,13 @@ static int end_socket(const struct victim *v, struct berth_why *why)
 	if (!err || err == -ENOENT)
 		return 0;
 	if (err == -EOPNOTSUPP)
-		return berth_why(why, err,
-				 "%s port %u: the kernel destroys no such socket (CONFIG_INET_DIAG_DESTROY, TCP "
-				 "and UDP only); end its holder instead, without --socket",
-				 berth_socket_protocol_name(&v->socket), v->socket.lport);
-	return berth_why(why, err, "port %u: the kernel did not destroy the socket (%s); run as root",
+		return berth_why(
+			why, err,
+			"%s port %u: the kernel destroys no such socket (CONFIG_INET_DIAG_DESTROY, TCP "
+			"and UDP only); end its holder instead, without --socket",
+			berth_socket_protocol_name(&v->socket), v->socket.lport);
+	return berth_why(why, err,
+			 "port %u: the kernel did not destroy the socket (%s); run as root",
 			 v->socket.lport, strerror(-err));
 }
 
@@ -234,10 +237,11 @@ static int end_one(const struct list *l, size_t i, const struct wish *w, struct 
 	if (w->socket)
 		return end_socket(v, why);
 	if (!v->task.pid)
-		return berth_why(why, -ESRCH,
-				 "port %u: no process that can be seen holds a socket of it; run as root to see "
-				 "those of others, or use --socket",
-				 v->socket.lport);
+		return berth_why(
+			why, -ESRCH,
+			"port %u: no process that can be seen holds a socket of it; run as root to see "
+			"those of others, or use --socket",
+			v->socket.lport);
 	return end_process(v, w->signal, why);
 }
 
@@ -311,7 +315,8 @@ static int parse(int argc, char **argv, struct wish *w, struct berth_why *why)
 			break;
 		port = strtoul(argv[i], &end, 10);
 		if (w->port || *end || port < 1 || port > 65535)
-			return berth_why(why, -EINVAL, "\"%s\": name one port, 1 to 65535", argv[i]);
+			return berth_why(why, -EINVAL, "\"%s\": name one port, 1 to 65535",
+					 argv[i]);
 		w->port = (uint16_t)port;
 	}
 	if (!w->port)
@@ -320,11 +325,14 @@ static int parse(int argc, char **argv, struct wish *w, struct berth_why *why)
 }
 
 static const struct berth_verb verb = {
-	"ports free", "end who holds a port", "PORT",
+	"ports free",
+	"end who holds a port",
+	"PORT",
 	"Says who holds the local port in this network namespace, then sends a signal and waits until it has ended. Where "
 	"somebody listens there, connections of that port are let alone.\n"
 	"Exit status: 0 the port's holders have ended, 1 there was none, 2 one could not be ended.",
-	berth_ports_free_opts, NULL
+	berth_ports_free_opts,
+	NULL
 };
 
 int ports_free_main(int argc, char **argv)
@@ -349,7 +357,8 @@ int ports_free_main(int argc, char **argv)
 	q.ask.lport[0].first = q.ask.lport[0].last = w.port;
 	if (!err)
 		err = berth_sockets_read(&q, on_row, &l, NULL, &why);
-	status = err ? berth_complain("ports free", &why, BERTH_EXIT_FAILURE) : free_port(&w, names, &l);
+	status = err ? berth_complain("ports free", &why, BERTH_EXIT_FAILURE)
+		     : free_port(&w, names, &l);
 	ports_names_free(names);
 	free(l.victim);
 	return status;

@@ -46,7 +46,8 @@ struct texts {
 
 struct ports_names {
 	struct berth_services services;
-	const char **service[BERTH_TRANSPORT_COUNT]; /* by port, made when first asked; "" for none */
+	const char *
+		*service[BERTH_TRANSPORT_COUNT]; /* by port, made when first asked; "" for none */
 	struct ports_netns **netns;
 	size_t netns_count;
 	struct run *run;
@@ -111,11 +112,16 @@ static int transport_of(uint16_t protocol)
 {
 	switch (protocol) {
 	case IPPROTO_TCP:
-	case IPPROTO_MPTCP: return BERTH_TRANSPORT_TCP;
-	case IPPROTO_UDP: return BERTH_TRANSPORT_UDP;
-	case IPPROTO_UDPLITE: return BERTH_TRANSPORT_UDPLITE;
-	case IPPROTO_SCTP: return BERTH_TRANSPORT_SCTP;
-	case IPPROTO_DCCP: return BERTH_TRANSPORT_DCCP;
+	case IPPROTO_MPTCP:
+		return BERTH_TRANSPORT_TCP;
+	case IPPROTO_UDP:
+		return BERTH_TRANSPORT_UDP;
+	case IPPROTO_UDPLITE:
+		return BERTH_TRANSPORT_UDPLITE;
+	case IPPROTO_SCTP:
+		return BERTH_TRANSPORT_SCTP;
+	case IPPROTO_DCCP:
+		return BERTH_TRANSPORT_DCCP;
 	}
 	return -1;
 }
@@ -134,7 +140,8 @@ const char *ports_names_service(struct ports_names *n, uint16_t protocol, uint16
 		return NULL;
 	known = &n->service[transport][port];
 	if (!*known)
-		*known = berth_services_get(&n->services, port, (enum berth_transport)transport, &service)
+		*known = berth_services_get(&n->services, port, (enum berth_transport)transport,
+					    &service)
 				 ? service.name
 				 : "";
 	return **known ? *known : NULL;
@@ -197,9 +204,13 @@ static void read_addresses(struct ports_netns *ns)
 			continue;
 		a->device = if_nametoindex(i->ifa_name);
 		a->family = (uint8_t)sa->sa_family;
-		a->exposure = (uint8_t)(sa->sa_family == AF_INET
-				      ? exposure_v4((const uint8_t *)&((const struct sockaddr_in *)sa)->sin_addr)
-				      : exposure_of(((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr));
+		a->exposure =
+			(uint8_t)(sa->sa_family == AF_INET
+					  ? exposure_v4((const uint8_t *)&(
+								(const struct sockaddr_in *)sa)
+								->sin_addr)
+					  : exposure_of(((const struct sockaddr_in6 *)sa)
+								->sin6_addr.s6_addr));
 		ns->addresses++;
 	}
 	freeifaddrs(list);

@@ -50,9 +50,10 @@ static int add_column(struct ports_table *t, const char *name, size_t n, struct 
 	const struct ports_field *f = ports_field_find(name, n);
 
 	if (!f)
-		return berth_why(why, -EINVAL,
-				 "--columns: there is no field \"%.*s\"; \"berth help ports\" names them",
-				 (int)n, name);
+		return berth_why(
+			why, -EINVAL,
+			"--columns: there is no field \"%.*s\"; \"berth help ports\" names them",
+			(int)n, name);
 	if (t->columns == COLUMNS_MAX)
 		return berth_why(why, -EINVAL, "--columns: more than %u columns", COLUMNS_MAX);
 	t->field[t->columns++] = f;
@@ -124,7 +125,8 @@ static const char *heading(const struct ports_field *f, char *buf, size_t size)
 	if (f->column)
 		return f->column;
 	for (i = 0; f->name[i] && i + 1 < size; i++)
-		buf[i] = (char)(f->name[i] >= 'a' && f->name[i] <= 'z' ? f->name[i] - 32 : f->name[i]);
+		buf[i] = (char)(f->name[i] >= 'a' && f->name[i] <= 'z' ? f->name[i] - 32
+								       : f->name[i]);
 	buf[i] = '\0';
 	return buf;
 }

@@ -133,8 +133,9 @@ static int sweep(struct watch *w)
 				w->seen[kept] = *e;
 			kept++;
 		} else {
-			struct ports_row row = { &e->row.socket, e->row.task.pid ? &e->row.task : NULL,
-						 w->q->names, w->q->details };
+			struct ports_row row = { &e->row.socket,
+						 e->row.task.pid ? &e->row.task : NULL, w->q->names,
+						 w->q->details };
 
 			print_event(w, &row, "closed", '-');
 		}

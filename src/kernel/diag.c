@@ -21,8 +21,10 @@
 #define BUFFER 65536
 #define TIMER_TIME_WAIT 3 /* idiag_timer */
 
-const uint16_t berth_diag_protocols[] = { IPPROTO_TCP,	IPPROTO_UDP,  IPPROTO_UDPLITE, IPPROTO_SCTP,
-					  IPPROTO_DCCP, IPPROTO_MPTCP, BERTH_DIAG_RAW, 0 };
+const uint16_t berth_diag_protocols[] = { IPPROTO_TCP,     IPPROTO_UDP,
+					  IPPROTO_UDPLITE, IPPROTO_SCTP,
+					  IPPROTO_DCCP,    IPPROTO_MPTCP,
+					  BERTH_DIAG_RAW,  0 };
 
 struct dump {
 	berth_diag_fn fn;
@@ -95,14 +97,15 @@ static void find_subflow(const struct nlmsghdr *nlh, struct berth_socket *s)
 	const struct nlattr *attr, *name;
 
 	s->flags &= (uint16_t)~BERTH_SOCKET_SUBFLOW;
-	mnl_attr_for_each(attr, nlh, sizeof(struct inet_diag_msg)) {
+	mnl_attr_for_each(attr, nlh, sizeof(struct inet_diag_msg))
+	{
 		if (mnl_attr_get_type(attr) != INET_DIAG_ULP_INFO)
 			continue;
-		mnl_attr_for_each_nested(name, attr)
-			if (mnl_attr_get_type(name) == INET_ULP_INFO_NAME &&
-			    !strncmp(mnl_attr_get_payload(name), "mptcp",
-				     mnl_attr_get_payload_len(name)))
-				s->flags |= BERTH_SOCKET_SUBFLOW;
+		mnl_attr_for_each_nested(name,
+					 attr) if (mnl_attr_get_type(name) == INET_ULP_INFO_NAME &&
+						   !strncmp(mnl_attr_get_payload(name), "mptcp",
+							    mnl_attr_get_payload_len(name)))
+			s->flags |= BERTH_SOCKET_SUBFLOW;
 	}
 }
 
@@ -112,8 +115,7 @@ static int on_message(const struct nlmsghdr *nlh, void *arg)
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(nlh);
 	struct berth_socket s = { .protocol = d->protocol, .netns = d->netns };
 
-	if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*m))
+	if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY || mnl_nlmsg_get_payload_len(nlh) < sizeof(*m))
 		return MNL_CB_OK;
 	put_message(&s, m);
 	mnl_attr_parse(nlh, sizeof(*m), on_attr, &s);
@@ -161,7 +163,9 @@ static int dump_family(struct mnl_socket *nl, struct dump *d, uint8_t family, ui
 			return errno == EINTR ? -EAGAIN : -errno;
 		more = mnl_cb_run(buf, (size_t)n, seq, port, on_message, d);
 		if (more < 0)
-			err = errno == EINTR ? 0 : -errno; /* a dump that changed under way is one, too */
+			err = errno == EINTR
+				      ? 0
+				      : -errno; /* a dump that changed under way is one, too */
 		if (more < 0 && !err)
 			more = MNL_CB_OK;
 		if (d->result)
@@ -337,10 +341,12 @@ int berth_diag_destroy(const struct berth_socket *s)
 	req->id.idiag_if = s->device;
 	req->id.idiag_cookie[0] = s->cookie ? (uint32_t)s->cookie : INET_DIAG_NOCOOKIE;
 	req->id.idiag_cookie[1] = s->cookie ? (uint32_t)(s->cookie >> 32) : INET_DIAG_NOCOOKIE;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) || mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) ||
+	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
 		err = -errno;
 	n = err ? 0 : mnl_socket_recvfrom(nl, buf, sizeof(buf));
-	if (n < 0 || (!err && mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), NULL, NULL) < 0))
+	if (n < 0 ||
+	    (!err && mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), NULL, NULL) < 0))
 		err = -errno;
 	mnl_socket_close(nl);
 	return err;

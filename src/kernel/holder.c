@@ -216,7 +216,8 @@ static struct berth_holder *look(struct berth_holders *all, const struct berth_t
 	return NULL;
 }
 
-const struct berth_holder *berth_holders_get(struct berth_holders *all, const struct berth_task *task)
+const struct berth_holder *berth_holders_get(struct berth_holders *all,
+					     const struct berth_task *task)
 {
 	const uint32_t *found = berth_keyset_find(&all->by_pid, task->pid);
 	struct berth_holder **more, *h;

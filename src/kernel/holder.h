@@ -16,10 +16,10 @@ struct berth_holder {
 	uint32_t uid;
 	uint64_t start_ns; /* since boot */
 	char program[16];  /* its name for itself */
-	char *exe;	   /* path of its file; "" where it may not be asked */
+	char *exe;         /* path of its file; "" where it may not be asked */
 	const char *user;  /* name, or the number */
-	char *cgroup;	   /* path below the mount of cgroup v2 (or systemd's hierarchy) */
-	char *unit;	   /* of systemd: "ssh.service" */
+	char *cgroup;      /* path below the mount of cgroup v2 (or systemd's hierarchy) */
+	char *unit;        /* of systemd: "ssh.service" */
 	char *container;   /* "docker:0123456789ab" */
 };
 
@@ -33,7 +33,8 @@ void berth_holders_free(struct berth_holders *h);
  * The process of a row, kept until berth_holders_free(). What cannot be read, because it is gone or another user's, is
  * left empty. NULL where there is no memory.
  */
-const struct berth_holder *berth_holders_get(struct berth_holders *h, const struct berth_task *task);
+const struct berth_holder *berth_holders_get(struct berth_holders *h,
+					     const struct berth_task *task);
 
 /* The name of a user, or the number as text; kept as long as h. NULL where there is no memory. */
 const char *berth_holders_user(struct berth_holders *h, uint32_t uid);

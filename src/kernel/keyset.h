@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct berth_keyset {
-	uint64_t *key;	 /* open addressing; 0 is free */
+	uint64_t *key;   /* open addressing; 0 is free */
 	uint32_t *value; /* beside key */
 	size_t count, room;
 };

@@ -16,7 +16,7 @@ struct berth_netns_list {
 	struct berth_netns {
 		uint32_t inode;
 		int fd;
-	} *netns; /* the caller's own is the first */
+	} * netns; /* the caller's own is the first */
 };
 
 /*

@@ -63,7 +63,8 @@ int berth_procfd_table(uint32_t pid, uint32_t thread, berth_procfd_fn fn, void *
 			continue;
 		result = inode_of(dirfd(dir), e->d_name, &inode);
 		if (inode)
-			result = fn(pid, thread, (uint32_t)strtoul(e->d_name, NULL, 10), inode, arg);
+			result =
+				fn(pid, thread, (uint32_t)strtoul(e->d_name, NULL, 10), inode, arg);
 	}
 	closedir(dir);
 	return result;
@@ -130,7 +131,8 @@ int berth_procfd_each(uint32_t pid, berth_procfd_fn fn, void *arg, bool *out_hid
 		return -errno;
 	while (!result && (e = readdir(dir)))
 		if (isdigit((unsigned char)e->d_name[0]))
-			result = each_of((uint32_t)strtoul(e->d_name, NULL, 10), fn, arg, out_hidden);
+			result = each_of((uint32_t)strtoul(e->d_name, NULL, 10), fn, arg,
+					 out_hidden);
 	closedir(dir);
 	return result;
 }

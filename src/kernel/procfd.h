@@ -9,7 +9,8 @@
 #include "abi/observe.h"
 
 /* One descriptor that is a socket, of any family. A result other than 0 ends the walk and is returned by it. */
-typedef int (*berth_procfd_fn)(uint32_t pid, uint32_t thread, uint32_t fd, uint64_t inode, void *arg);
+typedef int (*berth_procfd_fn)(uint32_t pid, uint32_t thread, uint32_t fd, uint64_t inode,
+			       void *arg);
 
 /*
  * Walks over every process (pid 0) or one, and over its threads that have descriptors of their own. out_hidden: set

@@ -36,12 +36,18 @@ const char *berth_socket_protocol_name(const struct berth_socket *s)
 	if (s->flags & BERTH_SOCKET_RAW)
 		return "raw";
 	switch (s->protocol) {
-	case IPPROTO_TCP: return "tcp";
-	case IPPROTO_UDP: return "udp";
-	case IPPROTO_UDPLITE: return "udplite";
-	case IPPROTO_MPTCP: return "mptcp";
-	case IPPROTO_SCTP: return "sctp";
-	case IPPROTO_DCCP: return "dccp";
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_UDPLITE:
+		return "udplite";
+	case IPPROTO_MPTCP:
+		return "mptcp";
+	case IPPROTO_SCTP:
+		return "sctp";
+	case IPPROTO_DCCP:
+		return "dccp";
 	}
 	return "unknown";
 }
@@ -99,8 +105,8 @@ static enum berth_sockets_source choose(const struct berth_sockets_query *q)
 	if (forced && !strcmp(forced, "diag"))
 		return BERTH_SOCKETS_DIAG;
 	/* Who asks for one process is not interested in how many there are. */
-	return geteuid() || q->ask.pid || open_files() < FEW_FILES ? BERTH_SOCKETS_ANY :
-								     BERTH_SOCKETS_BPF;
+	return geteuid() || q->ask.pid || open_files() < FEW_FILES ? BERTH_SOCKETS_ANY
+								   : BERTH_SOCKETS_BPF;
 }
 
 /* The query as the sources want it: with the namespace that it is about. */
@@ -141,16 +147,27 @@ void berth_sockets_count_key(const struct berth_socket *s, enum berth_count_by b
 	bool local = by == BERTH_COUNT_BY_LOCAL || by == BERTH_COUNT_BY_LOCAL_ADDRESS;
 
 	switch (by) {
-	case BERTH_COUNT_BY_STATE: key.number = s->state; break;
+	case BERTH_COUNT_BY_STATE:
+		key.number = s->state;
+		break;
 	case BERTH_COUNT_BY_PROTOCOL:
 		key.number = s->flags & BERTH_SOCKET_RAW ? BERTH_COUNT_RAW : s->protocol;
 		break;
-	case BERTH_COUNT_BY_UID: key.number = s->uid; break;
-	case BERTH_COUNT_BY_NETNS: key.number = s->netns; break;
-	case BERTH_COUNT_BY_LOCAL_PORT: key.port = s->lport; break;
-	case BERTH_COUNT_BY_PEER_PORT: key.port = s->pport; break;
+	case BERTH_COUNT_BY_UID:
+		key.number = s->uid;
+		break;
+	case BERTH_COUNT_BY_NETNS:
+		key.number = s->netns;
+		break;
+	case BERTH_COUNT_BY_LOCAL_PORT:
+		key.port = s->lport;
+		break;
+	case BERTH_COUNT_BY_PEER_PORT:
+		key.port = s->pport;
+		break;
 	case BERTH_COUNT_BY_LOCAL:
-	case BERTH_COUNT_BY_PEER: key.port = local ? s->lport : s->pport; /* fallthrough */
+	case BERTH_COUNT_BY_PEER:
+		key.port = local ? s->lport : s->pport; /* fallthrough */
 	case BERTH_COUNT_BY_LOCAL_ADDRESS:
 	case BERTH_COUNT_BY_PEER_ADDRESS:
 		memcpy(key.addr, local ? s->local : s->peer, 16);

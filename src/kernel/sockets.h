@@ -56,7 +56,8 @@ int berth_sockets_read(const struct berth_sockets_query *query, berth_sockets_fn
 		       struct berth_sockets_told *out_told, struct berth_why *why);
 
 /* Sockets to add to what a key, as by says it, has already: a key may come more than once. */
-typedef int (*berth_sockets_count_fn)(const struct berth_count_key *key, uint64_t sockets, void *arg);
+typedef int (*berth_sockets_count_fn)(const struct berth_count_key *key, uint64_t sockets,
+				      void *arg);
 
 /*
  * Counts the sockets that the query asks for (holders are not looked at, ask.pid is ignored), each once; with BPF

@@ -31,9 +31,10 @@
 
 #define BUFFER 65536
 #define LANE_BUFFER (256 * 1024)
-#define READS_ALONE 8 /* a walk that is longer is read by a thread of its own */
-#define SEEN_UNIT 1024u		  /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
-#define SEEN_BITS_MAX (1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
+#define READS_ALONE 8   /* a walk that is longer is read by a thread of its own */
+#define SEEN_UNIT 1024u /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
+#define SEEN_BITS_MAX                                                                              \
+	(1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
 #define SEEN_BITS_MIN (1ull << 20)
 #define KEYS_MAX (1u << 20)
 #define BATCH 4096u
@@ -50,14 +51,15 @@ struct reader {
 	berth_sockets_fn fn;
 	void *arg;
 	char *buf;
-	struct berth_keyset shared; /* inodes with several descriptors that process shared_pid has had */
+	struct berth_keyset
+		shared; /* inodes with several descriptors that process shared_pid has had */
 	uint32_t shared_pid;
 	struct berth_keyset threads; /* (process, inode) where threads have tables of their own */
 	struct berth_keyset rare;    /* inodes of protocols that no walk knows, held */
 	struct late *late;
 	size_t late_count, late_room;
 	struct berth_keyset late_inodes; /* inode -> index in late, plus one */
-	bool tcp_done;			 /* the table of TCP needs no walk of its own any more */
+	bool tcp_done;                   /* the table of TCP needs no walk of its own any more */
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
@@ -425,10 +427,8 @@ static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, b
 	int err;
 
 	bpf_program__set_autoload(skel->progs.berth_files, files && !counts);
-	bpf_program__set_autoload(skel->progs.berth_tcp,
-				  !counts && asks_for(&q->ask, IPPROTO_TCP));
-	bpf_program__set_autoload(skel->progs.berth_udp,
-				  !counts && asks_for(&q->ask, IPPROTO_UDP));
+	bpf_program__set_autoload(skel->progs.berth_tcp, !counts && asks_for(&q->ask, IPPROTO_TCP));
+	bpf_program__set_autoload(skel->progs.berth_udp, !counts && asks_for(&q->ask, IPPROTO_UDP));
 	bpf_program__set_autoload(skel->progs.berth_count_tcp,
 				  counts && asks_for(&q->ask, IPPROTO_TCP));
 	bpf_program__set_autoload(skel->progs.berth_count_udp,
@@ -455,10 +455,11 @@ static int open_reader(struct reader *r, bool counts, struct berth_why *why)
 	err = r->skel ? load(r->skel, r->query, counts) : -ENOMEM;
 	if (!err)
 		return 0;
-	return berth_why(why, err,
-			 "bpf: the kernel refused a program that reads sockets (%s); run as root, with "
-			 "CAP_BPF and CAP_PERFMON, or see \"berth doctor\"",
-			 strerror(-err));
+	return berth_why(
+		why, err,
+		"bpf: the kernel refused a program that reads sockets (%s); run as root, with "
+		"CAP_BPF and CAP_PERFMON, or see \"berth doctor\"",
+		strerror(-err));
 }
 
 static void close_reader(struct reader *r)
@@ -533,8 +534,8 @@ static int read_rare(struct reader *r, struct berth_why *why)
 	for (p = berth_diag_protocols; *p && !result; p++) {
 		if (*p == IPPROTO_UDP || !asks_for(&r->query->ask, *p))
 			continue;
-		if (*p == IPPROTO_TCP &&
-		    (!r->query->no_holders || !(states >> BERTH_STATE_BOUND & 1) || !has_unhashed()))
+		if (*p == IPPROTO_TCP && (!r->query->no_holders ||
+					  !(states >> BERTH_STATE_BOUND & 1) || !has_unhashed()))
 			continue;
 		result = berth_diag_dump(
 			*p, *p == IPPROTO_TCP ? states & 1u << BERTH_STATE_BOUND : states, on_rare,
@@ -665,7 +666,8 @@ static int fetch(int map, const struct adder *a)
 		return -ENOMEM;
 	while (more && !result) {
 		n = BATCH;
-		if (bpf_map_lookup_batch(map, first ? NULL : &token, &token, keys, values, &n, NULL)) {
+		if (bpf_map_lookup_batch(map, first ? NULL : &token, &token, keys, values, &n,
+					 NULL)) {
 			if (errno != ENOENT)
 				return -errno;
 			more = false;
@@ -690,9 +692,10 @@ int berth_sockets_bpf_count(const struct berth_sockets_query *query, enum berth_
 		r.skel->bss->count_by = by;
 		result = in_namespaces(&r, told, count_tables, why);
 		if (!result && r.skel->bss->uncounted)
-			result = berth_why(why, -E2BIG,
-					   "counting: more than %u different values; ask for fewer, e.g. one port",
-					   KEYS_MAX);
+			result = berth_why(
+				why, -E2BIG,
+				"counting: more than %u different values; ask for fewer, e.g. one port",
+				KEYS_MAX);
 		if (!result)
 			result = fetch(bpf_map__fd(r.skel->maps.counts), &a);
 		if (result < 0 && !*why->text)

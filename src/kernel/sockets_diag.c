@@ -15,8 +15,8 @@
 #include "src/kernel/sockets.h"
 
 struct holding {
-	uint32_t task;	/* index into tasks */
-	uint32_t next;	/* another one of the same inode, plus one; 0 ends */
+	uint32_t task; /* index into tasks */
+	uint32_t next; /* another one of the same inode, plus one; 0 ends */
 };
 
 struct reader {
@@ -142,7 +142,8 @@ static int read_namespace(struct reader *r, struct berth_why *why)
 
 	for (i = 0; !result && berth_diag_protocols[i]; i++)
 		if (asks_for(&r->ask, berth_diag_protocols[i]))
-			result = berth_diag_dump(berth_diag_protocols[i], states, on_socket, r, why);
+			result =
+				berth_diag_dump(berth_diag_protocols[i], states, on_socket, r, why);
 	return result;
 }
 
@@ -157,10 +158,11 @@ static int read_all(struct reader *r, struct berth_sockets_told *told, struct be
 	for (i = list.count; !result && i-- > 0;) {
 		result = berth_netns_enter(&list.netns[i]);
 		if (result)
-			berth_why(why, result,
-				  "network namespace %u: the kernel does not let berth in (%s); run as root, "
-				  "or without --all-namespaces",
-				  list.netns[i].inode, strerror(-result));
+			berth_why(
+				why, result,
+				"network namespace %u: the kernel does not let berth in (%s); run as root, "
+				"or without --all-namespaces",
+				list.netns[i].inode, strerror(-result));
 		else
 			result = read_namespace(r, why);
 	}
@@ -178,7 +180,8 @@ int berth_sockets_diag_read(const struct berth_sockets_query *query, berth_socke
 
 	*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_DIAG, .namespaces = 1 };
 	if (!query->no_holders)
-		result = berth_procfd_each(query->ask.pid, on_descriptor, &r, &told->holders_hidden);
+		result =
+			berth_procfd_each(query->ask.pid, on_descriptor, &r, &told->holders_hidden);
 	if (result)
 		berth_why(why, result, "/proc: descriptors cannot be read (%s)", strerror(-result));
 	else
