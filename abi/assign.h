@@ -10,7 +10,7 @@
 
 #include "../src/core/lane.h"
 
-#define BERTH_ASSIGN_ABI 1u
+#define BERTH_ASSIGN_ABI 2u
 
 #define BERTH_POOL_MAX 256u   /* addresses and prefixes in one pool */
 #define BERTH_LANES_MAX 4096u /* lanes that a host can hold, 160 KB each when in use */
@@ -22,18 +22,19 @@
 #define BERTH_LOADS_MAX 4096u        /* destinations whose load is counted for each pool address */
 
 /* One row a counter: enumerator, name in JSON, what it counts. */
-#define BERTH_VERDICTS(X)                                                                          \
-	X(ASSIGNED, "assigned", "sockets that berth gave a port")                                  \
-	X(PROBED, "probed", "candidate ports that were looked up in the kernel's socket table")    \
-	X(BUSY, "busy", "candidates that somebody else held")                                      \
-	X(EXHAUSTED, "exhausted", "connections for which the pool had no usable port")             \
-	X(REFUSED, "refused", "exhausted ones that the program was told of")                       \
-	X(FALLBACK, "fallback", "connections left to the kernel although berth was asked")         \
-	X(LEFT_ALONE, "left_alone", "sockets whose program had chosen a port itself")              \
-	X(BOUND, "bound", "bind() calls with port 0 that berth gave a port")                       \
-	X(RELEASED, "released", "assigned ports given back by close()")                            \
-	X(UNREACHABLE, "unreachable", "pool addresses that the kernel did not accept as a source") \
-	X(LANES, "lanes", "lanes that this run has built")                                         \
+#define BERTH_VERDICTS(X)                                                                             \
+	X(ASSIGNED, "assigned", "sockets that berth gave a port")                                     \
+	X(PROBED, "probed", "candidate ports that were looked up in the kernel's socket table")       \
+	X(BUSY, "busy", "candidates that somebody else held")                                         \
+	X(EXHAUSTED, "exhausted", "connections for which the pool had no usable port")                \
+	X(REFUSED, "refused",                                                                         \
+	  "connections refused to the program: the pool exhausted, or another socket holds the pair") \
+	X(FALLBACK, "fallback", "connections left to the kernel although berth was asked")            \
+	X(LEFT_ALONE, "left_alone", "sockets whose program had chosen a port itself")                 \
+	X(BOUND, "bound", "bind() calls with port 0 that berth gave a port")                          \
+	X(RELEASED, "released", "assigned ports given back by close()")                               \
+	X(UNREACHABLE, "unreachable", "pool addresses that the kernel did not accept as a source")    \
+	X(LANES, "lanes", "lanes that this run has built")                                            \
 	X(LANES_MISSING, "lanes_missing", "choices made without a lane because no slab was free")
 
 #define BERTH_VERDICT_ENUM(id, name, text) BERTH_VERDICT_##id,
@@ -76,7 +77,7 @@ struct berth_load {
 /* What is remembered of an assigned socket until it is closed, under the address of the kernel's socket. */
 struct berth_assigned {
 	struct berth_lane_key lane;
-	uint32_t port;  /* with BERTH_PORT_BOUND or BERTH_PORT_EXPLICIT */
+	uint32_t port;  /* with BERTH_PORT_BOUND */
 	uint32_t entry; /* index into the pool, or BERTH_NO_ENTRY */
 };
 _Static_assert(sizeof(struct berth_assigned) == 56, "assigned socket");
@@ -98,20 +99,17 @@ _Static_assert(sizeof(struct berth_lane_slot) == 16, "lane slot");
  * What the runs of a host share beside the lanes; user space maps it into memory.
  * claim_ms: until when a tuple is claimed: for a socket that the kernel has not hashed yet, or to rest where no
  * lane keeps it; hashed, so that one may stand for another, which costs that one a try.
- * users: TCP sockets that berth gave this port, all addresses and namespaces together; those of bind(),
- * each of which wants the port for itself, count BERTH_USER_BOUND. left_s: when the last user left, seconds
- * of uptime: the pairs of a port can rest in the kernel for as long as TIME_WAIT.
+ * kept: ports that bind() was given and that have not connected yet, all namespaces together, a bit each.
  */
 struct berth_shared {
 	uint32_t claim_ms[BERTH_CLAIMS];
-	uint32_t users[BERTH_PORTS];
-	uint32_t left_s[BERTH_PORTS];
+	uint64_t kept[BERTH_PORTSET_LEAVES];
 	uint32_t lanes;           /* built and not reclaimed */
 	uint32_t slabs;           /* given by user space, under the lock of the run registry */
 	uint32_t claims_until_ms; /* no claim lasts longer */
 	uint32_t pad;
 };
-_Static_assert(sizeof(struct berth_shared) == 786448, "shared page");
+_Static_assert(sizeof(struct berth_shared) == 270352, "shared page");
 
 /* Longest prefix of a destination, and the interface that its route leaves by. */
 struct berth_egress_key {
@@ -121,10 +119,9 @@ struct berth_egress_key {
 _Static_assert(sizeof(struct berth_egress_key) == 20, "egress key");
 
 #define BERTH_NO_ENTRY 0xffffffffu
-#define BERTH_PORT_BOUND 0x10000u    /* by bind() with port 0: alone on its port */
-#define BERTH_PORT_EXPLICIT 0x20000u /* only known: the program or the kernel chose it */
+#define BERTH_PORT_BOUND                                                                           \
+	0x10000u /* by bind() with port 0, and not connected yet: alone on its port */
 #define BERTH_SLOT_DEAD 0xffffffffu
-#define BERTH_USER_BOUND 0x10000u
 
 /* One source of the pool: an address (prefix_len 128) or a prefix to take random addresses from. */
 struct berth_pool_entry {

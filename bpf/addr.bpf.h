@@ -5,6 +5,8 @@
 
 #include "maps.bpf.h"
 
+#define LOOPBACK4 0x7f000001u
+
 static bool is_zero(const uint8_t a[16])
 {
 	const uint64_t *w = (const uint64_t *)a;
@@ -33,6 +35,12 @@ static bool is_mapped(const uint8_t a[16])
 	const uint32_t *w = (const uint32_t *)a;
 
 	return !w[0] && !w[1] && w[2] == bpf_htonl(0xffff);
+}
+
+/* 0.0.0.0 */
+static bool is_v4_any(const uint8_t a[16])
+{
+	return is_mapped(a) && !((const uint32_t *)a)[3];
 }
 
 static bool is_loopback(const uint8_t a[16])

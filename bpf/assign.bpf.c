@@ -2,7 +2,7 @@
 /*
  * Assigns a source port, and a source address where a pool is given, to each connecting socket of a cgroup.
  *
- * Hooks: cgroup/connect4, connect6, bind4, bind6, post_bind4, post_bind6, sock_release.
+ * Hooks: cgroup/connect4, connect6, bind4, bind6, sock_release.
  * Oldest kernel: 6.1 (bpf_loop, bpf_set_retval, bpf_get_retval in cgroup programs). In doubt: open, the
  * kernel chooses, counted as a fallback; a pool that is really used up fails closed unless
  * --when-exhausted kernel. Without these hooks berth falls back to the preload shim.
@@ -19,16 +19,16 @@
  */
 #include "addr.bpf.h"
 #include "attempt.bpf.h"
+#include "bucket.bpf.h"
 #include "lanes.bpf.h"
 #include "maps.bpf.h"
 #include "source.bpf.h"
 #include "tuple.bpf.h"
 
 #define TRIES_MAX (1u << 17) /* more than a pool has ports: a bound for the verifier, not for us */
-#define UNSHARED_TRIES 64    /* while the source address is not known */
-#define UNSHARED_STRIDE 997  /* apart, since ports in use lie together */
-#define CLAIMS_MET 4   /* tuples claimed by others, one after the other: the destination is busy */
-#define BOUND_TRIES 64 /* ports that bind() looks at before the kernel chooses */
+#define UNROUTED_TRIES 64    /* while the source address is not known */
+#define UNROUTED_STRIDE 997  /* apart, since ports in use lie together */
+#define CLAIMS_MET 4 /* tuples claimed by others, one after the other: the destination is busy */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -171,9 +171,14 @@ __attribute__((noinline)) int candidate_next(struct attempt *a, uint32_t i)
 
 	if (!a)
 		return STEP_END;
-	if (a->entry == BERTH_NO_ENTRY && !a->fixed && config.entries &&
-	    !source_pick(a, (uint32_t)(a->want.rnd >> 7) + i))
-		return STEP_END;
+	if (a->entry == BERTH_NO_ENTRY && !a->fixed && config.entries) {
+		if (a->to_itself)
+			set_v4(a->key.dst, bpf_htonl(LOOPBACK4));
+		if (!source_pick(a, (uint32_t)(a->want.rnd >> 7) + i))
+			return STEP_END;
+	}
+	if (a->to_itself && !is_zero(a->key.src))
+		__builtin_memcpy(a->key.dst, a->key.src, 16);
 	if (!a->started)
 		policy_begin(a);
 	a->in_lane = 1;
@@ -207,7 +212,7 @@ static int candidate_judge(struct bpf_sock_addr *ctx, struct attempt *a)
 {
 	int verdict;
 
-	if (is_self(a, a->candidate))
+	if (is_self(a, a->candidate) || port_is_kept(a->candidate))
 		return TUPLE_BUSY;
 	if (a->alone)
 		return TUPLE_USABLE;
@@ -234,8 +239,6 @@ __attribute__((noinline)) int candidate_try(struct bpf_sock_addr *ctx, struct at
 	if (!a)
 		return STEP_END;
 	verdict = candidate_judge(ctx, a);
-	if (verdict == TUPLE_USABLE && !a->alone && !user_add(a->candidate))
-		verdict = TUPLE_BUSY;
 	if (verdict == TUPLE_USABLE) {
 		if (!a->alone)
 			share(ctx);
@@ -244,8 +247,6 @@ __attribute__((noinline)) int candidate_try(struct bpf_sock_addr *ctx, struct at
 			a->port = a->candidate;
 			return STEP_END;
 		}
-		if (!a->alone)
-			user_remove(a->candidate);
 		if (err == -EADDRNOTAVAIL) {
 			count(BERTH_VERDICT_UNREACHABLE);
 			if (a->in_lane)
@@ -275,38 +276,47 @@ static long try_one(uint32_t i, struct drive *d)
 }
 
 /*
- * The source address is not known yet, so tuples cannot be looked up: a port that binds without
- * SO_REUSEADDR has no other user at all, so its tuple is free whatever the route says.
+ * The source address is not known yet, so no tuple can be looked up: a port of which no user is connected to the
+ * destination is free whatever the route says.
  */
-__attribute__((noinline)) int unshared_try(struct bpf_sock_addr *ctx, struct attempt *a)
+__attribute__((noinline)) int unrouted_try(struct bpf_sock_addr *ctx, struct attempt *a)
 {
+	struct walk w = {};
 	int port;
 
 	if (!a)
 		return STEP_END;
 	if (!a->started)
 		policy_begin(a);
-	a->stride = berth_policy_scans(config.policy) ? 1 : UNSHARED_STRIDE;
+	a->stride = berth_policy_scans(config.policy) ? 1 : UNROUTED_STRIDE;
 	port = walk(a);
 	a->stride = 1;
 	if (port < 0)
 		return STEP_END;
-	if (is_self(a, port) || !tuple_claim(&a->key, port, a->want.now_ns) || !user_add(port))
+	if (is_self(a, port) || port_is_kept(port) || !tuple_claim(&a->key, port, a->want.now_ns))
 		return STEP_AGAIN;
 	count(BERTH_VERDICT_PROBED);
-	if (bind_to(ctx, a, port)) {
-		user_remove(port);
+	__builtin_memcpy(w.dst, a->key.dst, 16);
+	w.dport = a->dport;
+	w.port = port;
+	w.protocol = a->key.protocol;
+	w.socket = kernel_address(ctx->sk);
+	port_walk(&w);
+	if (w.met)
+		__builtin_memcpy(a->met_src, w.met_src, 16);
+	else
+		share(ctx);
+	if (w.met || bind_to(ctx, a, port)) {
 		count(BERTH_VERDICT_BUSY);
 		return STEP_AGAIN;
 	}
 	a->port = port;
-	share(ctx);
 	return STEP_END;
 }
 
-static long try_unshared(uint32_t i, struct drive *d)
+static long try_unrouted(uint32_t i, struct drive *d)
 {
-	return unshared_try(d->ctx, &d->a) == STEP_END;
+	return unrouted_try(d->ctx, &d->a) == STEP_END;
 }
 
 static void route_key(struct berth_route_key *r, const struct berth_lane_key *key,
@@ -381,10 +391,11 @@ static void choose(struct drive *d, struct bpf_sock *sk)
 		d->a.key.dport = 0;
 		d->a.alone = 1;
 	} else if (d->a.any && !route_known(&d->a, sk)) {
-		bpf_loop(UNSHARED_TRIES, try_unshared, d, 0);
-		/* Every port has a user somewhere: share one; the route is known from then on. */
+		bpf_loop(UNROUTED_TRIES, try_unrouted, d, 0);
 		if (d->a.port)
 			return;
+		/* Crowded. Sockets that go there tell the source that this one will most likely have. */
+		__builtin_memcpy(d->a.key.src, d->a.met_src, 16);
 		d->a.walked = 0;
 	}
 	bpf_loop(TRIES_MAX, try_one, d, 0);
@@ -437,6 +448,10 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 	d->a.entry = BERTH_NO_ENTRY;
 	d->a.stride = 1;
 	d->a.fixed = !is_zero(d->a.key.src);
+	/* 0.0.0.0 means the socket's own address, where it has none the loopback's: ip_route_connect(). */
+	d->a.to_itself = is_v4_any(d->a.key.dst);
+	if (d->a.to_itself)
+		set_v4(d->a.key.dst, bpf_htonl(LOOPBACK4));
 	d->a.key.pool = config.pool_id;
 	d->a.key.netns = bpf_get_netns_cookie(ctx);
 	d->a.want.policy = config.policy;
@@ -455,8 +470,6 @@ static int assign(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *s
 		return 1;
 	}
 	/* Nothing will tell of the close: the lane finds out by itself. */
-	if (!d->a.alone)
-		user_remove(d->a.port);
 	lane_park(&d->a.key, d->a.port);
 	return 1;
 }
@@ -490,8 +503,19 @@ static int leave_alone(struct bpf_sock_addr *ctx, struct berth_lane_key *key, st
 	uint64_t socket = (uint64_t)(long)sk;
 	struct berth_assigned *s = bpf_map_lookup_elem(&assigned, &socket);
 
-	if (!s || s->port & BERTH_PORT_EXPLICIT) {
+	if (!s) {
 		count(BERTH_VERDICT_LEFT_ALONE);
+		return 1;
+	}
+	/* A datagram socket that does not share its port has all pairs of it. */
+	if (key->protocol == IPPROTO_UDP && (s->port & BERTH_PORT_BOUND || is_zero(s->lane.dst)))
+		return 1;
+	if (s->port & BERTH_PORT_BOUND) {
+		/* Its port was its own so far, so the tuple is free. From now on destinations share the port. */
+		tuple_claim(key, sk->src_port, bpf_ktime_get_coarse_ns());
+		port_unkeep(sk->src_port);
+		s->port = sk->src_port;
+		share(ctx);
 		return 1;
 	}
 	if (!is_doubled(ctx, key, sk))
@@ -509,8 +533,7 @@ int berth_connect4(struct bpf_sock_addr *ctx)
 
 	if (!sk || !concerns(ctx))
 		return 1;
-	/* 0.0.0.0 as a destination means this host. */
-	set_v4(d.a.key.dst, ctx->user_ip4 ? ctx->user_ip4 : bpf_htonl(0x7f000001));
+	set_v4(d.a.key.dst, ctx->user_ip4);
 	if (sk->src_ip4)
 		set_v4(d.a.key.src, sk->src_ip4);
 	d.a.key.dport = bpf_ntohs((uint16_t)ctx->user_port);
@@ -555,14 +578,10 @@ static int give_back(uint64_t socket, struct bpf_sock *closing)
 	s = *known;
 	if (bpf_map_delete_elem(&assigned, &socket))
 		return 0;
-	if (closing && s.lane.protocol == IPPROTO_TCP && !(s.port & ~(BERTH_PORTS - 1)) &&
-	    !config.entries)
+	if (closing && !is_zero(s.lane.dst) && s.lane.protocol == IPPROTO_TCP && !config.entries)
 		route_learn(&s.lane, closing);
-	/* A datagram socket that has its port alone was not counted. */
-	if (s.lane.protocol == IPPROTO_TCP || !is_zero(s.lane.dst))
-		user_remove(s.port);
-	if (s.port & BERTH_PORT_EXPLICIT)
-		return 0;
+	if (s.port & BERTH_PORT_BOUND)
+		port_unkeep(s.port);
 	count(BERTH_VERDICT_RELEASED);
 	load_add(&s.lane, s.entry, -1);
 	if (lane_drop(&s.lane, s.port & (BERTH_PORTS - 1)) != TAKE_NO_LANE)
@@ -583,22 +602,27 @@ int berth_release(struct bpf_sock *sk)
 	return 1;
 }
 
-/* ---- bind() with an address and port 0 ---- */
+/* ---- bind() with port 0 ---- */
 
 /* True where the program asked for the address only; also where this kernel does not tell. */
 static bool wants_no_port(struct bpf_sock *sk)
 {
-	struct tcp_sock *tp = config.no_port_bit ? bpf_skc_to_tcp_sock(sk) : 0;
+	struct inet_sock *inet = (struct inet_sock *)(long)kernel_address(sk);
+	unsigned long flags;
 
-	if (!tp || !bpf_core_field_exists(tp->inet_conn.icsk_inet.inet_flags))
+	if (!config.no_port_bit || !bpf_core_field_exists(inet->inet_flags))
 		return true;
-	return (tp->inet_conn.icsk_inet.inet_flags >> (config.no_port_bit & 63)) & 1;
+	flags = BPF_CORE_READ(inet, inet_flags);
+	return (flags >> (config.no_port_bit & 63)) & 1;
 }
 
-/* One candidate for bind(): alone on its port, and no listener there. Returns 1 to end the loop. */
+/*
+ * One candidate for bind(): nobody has it, but for sockets in TIME_WAIT that give way to any destination.
+ * Returns STEP_END to end the loop.
+ */
 __attribute__((noinline)) int bound_try(struct bpf_sock_addr *ctx, struct attempt *a)
 {
-	struct berth_lane_key key;
+	struct walk w = {};
 	int port;
 
 	if (!a)
@@ -609,16 +633,19 @@ __attribute__((noinline)) int bound_try(struct bpf_sock_addr *ctx, struct attemp
 	if (port < 0)
 		return STEP_END;
 	count(BERTH_VERDICT_PROBED);
-	if (user_add_bound(port, a->want.now_ns)) {
-		/* The tuple of a connection from the address to itself: only a listener can be found. */
-		key = a->key;
-		__builtin_memcpy(key.src, a->bind_addr, 16);
-		__builtin_memcpy(key.dst, a->bind_addr, 16);
-		if (tuple_judge(ctx, &key, port, a->want.now_ns) == TUPLE_USABLE) {
+	if (!port_is_kept(port)) {
+		port_keep(port);
+		w.port = port;
+		w.protocol = a->key.protocol;
+		w.socket = kernel_address(ctx->sk);
+		port_walk(&w);
+		if (!w.taken) {
+			if (w.waits)
+				share(ctx);
 			a->port = port;
 			return STEP_END;
 		}
-		user_remove(port | BERTH_PORT_BOUND);
+		port_unkeep(port);
 	}
 	count(BERTH_VERDICT_BUSY);
 	lane_park(&a->key, port);
@@ -634,32 +661,34 @@ static long try_bound(uint32_t i, struct drive *d)
  * A port for bind(): the destination is not known, so the port is to have no other user. A wrong guess
  * would reach the program, with no second chance: in doubt the kernel chooses, out of the ephemeral range.
  */
-static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_sock *sk)
+static int assign_bound(struct bpf_sock_addr *ctx)
 {
-	if (is_zero(d->a.bind_addr) || wants_no_port(sk))
+	struct bpf_sock *sk = ctx->sk;
+	struct drive d = {};
+
+	if (!sk || ctx->user_port || !concerns(ctx) || wants_no_port(sk))
 		return 1;
 	give_back((uint64_t)(long)sk, 0); /* of a bind() that failed */
-	d->ctx = ctx;
-	d->a.key.protocol = IPPROTO_TCP;
-	d->a.key.pool = config.pool_id;
-	d->a.key.netns = bpf_get_netns_cookie(ctx);
-	d->a.want.policy = BERTH_POLICY_UNIFORM;
-	d->a.want.rest_ns = config.rest_ns;
-	d->a.want.now_ns = bpf_ktime_get_coarse_ns();
-	d->a.want.rnd = random_bits(d->a.want.now_ns);
-	bpf_loop(BOUND_TRIES, try_bound, d, 0);
-	if (!d->a.port) {
+	d.ctx = ctx;
+	d.a.key.protocol = (uint8_t)ctx->protocol;
+	d.a.key.pool = config.pool_id;
+	d.a.key.netns = bpf_get_netns_cookie(ctx);
+	d.a.entry = BERTH_NO_ENTRY;
+	d.a.want.policy = BERTH_POLICY_UNIFORM;
+	d.a.want.rest_ns = config.rest_ns;
+	d.a.want.now_ns = bpf_ktime_get_coarse_ns();
+	d.a.want.rnd = random_bits(d.a.want.now_ns);
+	bpf_loop(TRIES_MAX, try_bound, &d, 0);
+	if (!d.a.port) {
 		count(BERTH_VERDICT_FALLBACK);
 		return 1;
 	}
-	d->a.entry = BERTH_NO_ENTRY;
-	if (!remember(ctx, &d->a, BERTH_PORT_BOUND)) {
-		user_remove(d->a.port | BERTH_PORT_BOUND);
-		lane_park(&d->a.key, d->a.port);
+	if (!remember(ctx, &d.a, BERTH_PORT_BOUND)) {
+		port_unkeep(d.a.port);
+		lane_park(&d.a.key, d.a.port);
 		return 1;
 	}
-	share(ctx);
-	ctx->user_port = bpf_htons((uint16_t)d->a.port);
+	ctx->user_port = bpf_htons((uint16_t)d.a.port);
 	count(BERTH_VERDICT_BOUND);
 	return 1;
 }
@@ -667,59 +696,11 @@ static int assign_bound(struct bpf_sock_addr *ctx, struct drive *d, struct bpf_s
 SEC("cgroup/bind4")
 int berth_bind4(struct bpf_sock_addr *ctx)
 {
-	struct bpf_sock *sk = ctx->sk;
-	struct drive d = {};
-
-	if (!sk || ctx->user_port || ctx->protocol != IPPROTO_TCP || ctx->type != SOCK_STREAM)
-		return 1;
-	if (ctx->user_ip4)
-		set_v4(d.a.bind_addr, ctx->user_ip4);
-	return assign_bound(ctx, &d, sk);
+	return assign_bound(ctx);
 }
 
 SEC("cgroup/bind6")
 int berth_bind6(struct bpf_sock_addr *ctx)
 {
-	struct bpf_sock *sk = ctx->sk;
-	struct drive d = {};
-	uint32_t *addr = (uint32_t *)d.a.bind_addr;
-
-	if (!sk || ctx->user_port || ctx->protocol != IPPROTO_TCP || ctx->type != SOCK_STREAM)
-		return 1;
-	addr[0] = ctx->user_ip6[0];
-	addr[1] = ctx->user_ip6[1];
-	addr[2] = ctx->user_ip6[2];
-	addr[3] = ctx->user_ip6[3];
-	return assign_bound(ctx, &d, sk);
-}
-
-/*
- * A port that the program chose itself, or the kernel for it: bind() without one keeps off it, since the clash
- * would reach that program.
- */
-static int note_bound(struct bpf_sock *sk, uint32_t port)
-{
-	struct berth_assigned s = { .lane = { .protocol = IPPROTO_TCP }, .entry = BERTH_NO_ENTRY };
-	uint64_t socket = (uint64_t)(long)sk;
-
-	if (sk->protocol != IPPROTO_TCP || !port)
-		return 1;
-	if (bpf_map_lookup_elem(&assigned, &socket) || !user_add(port))
-		return 1;
-	s.port = port | BERTH_PORT_EXPLICIT;
-	if (bpf_map_update_elem(&assigned, &socket, &s, BPF_ANY))
-		user_remove(port);
-	return 1;
-}
-
-SEC("cgroup/post_bind4")
-int berth_post_bind4(struct bpf_sock *sk)
-{
-	return note_bound(sk, sk->src_port);
-}
-
-SEC("cgroup/post_bind6")
-int berth_post_bind6(struct bpf_sock *sk)
-{
-	return note_bound(sk, sk->src_port);
+	return assign_bound(ctx);
 }

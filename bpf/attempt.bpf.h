@@ -8,7 +8,7 @@
 /* One connect() on its way to a port. Holds no pointer, so that functions verified on their own take it. */
 struct attempt {
 	struct berth_lane_key key; /* src all zero: not known yet */
-	uint8_t bind_addr[16];     /* of bind() */
+	uint8_t met_src[16];       /* source of a socket that goes where this one wants to go */
 	struct berth_lane_want want;
 	uint64_t tried[BERTH_POOL_MAX / 64]; /* pool addresses that have nothing left */
 	uint32_t entry;                      /* pool address in use, or BERTH_NO_ENTRY */
@@ -26,9 +26,10 @@ struct attempt {
 	uint8_t started;    /* the policy has been asked where to begin */
 	uint8_t in_lane;    /* the candidate came from a lane */
 	uint8_t alone; /* the port is to have no other user: its lane is that of the whole namespace */
-	uint8_t collided; /* a candidate was in the kernel's table */
-	uint16_t dport;   /* the destination's port */
-	uint16_t pad2;
+	uint8_t collided;  /* a candidate was in the kernel's table */
+	uint8_t to_itself; /* the destination is the source address, whichever that will be */
+	uint8_t pad;
+	uint16_t dport; /* the destination's port */
 };
 
 struct drive {

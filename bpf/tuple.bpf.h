@@ -1,49 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What stands against a tuple: the kernel's socket table, other users of its port, claims of other CPUs. */
+/* What stands against a tuple: the kernel's socket table, claims of other CPUs, ports kept for bind(). */
 #ifndef BERTH_BPF_TUPLE_H
 #define BERTH_BPF_TUPLE_H
 
 #include "addr.bpf.h"
+#include "kernel.bpf.h"
 #include "maps.bpf.h"
 
-#define TIME_WAIT_S 60 /* TCP_TIMEWAIT_LEN of the kernel */
 #define CLAIM_MS                                                                                   \
 	12 /* how long a claim holds: far longer than from look-up to hashing, or a tick of the clock */
 
 enum { TUPLE_USABLE, TUPLE_BUSY, TUPLE_YOUNG, TUPLE_OWN };
-
-struct inet_timewait_sock {
-	unsigned char tw_substate;
-	uint32_t tw_entry_stamp; /* ms; newer than 6.1 */
-} __attribute__((preserve_access_index));
-
-struct sock_common {
-	uint32_t skc_rcv_saddr;
-	struct {
-		uint32_t word[4];
-	} skc_v6_rcv_saddr;
-} __attribute__((preserve_access_index));
-
-struct sock {
-	struct sock_common __sk_common;
-} __attribute__((preserve_access_index));
-
-struct inet_sock {
-	unsigned long inet_flags;
-} __attribute__((preserve_access_index));
-
-struct inet_connection_sock {
-	struct inet_sock icsk_inet;
-} __attribute__((preserve_access_index));
-
-struct tcp_sock {
-	struct inet_connection_sock inet_conn;
-} __attribute__((preserve_access_index));
-
-struct tcp_timewait_sock {
-	struct inet_timewait_sock tw_sk;
-	int tw_ts_recent_stamp;
-} __attribute__((preserve_access_index));
 
 /* How long a timewait socket has rested, at least; stamp: of its last segment, seconds. */
 static uint64_t rested_ns(struct tcp_timewait_sock *tw, int stamp, uint64_t now_ns)
@@ -99,9 +66,7 @@ static void source_of(uint64_t socket, const uint8_t dst[16], uint8_t out_src[16
 static bool is_own(struct bpf_sock *sk)
 {
 	uint64_t socket = (uint64_t)(long)sk;
-	struct berth_assigned *s = bpf_map_lookup_elem(&assigned, &socket);
-
-	return s && !(s->port & BERTH_PORT_EXPLICIT);
+	return bpf_map_lookup_elem(&assigned, &socket);
 }
 
 /* What the kernel knows of the tuple (key, port). */
@@ -149,50 +114,39 @@ __attribute__((noinline)) int tuple_judge(struct bpf_sock_addr *ctx,
 	return verdict;
 }
 
-/* Adds to the users of a port: by 1 for a connection. False, with nothing added, where bind() has it alone. */
-static bool user_add(uint32_t port)
-{
-	uint32_t zero = 0, *users;
-	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
-
-	if (!all)
-		return true;
-	users = &all->users[port & (BERTH_PORTS - 1)];
-	if (__sync_fetch_and_add(users, 1) < BERTH_USER_BOUND)
-		return true;
-	__sync_fetch_and_add(users, -1);
-	return false;
-}
-
 /*
- * Makes bind() the only user of a port; false where it has others, or had one whose pairs may still be in the
- * kernel's table: the destination of the coming connect() could be among them.
+ * A port that bind() was given is kept from connect() until its own socket connects: where its program has
+ * set SO_REUSEADDR, the kernel would share it, and a clash would reach that program. All namespaces together.
  */
-static bool user_add_bound(uint32_t port, uint64_t now_ns)
-{
-	uint32_t zero = 0, left;
-	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
-
-	if (!all)
-		return false;
-	left = all->left_s[port & (BERTH_PORTS - 1)];
-	if (left && (uint32_t)(now_ns / 1000000000) - left <= TIME_WAIT_S)
-		return false;
-	return !__sync_val_compare_and_swap(&all->users[port & (BERTH_PORTS - 1)], 0,
-					    BERTH_USER_BOUND);
-}
-
-/* Takes a user away: port as in struct berth_assigned. */
-static void user_remove(uint32_t port)
+static uint64_t *kept_word(uint32_t port)
 {
 	uint32_t zero = 0;
 	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 
-	if (!all)
-		return;
-	all->left_s[port & (BERTH_PORTS - 1)] = (uint32_t)(bpf_ktime_get_coarse_ns() / 1000000000);
-	__sync_fetch_and_add(&all->users[port & (BERTH_PORTS - 1)],
-			     port & BERTH_PORT_BOUND ? -BERTH_USER_BOUND : -1u);
+	return all ? &all->kept[(port >> 6) & (BERTH_PORTSET_LEAVES - 1)] : 0;
+}
+
+static bool port_is_kept(uint32_t port)
+{
+	uint64_t *word = kept_word(port);
+
+	return word && (*word >> (port & 63)) & 1;
+}
+
+static void port_keep(uint32_t port)
+{
+	uint64_t *word = kept_word(port);
+
+	if (word)
+		__sync_fetch_and_or(word, 1ULL << (port & 63));
+}
+
+static void port_unkeep(uint32_t port)
+{
+	uint64_t *word = kept_word(port);
+
+	if (word)
+		__sync_fetch_and_and(word, ~(1ULL << (port & 63)));
 }
 
 /* The claim that stands for a tuple. */

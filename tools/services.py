@@ -31,9 +31,13 @@ def from_csv(lines):
     rows = csv.reader(lines)
     next(rows)
     for row in rows:
-        name, ports, transport, description = row[:4]
+        if len(row) < 4:
+            sys.exit(f"services.py: line {rows.line_num}: {len(row)} fields")
+        name, ports, transport, description = (" ".join(field.split()) for field in row[:4])
         if name and ports and transport in TRANSPORTS:
-            yield ports_of(ports), transport, name, " ".join(description.split()), []
+            # What the registry says of the name: that it replaces another one, an alias here.
+            description = description.partition(" IANA assigned this well-formed service name")[0]
+            yield ports_of(ports), transport, name, description, []
 
 
 def from_services(lines):
@@ -52,8 +56,9 @@ def from_services(lines):
 
 def read_rows(path):
     """{(port, number of transport): [name, description, alias...]}; the first name of a port is its name."""
-    with open(path, encoding="utf-8", newline="") as source:
-        lines = source.read().lstrip("\ufeff").splitlines(keepends=True)
+    # Without translation: a quoted field may have line ends of its own.
+    with open(path, encoding="utf-8-sig", newline="") as source:
+        lines = list(source)
     read = from_csv if lines and lines[0].startswith("Service Name,") else from_services
     rows = {}
     for ports, transport, name, description, aliases in read(lines):

@@ -354,7 +354,18 @@ static void man_date(FILE *out)
 	fprintf(out, ".Dd %s %d, %d\n", month, tm.tm_mday, tm.tm_year + 1900);
 }
 
-void berth_opt_man(FILE *out, const struct berth_verb *verbs)
+static void man_variables(FILE *out, const struct berth_variable *variable)
+{
+	fputs(".Sh ENVIRONMENT\n.Bl -tag -width Ds\n", out);
+	for (; variable->name; variable++) {
+		fprintf(out, ".It Ev %s\n", variable->name);
+		man_text(out, variable->help);
+	}
+	fputs(".El\n", out);
+}
+
+void berth_opt_man(FILE *out, const struct berth_verb *verbs,
+		   const struct berth_variable *variables)
 {
 	const struct berth_verb *verb;
 
@@ -367,6 +378,7 @@ void berth_opt_man(FILE *out, const struct berth_verb *verbs)
 	fputs(".Sh DESCRIPTION\nThe verbs of\n.Nm\nare these.\n", out);
 	for (verb = verbs; verb->name; verb++)
 		man_verb(out, verb);
+	man_variables(out, variables);
 	fputs(".Sh EXIT STATUS\n0 done or clean, 1 findings or nothing found, 2 usage or failure.\n"
 	      ".Nm\n.Cm run\nends with the status of its program.\n",
 	      out);

@@ -35,6 +35,12 @@ struct berth_verb {
 	int (*main)(int argc, char **argv);
 };
 
+/* A variable of the environment that a verb reads or sets; a table of them ends with a row without name. */
+struct berth_variable {
+	const char *name;
+	const char *help; /* one or two sentences */
+};
+
 /*
  * Parses argv[1..] up to "--" or the first word that is no option ("-" is none); "--name value" and
  * "--name=value". A separate word that begins with "--" is not taken for a value: it was forgotten.
@@ -48,10 +54,11 @@ int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *i
 void berth_opt_help(FILE *out, const struct berth_verb *verb);
 
 /*
- * Prints a man page in mdoc(7) for all verbs of a table that ends with a row without name. Its date is
- * SOURCE_DATE_EPOCH where the environment has it, else today.
+ * Prints a man page in mdoc(7) for all verbs of a table that ends with a row without name, and the variables that
+ * they know. Its date is SOURCE_DATE_EPOCH where the environment has it, else today.
  */
-void berth_opt_man(FILE *out, const struct berth_verb *verbs);
+void berth_opt_man(FILE *out, const struct berth_verb *verbs,
+		   const struct berth_variable *variables);
 
 /*
  * Prints a completion script for bash, zsh or fish; returns false for another shell. Options whose arg is

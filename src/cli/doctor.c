@@ -2,6 +2,7 @@
 /* berth doctor: what this host offers, what a lack costs, and the command that mends it. */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "src/cli/cli.h"
 #include "src/kernel/probe.h"
+#include "src/preload/launch.h"
 
 #define NAME_WIDTH 28 /* the longest name of a fact, bpf_skc_to_tcp_timewait_sock */
 #define HEALTH_WIDTH 8
@@ -57,17 +59,50 @@ static enum berth_health worst(const struct report *report, enum berth_need need
 	return health;
 }
 
+/* Writes one text of a fact, all of which have the same size, cut where it is too long. */
+static void put(char *into, const char *text)
+{
+	const size_t size = sizeof(((struct berth_fact *)NULL)->value);
+
+	snprintf(into, size, "%.*s", (int)size - 1, text);
+}
+
+/* The library of the preload path: found by its launcher, which the probes of the kernel do not know. */
+static void find_library(struct berth_fact *out_fact)
+{
+	char path[PATH_MAX], *mend;
+	struct berth_why why;
+
+	*out_fact = (struct berth_fact){ .name = "preload library", .need = BERTH_NEED_PRELOAD };
+	if (!berth_preload_check_library(path, &why)) {
+		put(out_fact->value, path);
+		return;
+	}
+	out_fact->health = BERTH_HEALTH_MISSING;
+	put(out_fact->cost, "`berth run --via preload` does not work");
+	/* A sentence is "what: why; how to mend it". */
+	mend = strrchr(why.text, ';');
+	if (mend) {
+		put(out_fact->remedy, mend + strlen("; "));
+		*mend = '\0';
+	}
+	put(out_fact->value, why.text);
+}
+
 /* Finds all facts; false where memory ran out. The facts are the caller's to free. */
 static bool examine(struct report *report)
 {
-	*report = (struct report){ .count = berth_probe_count() };
+	size_t probes = berth_probe_count();
+
+	*report = (struct report){ .count = probes + 1 };
 	report->facts = calloc(report->count, sizeof(*report->facts));
 	if (!report->facts)
 		return false;
-	for (size_t i = 0; i < report->count; i++) {
+	for (size_t i = 0; i < probes; i++)
 		berth_probe_fact(i, &report->facts[i]);
+	find_library(&report->facts[probes]);
+	for (size_t i = 0; i < report->count; i++)
 		report->tally[report->facts[i].health]++;
-	}
 	report->verdict = worst(report, BERTH_NEED_BPF, true);
 	report->via = worst(report, BERTH_NEED_BPF, false) == BERTH_HEALTH_OK ? "bpf" : "preload";
 	return true;

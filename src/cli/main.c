@@ -37,7 +37,7 @@ static const struct berth_verb verbs[] = {
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },
-	{ "services", "show what a port or a service name means", "[NAME|PORT|RANGE|SCHEME:]...",
+	{ "services", "show what a port or a service name means", "[NAME|PORT|RANGE|SCHEME:...]",
 	  "One row for each service and protocol: all, or those that have a name or alias (case ignored) or one "
 	  "of the ports of an operand; ranges are written as for --ports: 1024-2048,!1080. \"https:\" is a scheme.\n"
 	  "What is known comes from IANA's registry as it was when berth was built, over it a newer one that was "
@@ -54,6 +54,26 @@ static const struct berth_verb verbs[] = {
 	{ "completion", "print a completion script", "bash|zsh|fish", "", no_opts,
 	  completion_main },
 	{ NULL },
+};
+
+static const struct berth_variable variables[] = {
+	{ "BERTH_BPF_LOG",
+	  "Where it is set, what libbpf and the kernel's verifier say while the programs are loaded goes to standard "
+	  "error: for a kernel that does not accept them." },
+	{ "BERTH_PRELOAD",
+	  "Set for a program under \"berth run --via preload\": the file that the run's programs share. One that clears "
+	  "it is not under berth." },
+	{ "BERTH_PRELOAD_LIB",
+	  "The library of the preload path, in place of the one that was built or installed with this berth." },
+	{ "LD_PRELOAD",
+	  "\"berth run --via preload\" adds its library at the end; what is there stays." },
+	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
+	{ "PATH", "Where a program is looked for that is named without a slash." },
+	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
+	{ "XDG_RUNTIME_DIR",
+	  "Where the runs of an ordinary user are registered, in place of /tmp, and where their shared file is made if "
+	  "/dev/shm is not to be had." },
+	{ NULL, NULL },
 };
 
 static const struct berth_verb *find_verb(const char *name)
@@ -101,7 +121,7 @@ static int help_main(int argc, char **argv)
 static int man_main(int argc, char **argv)
 {
 	(void)argc, (void)argv;
-	berth_opt_man(stdout, verbs);
+	berth_opt_man(stdout, verbs, variables);
 	return BERTH_EXIT_OK;
 }
 

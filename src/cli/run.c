@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,6 +49,7 @@ struct session {
 	struct berth_preload preload; /* via preload; its file is NULL otherwise */
 	struct timespec began;
 	int cgroup_fd, run_fd;
+	int route_fd; /* -1 where the pool does not ask the routes */
 	char cgroup[BERTH_CGROUP_PATH_MAX];
 	char *command, *ports_text;
 };
@@ -152,7 +154,9 @@ const struct berth_opt berth_run_opts[] = {
 	  "kernel permits it.",
 	  "auto|bpf|preload", set_via },
 	{ "stats", "FILE", NULL,
-	  "Write the run's counters to FILE as JSON when the program has ended.", NULL, set_stats },
+	  "Write the run's counters to FILE as JSON when the program has ended. A FILE that cannot be written is "
+	  "refused before the program starts.",
+	  NULL, set_stats },
 	{ NULL },
 };
 
@@ -199,10 +203,41 @@ static int read_ports(struct session *s, struct berth_why *why)
 	return 0;
 }
 
+static int stats_refused(int err, const char *path, struct berth_why *why)
+{
+	return berth_why(why, -err, "--stats: cannot write %s (%s); name another file", path,
+			 strerror(err));
+}
+
+/*
+ * Refuses a file that cannot be written as things stand. It is opened when the program has ended: where the run
+ * fails before, what is in it stays, and none is made.
+ */
+static int check_stats(const char *path, struct berth_why *why)
+{
+	berth_auto_fd int fd = -1;
+	struct stat st;
+
+	if (!stat(path, &st)) {
+		errno = EISDIR;
+		return S_ISDIR(st.st_mode) || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS)
+			       ? stats_refused(errno, path, why)
+			       : 0;
+	}
+	/* Not every file system tells without a trial. A link to nowhere is there, too, and left alone. */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : stats_refused(errno, path, why);
+	unlink(path);
+	return 0;
+}
+
 static int prepare(struct session *s, struct berth_why *why)
 {
-	int err = read_ports(s, why);
+	int err = s->want.stats ? check_stats(s->want.stats, why) : 0;
 
+	if (!err)
+		err = read_ports(s, why);
 	if (!err && s->want.pool)
 		err = berth_pool_parse(s->want.pool, &s->pool, why);
 	return err;
@@ -216,9 +251,13 @@ static int open_bpf(struct session *s, struct berth_why *why)
 
 	if (err)
 		return err;
-	if (s->pool.by_device && (err = berth_route_tell(s->assign)))
-		return berth_why(why, err, "routes: the kernel does not tell them (%s)",
-				 strerror(-err));
+	if (s->pool.by_device) {
+		s->route_fd = berth_route_watch();
+		err = berth_route_tell(s->assign, s->route_fd);
+		if (err)
+			return berth_why(why, err, "routes: the kernel does not tell them (%s)",
+					 strerror(-err));
+	}
 	err = berth_cgroup_make(s->run.id, s->cgroup, sizeof(s->cgroup), &s->cgroup_fd, why);
 	if (err)
 		return err;
@@ -238,6 +277,9 @@ static void undo_bpf(struct session *s)
 {
 	berth_assign_close(s->assign);
 	s->assign = NULL;
+	if (s->route_fd >= 0)
+		close(s->route_fd);
+	s->route_fd = -1;
 	if (s->cgroup_fd >= 0)
 		close(s->cgroup_fd);
 	if (s->cgroup[0])
@@ -304,6 +346,13 @@ static void grow(void *arg)
 		berth_assign_grow(arg);
 }
 
+static void follow_routes(void *arg)
+{
+	struct session *s = arg;
+
+	berth_route_tell(s->assign, s->route_fd);
+}
+
 static json_t *counters_json(const uint64_t v[BERTH_VERDICT_COUNT])
 {
 	json_t *o = json_object();
@@ -336,23 +385,32 @@ static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_C
 	int err = root ? json_dump_file(root, s->want.stats, JSON_INDENT(2)) : -1;
 
 	json_decref(root);
-	if (err)
-		return berth_why(why, -EIO, "--stats: cannot write %s (%s)", s->want.stats,
-				 strerror(errno));
-	return 0;
+	return err ? stats_refused(errno, s->want.stats, why) : 0;
 }
 
-/* Says what the program could not see: that berth refused it, or let the kernel choose. */
-static void report(const uint64_t v[BERTH_VERDICT_COUNT])
+/*
+ * Says what the program could not see: that berth refused it, or let the kernel choose. A connection is also
+ * refused, and not counted as exhausted, where another socket holds the pair that it would have.
+ */
+static void report(const struct session *s, const uint64_t v[BERTH_VERDICT_COUNT])
 {
-	if (v[BERTH_VERDICT_REFUSED])
+	uint64_t refused = v[BERTH_VERDICT_REFUSED],
+		 exhausted = s->want.to_kernel ? 0 : v[BERTH_VERDICT_EXHAUSTED];
+
+	exhausted = exhausted < refused ? exhausted : refused;
+	if (exhausted)
 		fprintf(stderr,
 			"berth run: %llu connections refused, the pool was exhausted; widen --ports, add addresses with "
 			"--pool, or --when-exhausted kernel\n",
-			(unsigned long long)v[BERTH_VERDICT_REFUSED]);
+			(unsigned long long)exhausted);
+	if (refused > exhausted)
+		fprintf(stderr,
+			"berth run: %llu connections refused, another socket held their socket pair; a new socket gets "
+			"another port\n",
+			(unsigned long long)(refused - exhausted));
 	if (v[BERTH_VERDICT_FALLBACK])
 		fprintf(stderr,
-			"berth run: %llu sockets left to the kernel, no port of the pool was free for them\n",
+			"berth run: %llu sockets left to the kernel, berth had no port for them\n",
 			(unsigned long long)v[BERTH_VERDICT_FALLBACK]);
 }
 
@@ -373,6 +431,8 @@ static void close_session(struct session *s)
 	}
 	if (s->run_fd >= 0)
 		close(s->run_fd);
+	if (s->route_fd >= 0)
+		close(s->route_fd);
 	free(s->command);
 	free(s->ports_text);
 }
@@ -388,7 +448,7 @@ static int finish(struct session *s, int status, struct berth_why *why)
 		berth_preload_counters(&s->preload, v);
 	if (err)
 		return berth_why(why, err, "bpf: cannot read the counters (%s)", strerror(-err));
-	report(v);
+	report(s, v);
 	return s->want.stats ? write_stats(s, v, status, why) : 0;
 }
 
@@ -420,6 +480,7 @@ static int describe(struct session *s, char **program, struct berth_why *why)
 static int run(struct session *s, char **program, struct berth_why *why, int *out_status)
 {
 	struct berth_child child = { .signal_fd = -1 };
+	struct berth_child_event event[2];
 	int err = prepare(s, why);
 
 	if (!err)
@@ -434,8 +495,10 @@ static int run(struct session *s, char **program, struct berth_why *why, int *ou
 		*out_status = W_EXITCODE(err == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, 0);
 		return err;
 	}
-	*out_status = berth_child_wait(&child, s->assign ? berth_assign_event_fd(s->assign) : -1,
-				       grow, s->assign);
+	event[0] = (struct berth_child_event){ s->assign ? berth_assign_event_fd(s->assign) : -1,
+					       grow, s->assign };
+	event[1] = (struct berth_child_event){ s->route_fd, follow_routes, s };
+	*out_status = berth_child_wait(&child, event, 2);
 	return finish(s, *out_status, why);
 }
 
@@ -443,7 +506,8 @@ int berth_run_main(int argc, char **argv)
 {
 	struct session s = { .want = { .rest_ns = REST_DEFAULT_NS },
 			     .cgroup_fd = -1,
-			     .run_fd = -1 };
+			     .run_fd = -1,
+			     .route_fd = -1 };
 	struct berth_why why;
 	int status = -1, at = berth_opt_parse(berth_run_opts, argc, argv, &s.want, &why), err;
 

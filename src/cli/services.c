@@ -393,25 +393,23 @@ static void complain_line(void *arg, const char *file, unsigned line, const char
  */
 static int parse_words(struct view *view, int argc, char **argv, struct berth_why *why)
 {
-	int from = 0, operands = 0;
+	int before = 0, operands = 0;
 
-	for (;;) {
-		int at = berth_opt_parse(berth_services_opts, argc - from, argv + from, view, why);
+	/* The parser passes over its first word: the verb, then the operand that was just taken. */
+	do {
+		int at = berth_opt_parse(berth_services_opts, argc - before, argv + before, view,
+					 why);
 		bool ended;
 
 		if (at < 0)
 			return at;
-		ended = at > 1 && !strcmp(argv[from + at - 1], "--");
-		from += at;
-		if (from >= argc)
-			break;
-		do
-			argv[operands++] = argv[from++];
-		while (ended && from < argc);
-		/* The parser passes over the first word: the operand that was just taken. */
-		if (--from + 1 == argc)
-			break;
-	}
+		ended = at > 1 && !strcmp(argv[before + at - 1], "--");
+		before += at;
+		if (before < argc)
+			argv[operands++] = argv[before];
+		while (ended && ++before < argc)
+			argv[operands++] = argv[before];
+	} while (before + 1 < argc);
 	argv[operands] = NULL;
 	return 0;
 }

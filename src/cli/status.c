@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "src/base/auto.h"
+#include "src/base/text.h"
 #include "src/cli/cli.h"
 #include "src/kernel/assign.h"
 #include "src/kernel/cgroup.h"
@@ -66,13 +67,6 @@ static void row_json(const struct berth_run *run, const char *state, const uint6
 	json_decref(o);
 }
 
-/* Text that another program chose: control characters do not reach the terminal. */
-static void print_safe(const char *text, int width)
-{
-	for (; *text && width; text++, width--)
-		putchar((unsigned char)*text < 32 || *text == 127 ? '?' : *text);
-}
-
 static void row_text(const struct berth_run *run, const char *state, const uint64_t *v, bool first)
 {
 	if (first)
@@ -87,7 +81,8 @@ static void row_text(const struct berth_run *run, const char *state, const uint6
 		       (unsigned long long)v[BERTH_VERDICT_FALLBACK]);
 	else
 		printf("%12s %12s %10s %10s  ", "-", "-", "-", "-");
-	print_safe(run->command, 200);
+	/* Another program chose it. */
+	berth_text_print_safe(stdout, run->command, strnlen(run->command, 200));
 	putchar('\n');
 }
 

@@ -58,6 +58,16 @@ BERTH_INLINE uint32_t berth_ctz64(uint64_t x)
 #define BERTH_NO_IDIOM() ((void)0)
 #endif
 
+/*
+ * Before a loop of many rounds that does little in each: the verifier walks every round, and looks for a state that
+ * it knows at the end of each.
+ */
+#ifdef __bpf__
+#define BERTH_UNROLL _Pragma("clang loop unroll_count(16)")
+#else
+#define BERTH_UNROLL
+#endif
+
 #define BERTH_ONES8 0x0101010101010101ULL
 
 /*

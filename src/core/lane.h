@@ -82,14 +82,17 @@ BERTH_INLINE void berth_lane_init(struct berth_lane *l, const struct berth_ports
 	word *to = (word *)l;
 	uint32_t i;
 
+	BERTH_UNROLL
 	for (i = 0; i < sizeof(*pool) / 8; i++) {
 		to[i] = from[i];
 		BERTH_NO_IDIOM();
 	}
+	BERTH_UNROLL
 	for (; i < __builtin_offsetof(struct berth_lane, ring) / 8; i++) {
 		to[i] = 0;
 		BERTH_NO_IDIOM();
 	}
+	BERTH_UNROLL
 	for (i = __builtin_offsetof(struct berth_lane, mark) / 8; i < sizeof(*l) / 8; i++) {
 		to[i] = 0;
 		BERTH_NO_IDIOM();

@@ -562,8 +562,6 @@ static const struct row rows[] = {
 	BPF_ROW("BPF bind4", BPF, CGROUP_SOCK_ADDR, CGROUP_INET4_BIND),
 	BPF_ROW("BPF bind6", BPF, CGROUP_SOCK_ADDR, CGROUP_INET6_BIND),
 	BPF_ROW("BPF sock_release", BPF, CGROUP_SOCK, CGROUP_INET_SOCK_RELEASE),
-	BPF_ROW("BPF post_bind4", BPF, CGROUP_SOCK, CGROUP_INET4_POST_BIND),
-	BPF_ROW("BPF post_bind6", BPF, CGROUP_SOCK, CGROUP_INET6_POST_BIND),
 	HELPER_ROW("bpf_bind", bind, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
 	HELPER_ROW("bpf_skc_lookup_tcp", skc_lookup_tcp, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
 	HELPER_ROW("bpf_skc_to_tcp_timewait_sock", skc_to_tcp_timewait_sock, CGROUP_SOCK_ADDR,

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <netinet/in.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -164,24 +166,37 @@ static bool runs_from_build(void)
 	return starts_with(exe, BERTH_PRELOAD_BUILD_ROOT "/");
 }
 
-static int find_library(struct berth_preload *out, struct berth_why *why)
+/* Where the library is to be, and what mends it where it is not. */
+struct place {
+	const char *path, *mend;
+};
+
+static struct place library_place(void)
 {
 	const char *given = getenv("BERTH_PRELOAD_LIB");
-	const char *path = given && *given     ? given
-			   : runs_from_build() ? BERTH_PRELOAD_BUILD_LIB
-					       : BERTH_PRELOAD_INSTALLED_LIB;
 
-	if (access(path, R_OK) || !realpath(path, out->library))
-		return berth_why(
-			why, -errno,
-			"%s: not readable (%s); install berth again or set BERTH_PRELOAD_LIB", path,
-			strerror(errno));
-	if (strpbrk(out->library, ": \t\n"))
+	if (given && *given)
+		return (struct place){ given,
+				       "unset BERTH_PRELOAD_LIB, or name the library there" };
+	if (runs_from_build())
+		return (struct place){ BERTH_PRELOAD_BUILD_LIB, "build berth again: make" };
+	return (struct place){ BERTH_PRELOAD_INSTALLED_LIB,
+			       "install berth again, or set BERTH_PRELOAD_LIB" };
+}
+
+static int find_library(char out[PATH_MAX], struct berth_why *why)
+{
+	struct place place = library_place();
+
+	if (access(place.path, R_OK) || !realpath(place.path, out))
+		return berth_why(why, -errno, "%s: not readable (%s); %s", place.path,
+				 strerror(errno), place.mend);
+	if (strpbrk(out, ": \t\n"))
 		return berth_why(
 			why, -EINVAL,
 			"%s: the loader cannot preload a path with a space or colon in it; move the "
 			"library and set BERTH_PRELOAD_LIB",
-			out->library);
+			out);
 	return 0;
 }
 
@@ -215,7 +230,7 @@ int berth_preload_prepare(const struct berth_assign_config *config,
 	size_t i;
 
 	if (!err)
-		err = find_library(&run, why);
+		err = find_library(run.library, why);
 	if (err)
 		return err;
 	for (i = 0, err = -ENOENT; i < 2 && err; i++) {
@@ -418,6 +433,74 @@ static void own_interpreter(char out[PATH_MAX])
 	out[0] = '\0';
 	if (fd >= 0 && read_at(fd, &h, sizeof(h), 0) == sizeof(h))
 		read_interpreter(fd, &h, out);
+}
+
+/* Reads to the end; what does not fit into text is left out. */
+static void read_all(int fd, char *text, size_t size)
+{
+	char rest[512];
+	size_t len = 0;
+	ssize_t n;
+
+	do {
+		n = len + 1 < size ? read(fd, text + len, size - 1 - len)
+				   : read(fd, rest, sizeof(rest));
+		if (n > 0 && len + 1 < size)
+			len += (size_t)n;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	text[len] = '\0';
+}
+
+/* Starts the loader of this process with "--list library"; said: what it prints. Its wait status, or -errno. */
+static int ask_loader(const char *library, char *said, size_t size)
+{
+	char loader[PATH_MAX];
+	char *const argv[] = { loader, "--list", (char *)library, NULL };
+	char *const envp[] = { NULL };
+	posix_spawn_file_actions_t to_pipe;
+	int end[2], err, status = -ECHILD;
+	pid_t pid;
+
+	own_interpreter(loader);
+	if (pipe2(end, O_CLOEXEC))
+		return -errno;
+	posix_spawn_file_actions_init(&to_pipe);
+	posix_spawn_file_actions_adddup2(&to_pipe, end[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&to_pipe, end[1], STDERR_FILENO);
+	err = posix_spawn(&pid, loader, &to_pipe, NULL, argv, envp);
+	posix_spawn_file_actions_destroy(&to_pipe);
+	close(end[1]);
+	if (!err) {
+		read_all(end[0], said, size);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
+	close(end[0]);
+	return err ? -err : status;
+}
+
+int berth_preload_check_library(char out_path[PATH_MAX], struct berth_why *why)
+{
+	static const char head[] = "error while loading shared libraries: ";
+	char path[PATH_MAX], said[1024] = "", *reason;
+	int err = find_library(path, why), status;
+
+	if (err)
+		return err;
+	status = ask_loader(path, said, sizeof(said));
+	if (!status) {
+		memcpy(out_path, path, sizeof(path));
+		return 0;
+	}
+	reason = strstr(said, head);
+	reason = reason ? reason + strlen(head) : said;
+	reason[strcspn(reason, "\n")] = '\0';
+	return berth_why(why, status < 0 ? status : -ELIBBAD, "%s: the loader refuses it (%s); %s",
+			 path,
+			 status < 0            ? strerror(-status)
+			 : WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
+					       : reason,
+			 library_place().mend);
 }
 
 static int check_elf(int fd, const char *path, const ElfW(Ehdr) * h, struct berth_why *why)

@@ -33,6 +33,13 @@ struct berth_preload {
 int berth_preload_check_program(const char *program, struct berth_why *why);
 
 /*
+ * Finds the library as berth_preload_prepare() does and has the loader list what it needs, in a process of its
+ * own; none of the library's code runs, so the caller may be more privileged than who set the environment.
+ * Returns 0, or negative with the sentence in why: -ELIBBAD: the loader refuses it; other: it is not there.
+ */
+int berth_preload_check_library(char out_path[PATH_MAX], struct berth_why *why);
+
+/*
  * Makes the shared file in /dev/shm, or in $XDG_RUNTIME_DIR where that is not to be had, readable
  * by this user alone, and finds the library: $BERTH_PRELOAD_LIB, else the build's own when the
  * caller was started from the build directory, else the installed one. Removes files of this

@@ -192,7 +192,8 @@ static int join_equal(struct berth_services_builder *b)
 {
 	uint32_t at, kept = 0, n;
 
-	qsort(b->entries, b->count, sizeof(*b->entries), by_key);
+	if (b->count)
+		qsort(b->entries, b->count, sizeof(*b->entries), by_key);
 	for (at = 0; at < b->count; at += n) {
 		for (n = 1; at + n < b->count; n++)
 			if (b->entries[at + n].key != b->entries[at].key)

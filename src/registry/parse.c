@@ -109,17 +109,28 @@ int berth_services_parse_etc(char *text, size_t len, struct berth_services_build
 
 /* ---- IANA's CSV ---- */
 
-/* White space, line ends too, becomes one space between words. */
+/* White space, line ends too, becomes one space between words, and none at the ends. */
 static void fold_space(char *text)
 {
+	const char *from = text;
 	char *to = text;
 
-	for (; *text; text++)
-		if (!strchr(SPACE "\n", *text))
-			*to++ = *text;
-		else if (text[1] && !strchr(SPACE "\n", text[1]))
+	while (*(from += strspn(from, SPACE "\n"))) {
+		if (to > text)
 			*to++ = ' ';
+		while (*from && !strchr(SPACE "\n", *from))
+			*to++ = *from++;
+	}
 	*to = '\0';
+}
+
+/* Takes off a description what the registry says of the name: that it replaces another one, an alias here. */
+static void cut_note(char *description)
+{
+	char *note = strstr(description, " IANA assigned this well-formed service name");
+
+	if (note)
+		*note = '\0';
 }
 
 static bool read_ports(const char *text, struct berth_range *out_ports)
@@ -136,22 +147,25 @@ static bool read_ports(const char *text, struct berth_range *out_ports)
 static int add_record(char **field, unsigned line, struct berth_services_builder *b,
 		      struct berth_why *why)
 {
-	int transport = berth_transport_find(field[2], strlen(field[2])), err;
 	struct berth_range ports;
+	int transport, err, i;
 
+	for (i = 0; i < 4; i++)
+		fold_space(field[i]);
 	if (!*field[0] || !*field[1] || !*field[2])
 		return 0;
-	if (strpbrk(field[0], SPACE "\n"))
+	if (strchr(field[0], ' '))
 		return berth_why(why, -EINVAL, "line %u: a space within the service name", line);
 	if (!read_ports(field[1], &ports))
 		return berth_why(
 			why, -EINVAL,
 			"line %u: the port number is neither PORT nor FIRST-LAST in 1-65535", line);
+	transport = berth_transport_find(field[2], strlen(field[2]));
 	if (transport < 0)
 		return 0;
-	fold_space(field[3]);
+	cut_note(field[3]);
 	err = berth_services_builder_add(b, ports, (enum berth_transport)transport, field[0],
-					 field[3] + (*field[3] == ' '), NULL, 0, line);
+					 field[3], NULL, 0, line);
 	if (err)
 		return berth_why(why, err, "line %u: %s", line,
 				 err == -E2BIG ? "more than a million ports" : "no memory");

@@ -15,7 +15,7 @@
 /* clang-format off */
 const struct berth_scheme berth_schemes[] = {
 	{ "aaa", 3868, TCP | SCTP, "RFC 6733 section 4.3.1" },
-	{ "aaas", 5658, TCP | SCTP, "RFC 6733 section 4.3.1" },
+	{ "aaas", 5868, TCP | SCTP, "IANA, service diameters (RFC 6733 has 5658)" },
 	{ "acap", 674, TCP, "RFC 2244 section 5" },
 	{ "afp", 548, TCP, "IANA, service afpovertcp" },
 	{ "amqp", 5672, TCP | SCTP, "OASIS AMQP 1.0; IANA, service amqp" },

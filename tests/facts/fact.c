@@ -22,7 +22,8 @@
 #endif
 
 enum { HOLDS = 0, FAILS = 1, SKIPPED = 77, BROKEN = 99 };
-enum { STATE_TIME_WAIT = 6 };
+
+#define WITHIN "within" /* the cgroup within the private one */
 
 static const char *fact;
 static int cgroup_fd = -1;
@@ -148,23 +149,25 @@ static void end_child(int sig)
 /* Waits for the process in the cgroup, removes the cgroup and ends as that process did. */
 static _Noreturn void mind_child(const char *path)
 {
+	char within[PATH_MAX + sizeof("/" WITHIN)];
 	int status = 0, tries;
 
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	for (tries = 0; rmdir(path) && errno == EBUSY && tries < 1000; tries++)
+	snprintf(within, sizeof(within), "%s/" WITHIN, path);
+	for (tries = 0; (rmdir(within), rmdir(path)) && errno == EBUSY && tries < 1000; tries++)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : BROKEN);
 }
 
-static void join_cgroup(const char *path)
+static int join_cgroup(int at, const char *path)
 {
-	int procs;
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int procs = fd < 0 ? -1 : openat(fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 
-	cgroup_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	procs = cgroup_fd < 0 ? -1 : openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 	fact_need(procs >= 0 && write(procs, "0", 1) == 1, "join the cgroup");
 	close(procs);
+	return fd;
 }
 
 void fact_begin_cgroup(const char *text)
@@ -184,13 +187,19 @@ void fact_begin_cgroup(const char *text)
 	if (child)
 		mind_child(path);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	join_cgroup(path);
+	cgroup_fd = join_cgroup(AT_FDCWD, path);
 	enter_namespace();
 }
 
 int fact_cgroup(void)
 {
 	return cgroup_fd;
+}
+
+int fact_cgroup_within(void)
+{
+	fact_need(!mkdirat(cgroup_fd, WITHIN, 0755), "a cgroup within");
+	return join_cgroup(cgroup_fd, WITHIN);
 }
 
 void fact_sysctl(const char *path, const char *value)
@@ -305,18 +314,31 @@ static int accept_from(int listener, uint16_t port)
 	return fd;
 }
 
-void fact_timewait(int listener, uint16_t port, uint16_t peer)
+void fact_await_state(uint16_t port, uint16_t peer, unsigned state)
 {
-	int fd = fact_bound(SOCK_STREAM, port), server, tries;
+	int tries;
+
+	for (tries = 0; fact_state(port, peer) != state; tries++) {
+		errno = ETIMEDOUT;
+		fact_need(tries < 2000, state == FACT_TIME_WAIT ? "TIME_WAIT" : "FIN_WAIT2");
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+}
+
+int fact_half_closed(int listener, uint16_t port, uint16_t peer)
+{
+	int fd = fact_bound(SOCK_STREAM, port), server;
 
 	errno = fact_connect(fd, LO, peer);
 	fact_need(!errno, "connect");
 	server = accept_from(listener, port);
 	close(fd);
-	close(server);
-	for (tries = 0; fact_state(port, peer) != STATE_TIME_WAIT; tries++) {
-		errno = ETIMEDOUT;
-		fact_need(tries < 2000, "TIME_WAIT");
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	}
+	fact_await_state(port, peer, FACT_FIN_WAIT2);
+	return server;
+}
+
+void fact_timewait(int listener, uint16_t port, uint16_t peer)
+{
+	close(fact_half_closed(listener, port, peer));
+	fact_await_state(port, peer, FACT_TIME_WAIT);
 }

@@ -28,6 +28,9 @@ void fact_begin_cgroup(const char *text);
 /* Descriptor of the private cgroup's directory. */
 int fact_cgroup(void);
 
+/* Makes a cgroup within the private one and enters it; its directory. It goes with the private one. */
+int fact_cgroup_within(void);
+
 /* Ends the program: the fact holds. */
 _Noreturn void fact_holds(void);
 
@@ -79,6 +82,18 @@ uint16_t fact_port(int fd);
  * until the kernel's table says so.
  */
 void fact_timewait(int listener, uint16_t port, uint16_t peer);
+
+/*
+ * Leaves the pair behind half closed: the listener's side is open, and is returned; waits until the kernel's
+ * table has the pair in FIN_WAIT2.
+ */
+int fact_half_closed(int listener, uint16_t port, uint16_t peer);
+
+/* States of /proc/net/tcp. */
+enum { FACT_FIN_WAIT2 = 5, FACT_TIME_WAIT = 6 };
+
+/* Waits until the kernel's table has the pair 127.0.0.1:port -> 127.0.0.1:peer in that state. */
+void fact_await_state(uint16_t port, uint16_t peer, unsigned state);
 
 /* State of the pair 127.0.0.1:port -> 127.0.0.1:peer in /proc/net/tcp; 0 where it has none. */
 unsigned fact_state(uint16_t port, uint16_t peer);

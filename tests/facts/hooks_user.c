@@ -18,28 +18,27 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-static void attach(struct bpf_program *program)
+void hooks_load(int cgroup, struct hooks_want **out_want, struct hooks_seen **out_seen)
 {
-	fact_need(bpf_program__attach_cgroup(program, fact_cgroup()) != NULL,
-		  bpf_program__name(program));
-}
-
-void hooks_begin(const char *text)
-{
-	struct hooks_bpf *hooks;
+	struct hooks_bpf *hooks = hooks_bpf__open();
 	struct bpf_program *program;
 	int code;
 
-	fact_begin_cgroup(text);
-	libbpf_set_print(quiet);
-	hooks = hooks_bpf__open();
 	fact_need(hooks != NULL, "open the programs");
 	code = hooks_bpf__load(hooks);
 	if (code == -EPERM || code == -EACCES || code == -ENOSYS || code == -EOPNOTSUPP)
 		fact_skip("BPF is refused: %s", strerror(-code));
 	errno = -code;
 	fact_need(!code, "load the programs");
-	bpf_object__for_each_program(program, hooks->obj) attach(program);
-	want = &hooks->bss->want;
-	seen = &hooks->bss->seen;
+	bpf_object__for_each_program(program, hooks->obj) fact_need(
+		bpf_program__attach_cgroup(program, cgroup) != NULL, bpf_program__name(program));
+	*out_want = &hooks->bss->want;
+	*out_seen = &hooks->bss->seen;
+}
+
+void hooks_begin(const char *text)
+{
+	fact_begin_cgroup(text);
+	libbpf_set_print(quiet);
+	hooks_load(fact_cgroup(), &want, &seen);
 }

@@ -86,18 +86,82 @@ for i in range(100):
   done
 }
 
-@test "bind(any address, 0), then connect: left to the kernel, as datagram sockets are" {
+@test "bind(any address, 0), then connect, and datagram sockets: a port of the pool" {
   serve far "$far4" 8000
   serve far "$far6" 8000
   serve far "$far4" 8000 --udp
-  for args in "bind --source 0.0.0.0 $far4" "bind --source :: $far6" "bind-udp --source $near4 $far4"; do
+  for args in "bind --source 0.0.0.0 $far4" "bind --source :: $far6" "bind-udp --source $near4 $far4" \
+    "bind-udp --source 0.0.0.0 $far4"; do
     # shellcheck disable=SC2086
     berth_run --ports 20000-20099 --stats "$tmp/stats" -- "$client" ${args%% *} --count 50 --hold ${args#* } 8000 \
       </dev/null >"$tmp/o"
     equal connections "$(sort -u "$tmp/o" | wc -l)" 50
-    ports_inside 32768 60999 <"$tmp/o"
-    equal counted "$(stat_of "$tmp/stats" left_alone)" 50
+    ports_inside 20000 20099 <"$tmp/o"
+    equal counted "$(jq -c '[.counters | .bound, .released, .left_alone]' "$tmp/stats")" '[50,50,0]'
   done
+}
+
+@test "bind(address, 0): more connections one after the other than there are ports" {
+  serve far "$far4" 8000
+  says '
+for i in range(1000):
+    s = go(bind=(NEAR4, 0))
+    print(*s.getsockname())
+    finish(s)' >"$tmp/o"
+  equal connections "$(wc -l <"$tmp/o")" 1000
+  ports_inside 20000 20099 <"$tmp/o"
+  equal counted "$(jq -c '[.counters | .bound, .fallback]' "$tmp/stats")" '[1000,0]'
+}
+
+@test "bind(address, 0) finds the port that nobody has, whoever has the others and however" {
+  serve far "$far4" 8001
+  serve far "$far4" 8001 --udp
+  connect_py '
+held = []
+for port in range(20000, 20100):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        if port == (20042 if kind == socket.SOCK_STREAM else 20077):
+            continue
+        s = socket.socket(socket.AF_INET, kind)
+        s.bind(("127.0.0.9" if port % 3 == 0 else "0.0.0.0" if port % 3 == 1 else NEAR4, port))
+        if port % 3 == 2:
+            s.connect((FAR4, 8001))
+        held.append(s)
+print("ready", flush=True)
+sys.stdin.read()'
+  launch near "$python" "$py"
+  await grep -q ready "$launch_out"
+  says '
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    s = socket.socket(socket.AF_INET, kind)
+    s.bind((NEAR4, 0))
+    t = socket.socket(socket.AF_INET, kind)
+    t.bind(("127.0.0.1", 0))
+    print(port_of(s), 32768 <= port_of(t) <= 60999)' >"$tmp/o"
+  equal ports "$(tr '\n' ' ' <"$tmp/o")" "20042 True 20077 True "
+  equal counted "$(jq -c '[.counters | .bound, .fallback]' "$tmp/stats")" '[2,2]'
+}
+
+@test "bind(address, 0) by a program that sets SO_REUSEADDR: its pair is not given to others meanwhile" {
+  serve far "$far4" 8000
+  says '
+mine = socket.socket()
+mine.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+mine.bind((NEAR4, 0))
+held = [go() for i in range(99)]
+assert port_of(mine) not in map(port_of, held)
+assert refused() == "EADDRNOTAVAIL"
+mine.connect((FAR4, 8000))
+assert len({port_of(s) for s in held + [mine]}) == 100'
+}
+
+@test "after its connect() a port of bind(address, 0) is shared between destinations" {
+  serve far "$far4" 8000
+  serve far "$far4" 8001
+  says '
+first = [go(bind=(NEAR4, 0)) for i in range(100)]
+second = [go(port=8001) for i in range(100)]
+assert len({port_of(s) for s in first}) == len({port_of(s) for s in second}) == 100'
 }
 
 @test "bind(address, 0), then listen: a server gets a port of the pool" {

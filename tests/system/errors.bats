@@ -85,14 +85,33 @@ refuses()
   refuses 127 "^berth run: $tmp/script: .*not found" -- "$tmp/script"
 }
 
-@test "--stats that cannot be written: said at the end, the status stays the program's" {
+@test "--stats that cannot be written: refused before the program starts" {
+  refuses 2 "^berth run: --stats: .*$tmp/no/such/file .*No such file" --stats "$tmp/no/such/file" -- touch "$tmp/started"
+  refuses 2 "^berth run: --stats: .*$tmp .*Is a directory" --stats "$tmp" -- touch "$tmp/started"
+  refuses 2 "^berth run: --stats: .*Is a directory" --stats "$tmp/new/" -- touch "$tmp/started"
+  refuses 2 "^berth run: --stats: .*No such file" --stats "" -- touch "$tmp/started"
+  : >"$tmp/plain"
+  refuses 2 "^berth run: --stats: .*Not a directory" --stats "$tmp/plain/file" -- touch "$tmp/started"
+  refuses 2 "^berth run: --stats: .*" --stats /proc/none -- touch "$tmp/started"
+}
+
+@test "--stats: a run that does not start leaves the file as it was, and makes none" {
+  echo before >"$tmp/stats"
+  refuses 127 "^berth run: no-such-program" --stats "$tmp/stats" -- no-such-program
+  refuses 2 "^berth run: --pool" --stats "$tmp/stats" --pool 192.0.2.1 -- touch "$tmp/started"
+  equal file "$(cat "$tmp/stats")" before
+  refuses 127 "^berth run: no-such-program" --stats "$tmp/new" -- no-such-program
+  [ ! -e "$tmp/new" ]
+}
+
+@test "--stats whose directory goes meanwhile: said at the end, the status stays the program's" {
+  mkdir "$tmp/dir"
   status=0
-  berth_run --stats "$tmp/no/such/dir" -- sh -c 'echo ran; exit 0' >"$tmp/o" 2>"$tmp/e" || status=$?
+  berth_run --stats "$tmp/dir/stats" -- sh -c "echo ran; rmdir $tmp/dir; exit 3" >"$tmp/o" 2>"$tmp/e" || status=$?
   cat "$tmp/e"
   equal "lines on stderr" "$(wc -l <"$tmp/e")" 1
-  grep -q -- "--stats.*$tmp/no/such/dir" "$tmp/e"
-  # The program's own status is kept where it ran.
-  equal "status and output" "$status $(cat "$tmp/o")" "0 ran"
+  grep -q -- "--stats.*$tmp/dir/stats" "$tmp/e"
+  equal "status and output" "$status $(cat "$tmp/o")" "3 ran"
   nothing_left
 }
 
@@ -153,4 +172,24 @@ refuses()
   berth_run -- true
   near "$berth" status >"$tmp/o" 2>&1 || true
   equal "files of runs" "$(near sh -c 'ls /run/berth' | grep -vxE 'lock|5-5.json')" ""
+}
+
+@test "what berth refused is told with its reason: nothing left, or the pair of another socket" {
+  serve far "$far4" 8000 --udp
+  serve far "$far4" 8001 --udp
+  connect_py '
+a, b = go(kind=socket.SOCK_DGRAM), go(kind=socket.SOCK_DGRAM, port=8001)
+assert port_of(a) == port_of(b)
+if "full" in sys.argv:
+    assert refused(kind=socket.SOCK_DGRAM) == "EAGAIN"
+if "pair" in sys.argv:
+    assert a.connect_ex((FAR4, 8001)) == errno.EADDRNOTAVAIL'
+  for reasons in full pair "full pair"; do
+    # shellcheck disable=SC2086 # words
+    berth_run --ports 20000 --pool "$near4" -- "$python" "$py" $reasons 2>"$tmp/e"
+    cat "$tmp/e"
+    equal "lines for $reasons" "$(wc -l <"$tmp/e")" "$(wc -w <<<"$reasons")"
+    [[ $reasons != *full* ]] || grep -q '^berth run: 1 connections refused, the pool was exhausted; widen --ports' "$tmp/e"
+    [[ $reasons != *pair* ]] || grep -q '^berth run: 1 connections refused, another socket held' "$tmp/e"
+  done
 }

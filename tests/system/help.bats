@@ -8,7 +8,7 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
 
 @test "help, version, and help of each verb" {
   "$berth" help >"$tmp/o"
-  for verb in run status doctor help man completion; do
+  for verb in run status services doctor help man completion; do
     grep -qE "^  $verb " "$tmp/o"
     "$berth" help "$verb" | grep -q "^Usage: berth $verb"
     "$berth" "$verb" --help | cmp - <("$berth" help "$verb")
@@ -27,6 +27,15 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
   for option in pool ports policy reuse-after when-exhausted via stats json; do
     grep -q -- "--$option" "$tmp/o"
   done
+}
+
+@test "man tells of each variable that is read" {
+  "$berth" man >"$tmp/berth.1"
+  grep -rhoE 'getenv\("[A-Z_]+"' "$BATS_TEST_DIRNAME/../../src" | cut -d '"' -f 2 | sort -u >"$tmp/read"
+  grep -qx BERTH_BPF_LOG "$tmp/read"
+  while read -r name; do
+    grep -qx ".It Ev $name" "$tmp/berth.1" || { echo "not in the manual: $name" && false; }
+  done <"$tmp/read"
 }
 
 @test "completion: the scripts parse, and bash completes" {
@@ -68,4 +77,27 @@ END
   run -2 "$berth" help rnu
   run -2 "$berth" completion
   run -2 "$berth" completion tcsh
+}
+
+# library_row [VARIABLE=VALUE]: what berth doctor says of the preload library
+library_row()
+{
+  env "$@" "$berth" doctor --json >"$tmp/doctor.json" || true
+  jq -ce '.rows[] | select(.name == "preload library")' "$tmp/doctor.json"
+}
+
+@test "doctor: the preload library, found, not there, and refused by the loader" {
+  library_row >"$tmp/row"
+  jq -e '.verdict == "ok" and .cost == null and .remedy == null' "$tmp/row"
+  path=$(jq -r .value "$tmp/row")
+  [ -r "$path" ]
+  library_row "BERTH_PRELOAD_LIB=$tmp/none" >"$tmp/row"
+  jq -e '.verdict == "missing" and (.value | test("none: not readable")) and (.remedy | test("^unset"))' "$tmp/row"
+  jq -e '.verdict == "missing"' "$tmp/doctor.json"
+  head -c 4096 "$path" >"$tmp/short.so"
+  library_row "BERTH_PRELOAD_LIB=$tmp/short.so" >"$tmp/row"
+  jq -e '.verdict == "missing" and (.value | test("short.so: the loader refuses it \\(.+\\)"))' "$tmp/row"
+  sed 's/libc\.so\.6/libq.so.6/' "$path" >"$tmp/other.so"
+  library_row "BERTH_PRELOAD_LIB=$tmp/other.so" >"$tmp/row"
+  jq -e '.verdict == "missing" and (.value | test("refuses it \\(libq.so.6: "))' "$tmp/row"
 }

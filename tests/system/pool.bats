@@ -67,6 +67,32 @@ fills()
   fills tcp "$near4" --pool "$near4"
 }
 
+@test "the last free pair toward a place where nobody under berth has been yet" {
+  serve far "$far4" 8000
+  connect_py '
+free = int(sys.argv[1])
+held = [go(bind=(NEAR4, port), options=[(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)])
+        for port in range(20000, 20200) if port != free]
+print("ready", flush=True)
+sys.stdin.read()'
+  for free in 20000 20099 20199; do
+    launch near "$python" "$py" "$free"
+    await grep -q ready "$launch_out"
+    berth_run --ports 20000-20199 -- "$client" tcp --count 2 --hold "$far4" 8000 </dev/null >"$tmp/o" || true
+    equal "port, then refused" "$(cut -d' ' -f1,2 "$tmp/o" | tr '\n' ' ')" "$near4 $free refused EADDRNOTAVAIL "
+    kill "$launch_pid"
+    wait "$launch_pid" || true
+    await_closed
+  done
+}
+
+@test "the last port: to 0.0.0.0, which is the source address itself" {
+  serve near 0.0.0.0 8000
+  fills tcp 0.0.0.0
+  fills tcp 0.0.0.0 --pool 127.0.0.2
+  fills tcp ::ffff:0.0.0.0 --pool 127.0.0.3
+}
+
 @test "--when-exhausted kernel: goes on outside of the pool, and counts" {
   serve far "$far4" 8000
   berth_run --ports 20000-20099 --when-exhausted kernel --stats "$tmp/stats" -- "$client" tcp --count 150 --hold \
@@ -340,6 +366,46 @@ for i in range(100):
   cat "$tmp/a" "$tmp/b" "$tmp/c" | ports_inside 20000 20049
 }
 
+
+@test "two routes: --pool follows a route that changes while the program runs" {
+  second_route
+  ip -n "$far_ns" addr add 10.20.0.1/32 dev lo
+  near ip route add 10.20.0.0/24 via "$far4"
+  serve far 10.20.0.1 8000
+  connect_py '
+for line in sys.stdin:
+    s = go("10.20.0.1")
+    print(s.getsockname()[0], flush=True)
+    finish(s)'
+  mkfifo "$tmp/in"
+  # shellcheck disable=SC2016 # for the inner shell
+  launch near sh -c 'in=$1; shift; exec "$@" <"$in"' sh "$tmp/in" "$berth" run --pool "$near4,10.10.0.1" -- "$python" "$py"
+  exec 9>"$tmp/in"
+  echo >&9
+  await grep -qx "$near4" "$launch_out"
+  near ip route replace 10.20.0.0/24 via 10.10.0.2
+  await moved_to 10.10.0.1
+  near ip route add 10.20.0.0/24 via "$far4" metric 7
+  near ip route del 10.20.0.0/24 via 10.10.0.2
+  await moved_to "$near4"
+  exec 9>&-
+}
+
+# moved_to ADDR: the program asks again and gets this source.
+moved_to()
+{
+  local before
+
+  before=$(wc -l <"$launch_out")
+  echo >&9
+  await more_lines "$before"
+  [ "$(tail -n 1 "$launch_out")" = "$1" ]
+}
+
+more_lines()
+{
+  [ "$(wc -l <"$launch_out")" -gt "$1" ]
+}
 
 @test "IPv6 prefix: 2001:db8:b::/64 local by a route (AnyIP)" {
   serve far "$far6" 8000

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -160,7 +161,11 @@ static void print_help(FILE *out)
 
 static void print_man(FILE *out)
 {
-	berth_opt_man(out, verbs);
+	static const struct berth_variable variables[] = {
+		{ "BERTH_SOMETHING", "'Tis read. Where set." }, { NULL, NULL }
+	};
+
+	berth_opt_man(out, verbs, variables);
 }
 
 static size_t longest_line(const char *text)
@@ -213,6 +218,7 @@ static void test_man(void **state)
 	printed(&text, print_man);
 	assert_non_null(strstr(text, ".Dd November 14, 2023\n"));
 	assert_non_null(strstr(text, "\n\\&.Dotted"));
+	assert_non_null(strstr(text, ".It Ev BERTH_SOMETHING\n\\&'Tis read.\nWhere set.\n"));
 	status = feed("mandoc -Tlint -Wstyle", text);
 	if (status == 127) {
 		print_message("skipped: mandoc is not installed\n");
@@ -305,5 +311,7 @@ int main(void)
 		cmocka_unit_test(test_fish),
 	};
 
+	/* A shell that is not there has ended before it is fed. */
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Compares the clock of a timewait socket's entry stamp with the one that programs read. */
+#include <time.h>
+
+#include "hooks_user.h"
+
+#define TICK_MS 11 /* of the coarse clock, with 100 ticks a second */
+
+static uint32_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+int main(void)
+{
+	uint32_t before, after, hook;
+	int server, listener;
+
+	hooks_begin("tw_entry_stamp is in milliseconds of the clock of bpf_ktime_get_coarse_ns");
+	listener = fact_listen(PEER);
+	server = fact_half_closed(listener, 20000, PEER);
+	before = now_ms();
+	close(server);
+	fact_await_state(20000, PEER, FACT_TIME_WAIT);
+	after = now_ms();
+	*want = (struct hooks_want){ .lookup_addr = LO, .lookup_port = 20000 };
+	fact_need(!fact_connect(fact_socket(SOCK_STREAM), LO, PEER), "connect");
+	fact_expect(seen->is_timewait, "state %d", seen->lookup_state);
+	if (!seen->has_entry)
+		fact_skip("this kernel has no tw_entry_stamp");
+	fact_expect(seen->timewait_entry - before <= after - before,
+		    "entered at %u, between %u and %u", seen->timewait_entry, before, after);
+	hook = (uint32_t)(seen->now_ns / 1000000);
+	fact_expect(hook + TICK_MS - after <= now_ms() + TICK_MS - after,
+		    "the hook's clock: %u, after %u", hook, after);
+	fact_holds();
+}
