@@ -67,6 +67,7 @@ static const struct berth_variable variables[] = {
 	  "The library of the preload path, in place of the one that was built or installed with this berth." },
 	{ "LD_PRELOAD",
 	  "\"berth run --via preload\" adds its library at the end; what is there stays." },
+	{ "COLUMNS", "How many characters a line of a table may have on a terminal; else the terminal is asked." },
 	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
 	{ "PATH", "Where a program is looked for that is named without a slash." },
 	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },

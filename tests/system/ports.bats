@@ -205,7 +205,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 4401)); s.listen(); print("ready", flu
   launch near bash -c "while :; do '$python' -c 'import socket
 s = [socket.socket() for _ in range(50)]
 for x in s: x.bind((\"127.0.0.1\", 0)); x.listen()'; done"
-  for ((i = 0; i < 15; i++)); do
+  for ((i = 0; i < 6; i++)); do
     for source in bpf diag; do
       near "$berth" ports --json --source $source >"$tmp/o" || [ $? = 1 ]
       jq -e -c 'select(.protocol and .state and (.pid == null or (.program and .user)) | not)' "$tmp/o" >"$tmp/odd" || true
