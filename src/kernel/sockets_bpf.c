@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +26,10 @@
 #include "src/kernel/keyset.h"
 #include "src/kernel/netns.h"
 #include "src/kernel/procfd.h"
+#include "src/kernel/readahead.h"
 #include "src/kernel/sockets.h"
 
 #define BUFFER 65536
-#define LANE_BUFFER (256 * 1024)
 #define READS_ALONE 8   /* a walk that is longer is read by a thread of its own */
 #define SEEN_UNIT 1024u /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
 #define SEEN_BITS_MAX                                                                              \
@@ -179,71 +178,6 @@ static int on_second(struct reader *r, const struct berth_observed *o)
 	return result;
 }
 
-/* One walk that a thread reads: two buffers between that and the thread that calls back. */
-struct lane {
-	struct pipe *pipe;
-	observed_fn fn;
-	pthread_t thread;
-	int iter, error;
-	struct {
-		char bytes[LANE_BUFFER];
-		size_t used; /* 0: empty */
-	} half[2];
-	int next; /* half to be emptied */
-	bool ended;
-};
-
-struct pipe {
-	pthread_mutex_t lock;
-	pthread_cond_t change;
-	struct lane lane[2];
-	int lanes;
-	bool stop;
-};
-
-/* Fills a buffer as far as it goes; false at the end. The kernel gives 32 KB at most at one time. */
-static bool fill(struct lane *l, char *to, size_t *out_used)
-{
-	size_t used = 0;
-	ssize_t n = 1;
-
-	while (n > 0 && LANE_BUFFER - used >= BUFFER) {
-		n = read(l->iter, to + used, BUFFER);
-		used += n > 0 ? (size_t)n : 0;
-		/* A million went by without a row. */
-		if (n < 0 && errno == EAGAIN)
-			n = 1;
-	}
-	if (n < 0)
-		l->error = -errno;
-	*out_used = used;
-	return n > 0;
-}
-
-static void *read_ahead(void *arg)
-{
-	struct lane *l = arg;
-	struct pipe *p = l->pipe;
-	size_t used = 0;
-	bool more = true;
-	int i;
-
-	for (i = 0; more; i = !i) {
-		pthread_mutex_lock(&p->lock);
-		while (l->half[i].used && !p->stop)
-			pthread_cond_wait(&p->change, &p->lock);
-		more = !p->stop;
-		pthread_mutex_unlock(&p->lock);
-		more = more && fill(l, l->half[i].bytes, &used);
-		pthread_mutex_lock(&p->lock);
-		l->half[i].used = p->stop ? 0 : used;
-		l->ended = !more;
-		pthread_cond_broadcast(&p->change);
-		pthread_mutex_unlock(&p->lock);
-	}
-	return NULL;
-}
-
 static int each_observed(struct reader *r, const char *bytes, size_t n, observed_fn fn)
 {
 	const struct berth_observed *o = (const void *)bytes, *end = o + n / sizeof(*o);
@@ -254,82 +188,26 @@ static int each_observed(struct reader *r, const char *bytes, size_t n, observed
 	return result;
 }
 
-/* A lane with something to empty; NULL at the end of all. Waits; the caller has the lock. */
-static struct lane *next_lane(struct pipe *p)
+struct stream {
+	struct reader *r;
+	observed_fn fn;
+};
+
+static int on_bytes(const char *bytes, size_t n, void *arg)
 {
-	bool ended;
-	int i;
+	const struct stream *s = arg;
 
-	for (;;) {
-		ended = true;
-		for (i = 0; i < p->lanes; i++) {
-			if (p->lane[i].half[p->lane[i].next].used)
-				return &p->lane[i];
-			ended = ended && p->lane[i].ended;
-		}
-		if (ended)
-			return NULL;
-		pthread_cond_wait(&p->change, &p->lock);
-	}
-}
-
-/* Calls back while the other threads read. */
-static int drain(struct reader *r, struct pipe *p)
-{
-	struct lane *l;
-	int result = 0;
-
-	pthread_mutex_lock(&p->lock);
-	while (!result && (l = next_lane(p))) {
-		pthread_mutex_unlock(&p->lock);
-		result = each_observed(r, l->half[l->next].bytes, l->half[l->next].used, l->fn);
-		pthread_mutex_lock(&p->lock);
-		l->half[l->next].used = 0;
-		l->next = !l->next;
-		p->stop = result;
-		pthread_cond_broadcast(&p->change);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return result;
-}
-
-static int start_lane(struct pipe *p, int iter, observed_fn fn)
-{
-	struct lane *l = &p->lane[p->lanes];
-	int err;
-
-	l->pipe = p;
-	l->iter = iter;
-	l->fn = fn;
-	err = -pthread_create(&l->thread, NULL, read_ahead, l);
-	p->lanes += !err;
-	return err;
+	return each_observed(s->r, bytes, n, s->fn);
 }
 
 /* The rest of a walk that turned out to be long; beside: another one at the same time, or -1. */
 static int read_rest(struct reader *r, int iter, observed_fn fn, int beside)
 {
-	struct pipe *p = calloc(1, sizeof(*p));
-	int result, i;
+	struct stream stream[] = { { r, fn }, { r, on_table } };
+	struct berth_stream both[] = { { iter, on_bytes, &stream[0] },
+				       { beside, on_bytes, &stream[1] } };
 
-	if (!p)
-		return -ENOMEM;
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->change, NULL);
-	result = start_lane(p, iter, fn);
-	if (!result && beside >= 0)
-		result = start_lane(p, beside, on_table);
-	p->stop = result;
-	if (!result)
-		result = drain(r, p);
-	for (i = 0; i < p->lanes; i++) {
-		pthread_join(p->lane[i].thread, NULL);
-		result = result ? result : p->lane[i].error;
-	}
-	pthread_cond_destroy(&p->change);
-	pthread_mutex_destroy(&p->lock);
-	free(p);
-	return result;
+	return berth_readahead(both, beside < 0 ? 1 : 2);
 }
 
 static int open_walk(struct reader *r, const struct bpf_program *program, int *out_iter)
