@@ -30,16 +30,25 @@ struct berth_socket_ask ask;
 uint32_t seen_mask; /* bits in the map of marks, less one; a power of two less one */
 uint32_t tick_ms;   /* length of a jiffy */
 uint32_t again;     /* berth_files writes only what is not marked, and MPTCP */
+uint32_t tables;    /* enum berth_tables */
 uint32_t count_by;  /* enum berth_count_by */
+/* Noted by the walk over TCP, and by the one over descriptors, which alone writes its number. */
+uint64_t pended __attribute__((aligned(128)));
+uint64_t settled __attribute__((aligned(128)));
 uint64_t uncounted; /* did not fit into the map of counts */
 
 #define BERTH_SEEN_SHIFT 10 /* of BERTH_SEEN_SIZE: 1,024 bytes */
+
+/* Of 64 places in memory: those whose socket the walk over descriptors came by, and those that wait for it. */
+struct seen {
+	uint64_t marked, pending;
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, uint32_t);
-	__type(value, uint64_t);
+	__type(value, struct seen);
 } seen SEC(".maps");
 
 struct {
@@ -51,7 +60,7 @@ struct {
 } counts SEC(".maps");
 
 /* The verifier lets nobody calculate with a pointer, but read it as a number. */
-static uint64_t *seen_word(struct sock *sk, uint64_t *out_bit)
+static struct seen *seen_of(struct sock *sk, uint64_t *out_bit)
 {
 	uint64_t addr = 0;
 	uint32_t at, word;
@@ -63,19 +72,61 @@ static uint64_t *seen_word(struct sock *sk, uint64_t *out_bit)
 	return bpf_map_lookup_elem(&seen, &word);
 }
 
-static void mark(struct sock *sk)
+/*
+ * The walk over descriptors came by. False: the other walk has shown the socket already, as one without a file.
+ * The mark comes first: whoever notes a socket as pending looks for the mark afterwards.
+ */
+static bool mark(struct sock *sk)
 {
-	uint64_t bit, *word = seen_word(sk, &bit);
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
 
-	if (word && !(*word & bit))
-		__sync_fetch_and_or(word, bit);
+	if (!w)
+		return true;
+	if (w->marked & w->pending & bit)
+		return false;
+	if (!(w->marked & bit))
+		__sync_fetch_and_or(&w->marked, bit);
+	if ((w->pending & bit) && (__sync_fetch_and_and(&w->pending, ~bit) & bit))
+		settled++;
+	return true;
 }
 
 static bool is_marked(struct sock *sk)
 {
-	uint64_t bit, *word = seen_word(sk, &bit);
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
 
-	return word && (*word & bit);
+	return w && (w->marked & bit);
+}
+
+/* Beside the walk over descriptors: notes a socket with a file until that has come by. */
+static void pend(struct sock *sk)
+{
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
+
+	if (!w || (w->marked & bit))
+		return;
+	if (!(__sync_fetch_and_or(&w->pending, bit) & bit))
+		pended++;
+	if ((w->marked & bit) && (__sync_fetch_and_and(&w->pending, ~bit) & bit))
+		pended--;
+}
+
+/* Beside the walk over descriptors: notes that a socket without a file is shown; false where that walk was first. */
+static bool show(struct sock *sk)
+{
+	uint64_t bit;
+	struct seen *w = seen_of(sk, &bit);
+
+	if (!w)
+		return true;
+	if ((w->marked & bit) && !(w->pending & bit))
+		return false;
+	__sync_fetch_and_or(&w->pending, bit);
+	__sync_fetch_and_or(&w->marked, bit);
+	return true;
 }
 
 /* ---- what is asked for ---- */
@@ -166,7 +217,8 @@ static void put_common(struct berth_socket *s, const struct sock_common *c, uint
 	s->state = c->skc_state;
 	s->netns = netns;
 	s->device = (uint32_t)c->skc_bound_dev_if;
-	s->cookie = (uint64_t)c->skc_cookie.counter;
+	if (!ask.brief)
+		s->cookie = (uint64_t)c->skc_cookie.counter;
 	s->flags = BERTH_SOCKET_REUSE_KNOWN | (c->skc_reuse ? BERTH_SOCKET_REUSEADDR : 0) |
 		   (c->skc_reuseport ? BERTH_SOCKET_REUSEPORT : 0) |
 		   (c->skc_ipv6only && s->family == AF_INET6 ? BERTH_SOCKET_V6ONLY : 0);
@@ -182,7 +234,7 @@ static void put_queues(struct berth_socket *s, struct sock *sk)
 			s->wqueue = sk->sk_max_ack_backlog;
 			return;
 		}
-		tp = bpf_skc_to_tcp_sock(sk);
+		tp = ask.brief ? NULL : bpf_skc_to_tcp_sock(sk);
 		if (!tp)
 			return;
 		s->rqueue = tp->rcv_nxt - tp->copied_seq;
@@ -205,8 +257,8 @@ static void put_queues(struct berth_socket *s, struct sock *sk)
 
 static void put_full(struct berth_socket *s, struct sock *sk)
 {
-	s->uid = sk->sk_uid.val;
-	s->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
+	if (!ask.brief)
+		s->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
 	if (s->protocol == IPPROTO_TCP && s->state == BERTH_STATE_CLOSE)
 		s->state = BERTH_STATE_BOUND;
 	put_queues(s, sk);
@@ -246,6 +298,14 @@ static void put_task(struct berth_task *t, struct task_struct *task, uint32_t fd
 	t->uid = task->cred->euid.val;
 	t->fd = fd;
 	__builtin_memcpy(t->comm, leader->comm, sizeof(t->comm));
+}
+
+/* Where the reader must be able to tell the socket from others, it needs the inode in any case. */
+static bool needs_inode(const struct berth_socket *s, const struct task_struct *task)
+{
+	return !ask.brief || again || (s->flags & (BERTH_SOCKET_SHARED | BERTH_SOCKET_RAW)) ||
+	       (s->protocol != IPPROTO_TCP && s->protocol != IPPROTO_UDP) ||
+	       task->pid != task->tgid;
 }
 
 SEC("iter/task_file")
@@ -289,10 +349,12 @@ int berth_files(struct bpf_iter__task_file *ctx)
 	put_full(s, sk);
 	if (!wanted_late(s))
 		return 0;
-	s->inode = file->f_inode->i_ino;
+	s->uid = sk->sk_uid.val;
+	if (needs_inode(s, task))
+		s->inode = file->f_inode->i_ino;
 	put_task(&o.task, task, ctx->fd);
-	if (!again)
-		mark(sk);
+	if (!again && !mark(sk))
+		return 0;
 	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
 	return 0;
 }
@@ -320,6 +382,7 @@ static void put_table(struct berth_socket *s, struct sock *sk)
 	struct socket *socket = sk->sk_socket;
 
 	put_full(s, sk);
+	s->uid = sk->sk_uid.val;
 	s->inode = inode_of(sk);
 	if (socket && socket->file)
 		s->flags |= BERTH_SOCKET_FILE;
@@ -333,7 +396,7 @@ static void put_timewait(struct berth_socket *s, struct tcp_timewait_sock *tw)
 
 	s->state = tw->tw_sk.tw_substate;
 	s->timer_ms = left > 0 ? (uint32_t)left * tick_ms : 0;
-	s->flags &= ~BERTH_SOCKET_REUSE_KNOWN;
+	s->flags = BERTH_SOCKET_SHORT;
 }
 
 /* Fills in what a row of the table of TCP is; out_sk: NULL for TIME_WAIT and requests. False: not asked for. */
@@ -354,7 +417,7 @@ static bool take_tcp(struct sock_common *c, struct berth_socket *s, struct sock 
 		put_timewait(s, tw);
 	} else if (state == BERTH_STATE_NEW_SYN_RECV) {
 		s->state = BERTH_STATE_SYN_RECV;
-		s->flags &= ~BERTH_SOCKET_REUSE_KNOWN;
+		s->flags = BERTH_SOCKET_SHORT;
 	} else {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(c);
 
@@ -365,6 +428,24 @@ static bool take_tcp(struct sock_common *c, struct berth_socket *s, struct sock 
 	return wanted_late(s);
 }
 
+/* Whether a row of the table is to be shown now. sk: NULL for TIME_WAIT and requests. */
+static bool is_due(struct sock *sk)
+{
+	struct socket *socket = sk ? sk->sk_socket : NULL;
+	bool file = socket && socket->file;
+
+	if (tables == BERTH_TABLES_AFTER)
+		return !sk || !is_marked(sk);
+	if (tables == BERTH_TABLES_FILES)
+		return file && !is_marked(sk);
+	if (!sk)
+		return true;
+	if (!file)
+		return show(sk);
+	pend(sk);
+	return false;
+}
+
 SEC("iter/tcp")
 int berth_tcp(struct bpf_iter__tcp *ctx)
 {
@@ -372,7 +453,9 @@ int berth_tcp(struct bpf_iter__tcp *ctx)
 	struct berth_observed o = {};
 	struct sock *sk = NULL;
 
-	if (!c || !take_tcp(c, &o.socket, &sk) || (sk && is_marked(sk)))
+	if (!c || !take_tcp(c, &o.socket, &sk))
+		return 0;
+	if (!is_due(sk))
 		return 0;
 	if (sk)
 		put_table(&o.socket, sk);

@@ -30,7 +30,8 @@ static const struct berth_verb verbs[] = {
 	  "unit=ssh.service), to=ADDR[/LEN][:PORT] or from=ADDR[/LEN][:PORT]. Filters about the same field are "
 	  "alternatives; all fields named must hold. --schema lists the fields.\n"
 	  "Without privileges the holders are those that the caller may look into, and berth says so.\n"
-	  "\"berth ports free PORT\" ends who holds a port: see \"berth ports free --help\".\n"
+	  "\"berth ports free PORT [--dry-run] [--signal SIGNAL] [--socket] [--json]\" says who holds a port and ends it, or only "
+	  "its socket: see \"berth ports free --help\".\n"
 	  "Exit status: 0 where there is a row, 1 where there is none.",
 	  berth_ports_opts, berth_ports_main },
 	{ "status", "show runs in progress and their counters", "",
@@ -72,6 +73,10 @@ static const struct berth_variable variables[] = {
 	  "it is not under berth." },
 	{ "BERTH_PRELOAD_LIB",
 	  "The library of the preload path, in place of the one that was built or installed with this berth." },
+	{ "BERTH_SOCKETS",
+	  "\"bpf\" or \"diag\": where sockets are read from, for every verb, as --source of \"berth ports\" says it." },
+	{ "COLUMNS",
+	  "How many characters a line of a table may have on a terminal; else the terminal is asked." },
 	{ "LD_PRELOAD",
 	  "\"berth run --via preload\" adds its library at the end; what is there stays." },
 	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },

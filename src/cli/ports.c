@@ -19,6 +19,8 @@
 	}
 FLAG(json, json)
 FLAG(ancestry, ancestry)
+FLAG(details, details)
+FLAG(schema, schema)
 FLAG(all_namespaces, sockets.all_namespaces)
 
 static int set_columns(void *into, const char *value, struct berth_why *why)
@@ -62,8 +64,6 @@ static int set_every(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_schema(void *into, const char *value, struct berth_why *why);
-
 const struct berth_opt berth_ports_opts[] = {
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a socket and holder; a member that has no value is left out. --schema documents "
@@ -71,6 +71,9 @@ const struct berth_opt berth_ports_opts[] = {
 	  NULL, set_json },
 	{ "schema", NULL, NULL,
 	  "Print the fields: members of --json, columns, filters, --count-by.", NULL, set_schema },
+	{ "details", NULL, NULL,
+	  "Also the fields that are details: inode and the queues of connections. Half as dear again.",
+	  NULL, set_details },
 	{ "columns", "FIELD,...", NULL, "Show these fields as columns.", NULL, set_columns },
 	{ "count-by", "FIELD", NULL,
 	  "How many sockets have each value of the field. \"destination\" is peer. Counted in the kernel where "
@@ -90,21 +93,26 @@ const struct berth_opt berth_ports_opts[] = {
 
 /* ---- schema ---- */
 
-static int set_schema(void *into, const char *value, struct berth_why *why)
+/* The table of fields in Markdown: docs/ports.md has it. */
+static int print_schema(void)
 {
 	const struct ports_field *f;
 
-	(void)into, (void)value, (void)why;
-	puts("| field | type | meaning | values |\n|---|---|---|---|");
+	puts("| field | type | shown | meaning | values |\n|---|---|---|---|---|");
 	for (f = ports_fields; f->name; f++) {
 		const char *w;
 
-		printf("| `%s` | %s | %s | ", f->name, f->type, f->help);
+		printf("| `%s` | %s | %s | %s | ", f->name, f->type,
+		       f->no_json  ? "table"
+		       : f->detail ? "--details"
+		       : f->column ? "table, JSON"
+				   : "JSON",
+		       f->help);
 		for (w = f->words ? f->words : ""; *w; w++)
 			fputs(*w == '|' ? ", " : (char[]){ *w, '\0' }, stdout);
 		puts(f->words ? " |" : "|");
 	}
-	exit(BERTH_EXIT_OK);
+	return BERTH_EXIT_OK;
 }
 
 /* ---- rows ---- */
@@ -137,19 +145,19 @@ static void json_ancestry(struct show *s, const struct ports_row *row)
 static int on_row(const struct berth_socket *socket, const struct berth_task *task, void *arg)
 {
 	struct show *s = arg;
-	struct ports_row row = { socket, task, s->q->names };
+	struct ports_row row = { socket, task, s->q->names, s->q->details };
 
 	if (!ports_filter_has(s->q->filter, &row))
 		return 0;
 	s->rows++;
-	s->unowned += !task;
+	s->unowned += !task && socket->inode;
 	if (s->q->json) {
 		ports_json_row(&s->out, &row);
 		if (s->q->ancestry && task)
 			json_ancestry(s, &row);
 		return s->out.failed;
 	}
-	ports_table_row(s->table, &row);
+	ports_table_row(s->table, &row, ' ');
 	if (s->q->ancestry && task) {
 		const struct berth_holder *h =
 			berth_holders_get(ports_names_holders(row.names), task);
@@ -164,8 +172,8 @@ void ports_say_hidden(const struct berth_sockets_told *told, uint64_t unowned)
 {
 	if (told->holders_hidden && unowned)
 		fprintf(stderr,
-			"berth ports: %llu without a holder may be held by processes of other users, which the "
-			"kernel hides from uid %u; run as root to see them\n",
+			"berth ports: who holds %llu of them the kernel does not tell uid %u, because the process is "
+			"another user's or has more privileges; run as root to see it\n",
 			(unsigned long long)unowned, geteuid());
 }
 
@@ -190,7 +198,7 @@ static int show(struct ports_query *q, struct ports_out *out)
 	struct berth_why why;
 	int result;
 
-	s.table = ports_table_new(q->columns, &why);
+	s.table = ports_table_new(q->columns, false, &why);
 	if (!s.table)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	result = berth_sockets_read(&q->sockets, on_row, &s, &told, &why);
@@ -243,7 +251,14 @@ static int run(int argc, char **argv, struct ports_query *q)
 		free(out.buf);
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	}
+	if (q->schema) {
+		free(out.buf);
+		return print_schema();
+	}
 	ports_filter_ask(q->filter, &q->sockets.ask);
+	/* Who names columns may name details; --watch tells sockets by their inodes. */
+	q->details = q->details || q->columns || ports_filter_needs_details(q->filter);
+	q->sockets.ask.brief = !q->details && !q->watch;
 	status = q->count_by ? ports_count(q, &out)
 		 : q->watch  ? ports_watch(q, &out)
 			     : show(q, &out);

@@ -43,6 +43,7 @@ struct ports_row {
 	const struct berth_socket *socket;
 	const struct berth_task *task; /* NULL: nobody */
 	struct ports_names *names;
+	bool details; /* fields that are details are shown */
 };
 
 struct ports_names *ports_names_new(struct berth_why *why);
@@ -102,7 +103,9 @@ struct ports_field {
 	const char *help;
 	void (*get)(const struct ports_row *row, struct ports_value *out);
 	enum berth_count_by count_by; /* what the kernel counts to know it; 0: rows are counted */
-	bool holder;                  /* depends on who holds the socket */
+	enum { PORTS_OF_SOCKET, PORTS_OF_BOTH, PORTS_OF_HOLDER } of;
+	bool no_json; /* other members say the same */
+	bool detail;  /* costs more; shown where it is asked for: --details, or by its name */
 };
 
 extern const struct ports_field ports_fields[]; /* ends where name is NULL */
@@ -115,11 +118,14 @@ const struct ports_field *ports_field_to_count(const char *name);
 /* The value as bytes: out of number and yes, too. Returns them; they are borrowed from the value. */
 const char *ports_value_text(struct ports_value *v, size_t *out_len);
 
-/* One JSON object and its newline. A field without a value is left out. */
+/* One JSON object and its newline. A field without a value, or that is false, is left out. */
 void ports_json_row(struct ports_out *out, const struct ports_row *row);
 
-/* "," and a member of an object. */
-char *ports_json_member(char *p, const struct ports_field *f, struct ports_value *v);
+/* The members that depend on the holder alone, as they stand in an object: ",..."; made once a process. */
+const struct ports_text *ports_names_members(const struct ports_row *row);
+
+/* Writes those members, PORTS_OUT_ROOM bytes at most; returns their end. */
+char *ports_json_holder(char *p, const struct ports_row *row);
 
 /* ---- filters ---- */
 
@@ -137,6 +143,9 @@ void ports_filter_ask(const struct ports_filter *f, struct berth_socket_ask *out
 
 bool ports_filter_has(const struct ports_filter *f, const struct ports_row *row);
 
+/* Whether a term asks for a detail. */
+bool ports_filter_needs_details(const struct ports_filter *f);
+
 /* Whether a term asks who holds a socket; and whether the kernel's part is all there is. */
 bool ports_filter_needs_holders(const struct ports_filter *f);
 bool ports_filter_is_asked_whole(const struct ports_filter *f);
@@ -145,9 +154,9 @@ bool ports_filter_is_asked_whole(const struct ports_filter *f);
 
 struct ports_table;
 
-/* columns: names of fields separated by ',', or NULL. */
-struct ports_table *ports_table_new(const char *columns, struct berth_why *why);
-void ports_table_row(struct ports_table *t, const struct ports_row *row);
+/* columns: names of fields separated by ',', or NULL. marks: each row begins with a character of its own. */
+struct ports_table *ports_table_new(const char *columns, bool marks, struct berth_why *why);
+void ports_table_row(struct ports_table *t, const struct ports_row *row, char mark);
 /* Prints what is still held back. */
 void ports_table_flush(struct ports_table *t);
 void ports_table_free(struct ports_table *t);
@@ -157,7 +166,7 @@ struct ports_query {
 	struct ports_filter *filter;
 	struct ports_names *names;
 	const char *columns, *count_by;
-	bool json, ancestry, watch;
+	bool json, ancestry, watch, details, schema;
 	double every_s;
 };
 

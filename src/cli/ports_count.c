@@ -84,13 +84,13 @@ static int add(struct tally *t, struct ports_value *v, uint64_t sockets)
 static int on_row(const struct berth_socket *s, const struct berth_task *task, void *arg)
 {
 	struct tally *t = arg;
-	struct ports_row row = { s, task, t->q->names };
+	struct ports_row row = { s, task, t->q->names, t->q->details };
 	struct ports_value v = { PORTS_NONE };
 
 	if (!ports_filter_has(t->q->filter, &row))
 		return 0;
 	t->rows++;
-	t->unowned += !task;
+	t->unowned += !task && s->inode;
 	t->field->get(&row, &v);
 	return add(t, &v, 1);
 }
@@ -100,7 +100,7 @@ static int on_key(const struct berth_count_key *key, uint64_t sockets, void *arg
 {
 	struct tally *t = arg;
 	struct berth_socket s = { .family = key->family };
-	struct ports_row row = { &s, NULL, t->q->names };
+	struct ports_row row = { &s, NULL, t->q->names, true };
 	struct ports_value v = { PORTS_NONE };
 
 	memcpy(s.local, key->addr, 16);
@@ -210,15 +210,20 @@ int ports_count(struct ports_query *q, struct ports_out *out)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	}
 	t.by = t.field->count_by;
+	if (t.field->detail) {
+		q->details = true;
+		q->sockets.ask.brief = 0;
+	}
 	if (t.by && ports_filter_is_asked_whole(q->filter)) {
 		result = berth_sockets_count(&q->sockets, t.by, on_key, &t, &told, &why);
 	} else {
-		q->sockets.no_holders = !t.field->holder && !ports_filter_needs_holders(q->filter);
+		q->sockets.no_holders =
+			t.field->of == PORTS_OF_SOCKET && !ports_filter_needs_holders(q->filter);
 		result = berth_sockets_read(&q->sockets, on_row, &t, &told, &why);
 	}
 	if (!result)
 		print(&t);
-	if (!result && t.field->holder)
+	if (!result && (t.field->of != PORTS_OF_SOCKET))
 		ports_say_hidden(&told, t.unowned);
 	free_tally(&t);
 	if (result)

@@ -274,18 +274,20 @@ GET(device)
 
 GET(inode)
 {
-	if (S->inode)
+	if (S->inode && row->details)
 		set_number(v, S->inode);
 }
 
 GET(recv_queue)
 {
-	set_number(v, S->rqueue);
+	if (row->details || S->state == BERTH_STATE_LISTEN)
+		set_number(v, S->rqueue);
 }
 
 GET(send_queue)
 {
-	set_number(v, S->wqueue);
+	if (row->details || S->state == BERTH_STATE_LISTEN)
+		set_number(v, S->wqueue);
 }
 
 GET(timer_ms)
@@ -308,63 +310,68 @@ GET(v6only)
 /* In the order of the columns; those of the table first. */
 const struct ports_field ports_fields[] = {
 	{ "protocol", "PROTO", "string", PROTOCOLS, "Transport protocol", get_protocol,
-	  BERTH_COUNT_BY_PROTOCOL, false },
+	  BERTH_COUNT_BY_PROTOCOL, PORTS_OF_SOCKET },
 	{ "state", "STATE", "string", STATES,
 	  "State; \"bound\" is a TCP socket that holds a port and neither listens nor is connected",
-	  get_state, BERTH_COUNT_BY_STATE, false },
+	  get_state, BERTH_COUNT_BY_STATE, PORTS_OF_SOCKET },
 	{ "local", "LOCAL", "string", NULL, "Local address and port", get_local,
-	  BERTH_COUNT_BY_LOCAL, false },
+	  BERTH_COUNT_BY_LOCAL, PORTS_OF_SOCKET, true },
 	{ "peer", "PEER", "string", NULL, "Address and port of the other side, where there is one",
-	  get_peer, BERTH_COUNT_BY_PEER, false },
-	{ "pid", "PID", "number", NULL, "Process that has a descriptor for it", get_pid, 0, true },
-	{ "program", "PROGRAM", "string", NULL, "Its name for itself", get_program, 0, true },
+	  get_peer, BERTH_COUNT_BY_PEER, PORTS_OF_SOCKET, true },
+	{ "pid", "PID", "number", NULL, "Process that has a descriptor for it", get_pid, 0,
+	  PORTS_OF_HOLDER },
+	{ "program", "PROGRAM", "string", NULL, "Its name for itself", get_program, 0,
+	  PORTS_OF_HOLDER },
 	{ "user", "USER", "string", NULL,
-	  "Its effective user; without a holder the user who made the socket", get_user, 0, true },
+	  "Its effective user; without a holder the user who made the socket", get_user, 0,
+	  PORTS_OF_BOTH },
 	{ "service", "SERVICE", "string", NULL, "Name that is registered for the local port",
-	  get_service, 0, false },
+	  get_service, 0, PORTS_OF_SOCKET },
 	{ "exposure", "EXPOSURE", "string", "loopback|link|private|public",
 	  "Who can reach it, of sockets that take from anybody: the widest of the addresses it has",
-	  get_exposure, 0, false },
+	  get_exposure, 0, PORTS_OF_SOCKET },
 	{ "class", "CLASS", "string", "system|user|dynamic", "Class of the local port by RFC 6335",
-	  get_class, 0, false },
+	  get_class, 0, PORTS_OF_SOCKET },
 	{ "unit", "UNIT", "string", NULL, "systemd unit of the holder, by its cgroup", get_unit, 0,
-	  true },
+	  PORTS_OF_HOLDER },
 	{ "container", "CONTAINER", "string", NULL, "Container of the holder, by its cgroup",
-	  get_container, 0, true },
+	  get_container, 0, PORTS_OF_HOLDER },
 	{ "ephemeral", NULL, "boolean", NULL,
-	  "The kernel may choose the local port on its own here", get_ephemeral, 0, false },
+	  "The kernel may choose the local port on its own here", get_ephemeral, 0,
+	  PORTS_OF_SOCKET },
 	{ "reserved", NULL, "boolean", NULL, "The local port is in ip_local_reserved_ports",
-	  get_reserved, 0, false },
+	  get_reserved, 0, PORTS_OF_SOCKET },
 	{ "assigned", NULL, "boolean", NULL,
 	  "The holder runs under berth run, and the local port is of that run's pool", get_assigned,
-	  0, true },
+	  0, PORTS_OF_BOTH },
 	{ "family", NULL, "string", "ipv4|ipv6", "Address family of the socket", get_family, 0,
-	  false },
+	  PORTS_OF_SOCKET },
 	{ "address", NULL, "string", NULL, "Local address", get_address,
-	  BERTH_COUNT_BY_LOCAL_ADDRESS, false },
-	{ "port", NULL, "number", NULL, "Local port", get_port, BERTH_COUNT_BY_LOCAL_PORT, false },
+	  BERTH_COUNT_BY_LOCAL_ADDRESS, PORTS_OF_SOCKET },
+	{ "port", NULL, "number", NULL, "Local port", get_port, BERTH_COUNT_BY_LOCAL_PORT,
+	  PORTS_OF_SOCKET },
 	{ "peer_address", NULL, "string", NULL, "Address of the other side", get_peer_address,
-	  BERTH_COUNT_BY_PEER_ADDRESS, false },
+	  BERTH_COUNT_BY_PEER_ADDRESS, PORTS_OF_SOCKET },
 	{ "peer_port", NULL, "number", NULL, "Port of the other side", get_peer_port,
-	  BERTH_COUNT_BY_PEER_PORT, false },
-	{ "exe", NULL, "string", NULL, "File of the program", get_exe, 0, true },
-	{ "cgroup", NULL, "string", NULL, "Cgroup of the holder", get_cgroup, 0, true },
+	  BERTH_COUNT_BY_PEER_PORT, PORTS_OF_SOCKET },
+	{ "exe", NULL, "string", NULL, "File of the program", get_exe, 0, PORTS_OF_HOLDER },
+	{ "cgroup", NULL, "string", NULL, "Cgroup of the holder", get_cgroup, 0, PORTS_OF_HOLDER },
 	{ "netns", NULL, "number", NULL, "Inode of the network namespace", get_netns,
-	  BERTH_COUNT_BY_NETNS, false },
+	  BERTH_COUNT_BY_NETNS, PORTS_OF_SOCKET },
 	{ "device", NULL, "number", NULL, "Index of the interface that it is bound to", get_device,
-	  0, false },
+	  0, PORTS_OF_SOCKET },
 	{ "inode", NULL, "number", NULL, "Inode of the socket, where it has one", get_inode, 0,
-	  false },
+	  PORTS_OF_SOCKET, .detail = true },
 	{ "recv_queue", NULL, "number", NULL,
 	  "Bytes to read; of a listener: connections that wait to be accepted", get_recv_queue, 0,
-	  false },
+	  PORTS_OF_SOCKET, .detail = true },
 	{ "send_queue", NULL, "number", NULL, "Bytes not acknowledged; of a listener: its backlog",
-	  get_send_queue, 0, false },
+	  get_send_queue, 0, PORTS_OF_SOCKET, .detail = true },
 	{ "timer_ms", NULL, "number", NULL, "Milliseconds until TIME_WAIT ends", get_timer_ms, 0,
-	  false },
-	{ "v6only", NULL, "boolean", NULL, "IPv6 without IPv4", get_v6only, 0, false },
+	  PORTS_OF_SOCKET },
+	{ "v6only", NULL, "boolean", NULL, "IPv6 without IPv4", get_v6only, 0, PORTS_OF_SOCKET },
 	{ "ip_protocol", NULL, "number", NULL, "Number of the protocol of a raw socket",
-	  get_ip_protocol, 0, false },
+	  get_ip_protocol, 0, PORTS_OF_SOCKET },
 	{ NULL },
 };
 
@@ -415,48 +422,77 @@ static char *put(char *p, const char *bytes, size_t n)
 	return p + n;
 }
 
-char *ports_json_member(char *p, const struct ports_field *f, struct ports_value *v)
+/* ',"name":' of each field. */
+static struct {
+	char text[28];
+	uint8_t len;
+} label[sizeof(ports_fields) / sizeof(*ports_fields)];
+
+static void make_labels(void)
 {
-	*p++ = '"';
-	p = put(p, f->name, strlen(f->name));
-	*p++ = '"';
-	*p++ = ':';
-	switch (v->kind) {
-	case PORTS_NUMBER:
-		return put_number(p, v->number);
-	case PORTS_YES:
-		return v->number ? put(p, "true", 4) : put(p, "false", 5);
-	case PORTS_FOREIGN:
-		return put(p, v->text->json, v->text->json_len);
-	case PORTS_WORD:
-		*p++ = '"';
-		p = put(p, v->word, v->len);
-		*p++ = '"';
+	size_t i;
+
+	for (i = 0; ports_fields[i].name; i++)
+		label[i].len = (uint8_t)snprintf(label[i].text, sizeof(label[i].text),
+						 ",\"%s\":", ports_fields[i].name);
+}
+
+/* A member of an object with the comma before it; nothing where the field has no value, or is false. */
+static char *put_member(char *p, const struct ports_field *f, const struct ports_row *row)
+{
+	size_t i = (size_t)(f - ports_fields);
+	struct ports_value v;
+
+	v.kind = PORTS_NONE;
+	f->get(row, &v);
+	if (v.kind == PORTS_NONE || (v.kind == PORTS_YES && !v.number))
 		return p;
+	p = put(p, label[i].text, label[i].len);
+	switch (v.kind) {
+	case PORTS_NUMBER:
+		return put_number(p, v.number);
+	case PORTS_YES:
+		return put(p, "true", 4);
+	case PORTS_FOREIGN:
+		return put(p, v.text->json, v.text->json_len);
+	case PORTS_WORD:
 	case PORTS_NONE:
 		break;
 	}
-	return put(p, "null", 4);
+	*p++ = '"';
+	p = put(p, v.word, v.len);
+	*p++ = '"';
+	return p;
+}
+
+char *ports_json_holder(char *p, const struct ports_row *row)
+{
+	const struct ports_field *f;
+
+	for (f = ports_fields; f->name; f++)
+		if (f->of == PORTS_OF_HOLDER && !f->no_json)
+			p = put_member(p, f, row);
+	return p;
 }
 
 void ports_json_row(struct ports_out *out, const struct ports_row *row)
 {
+	const struct ports_text *holder;
 	const struct ports_field *f;
-	struct ports_value v;
 	char *p, *begin;
 
+	if (!label[0].len)
+		make_labels();
 	ports_out_room(out);
 	begin = p = out->buf + out->used;
-	*p++ = '{';
-	for (f = ports_fields; f->name; f++) {
-		v.kind = PORTS_NONE;
-		f->get(row, &v);
-		if (v.kind == PORTS_NONE)
-			continue;
-		if (p > begin + 1)
-			*p++ = ',';
-		p = ports_json_member(p, f, &v);
-	}
+	for (f = ports_fields; f->name; f++)
+		if (f->of != PORTS_OF_HOLDER && !f->no_json)
+			p = put_member(p, f, row);
+	holder = row->task ? ports_names_members(row) : NULL;
+	if (holder)
+		p = put(p, holder->json, holder->json_len);
+	/* The first member's comma. */
+	*begin = '{';
 	*p++ = '}';
 	*p++ = '\n';
 	out->used += (size_t)(p - begin);

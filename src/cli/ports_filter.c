@@ -301,7 +301,17 @@ bool ports_filter_needs_holders(const struct ports_filter *f)
 
 	for (i = 0; i < f->count; i++)
 		if (f->term[i].kind == TERM_WORD ||
-		    (f->term[i].kind == TERM_FIELD && f->term[i].field->holder))
+		    (f->term[i].kind == TERM_FIELD && f->term[i].field->of != PORTS_OF_SOCKET))
+			return true;
+	return false;
+}
+
+bool ports_filter_needs_details(const struct ports_filter *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->count; i++)
+		if (f->term[i].field && f->term[i].field->detail)
 			return true;
 	return false;
 }

@@ -128,7 +128,7 @@ static void safe(const char *label, const char *text)
 
 static void say(struct ports_names *names, const struct victim *v)
 {
-	struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names };
+	struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names, true };
 	const struct berth_holder *h =
 		v->task.pid ? berth_holders_get(ports_names_holders(names), &v->task) : NULL;
 	struct ports_value local = { PORTS_NONE };
@@ -264,7 +264,7 @@ static void print_json(struct ports_names *names, const struct list *l, bool fre
 
 	for (i = 0; out.buf && i < l->count; i++) {
 		const struct victim *v = &l->victim[i];
-		struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names };
+		struct ports_row row = { &v->socket, v->task.pid ? &v->task : NULL, names, true };
 
 		ports_json_row(&out, &row);
 		out.used -= 2;
@@ -324,6 +324,17 @@ static int parse(int argc, char **argv, struct wish *w, struct berth_why *why)
 	return 0;
 }
 
+static const struct berth_verb verb = {
+	"ports free",
+	"end who holds a port",
+	"PORT",
+	"Says who holds the local port in this network namespace, then sends a signal and waits until it has ended. Where "
+	"somebody listens there, connections of that port are let alone.\n"
+	"Exit status: 0 the port's holders have ended, 1 there was none, 2 one could not be ended.",
+	berth_ports_free_opts,
+	NULL
+};
+
 int ports_free_main(int argc, char **argv)
 {
 	struct wish w = { .signal = SIGTERM };
@@ -331,8 +342,13 @@ int ports_free_main(int argc, char **argv)
 	struct ports_names *names = NULL;
 	struct list l = { 0 };
 	struct berth_why why;
-	int status = BERTH_EXIT_FAILURE, err = parse(argc, argv, &w, &why);
+	int status = BERTH_EXIT_FAILURE, err;
 
+	if (argc > 1 && !strcmp(argv[1], "--help")) {
+		berth_opt_help(stdout, &verb);
+		return BERTH_EXIT_OK;
+	}
+	err = parse(argc, argv, &w, &why);
 	if (!err) {
 		names = ports_names_new(&why);
 		err = names ? 0 : -ENOMEM;

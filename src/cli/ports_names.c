@@ -41,6 +41,7 @@ struct run {
 
 struct texts {
 	struct ports_text text[PORTS_TEXTS];
+	struct ports_text members;
 };
 
 struct ports_names {
@@ -347,6 +348,7 @@ static void free_texts(struct texts *t)
 
 	for (i = 0; i < PORTS_TEXTS; i++)
 		free((char *)(uintptr_t)t->text[i].json);
+	free((char *)(uintptr_t)t->members.json);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -378,12 +380,6 @@ static struct texts *texts_of(struct ports_names *n, const struct berth_holder *
 	return t;
 }
 
-/* The kernel forgets who made a connection once it is in TIME_WAIT, and does not know it in a request. */
-static bool has_user(const struct berth_socket *s)
-{
-	return s->inode || s->cgroup || s->uid;
-}
-
 const struct ports_text *ports_names_text(const struct ports_row *row, int which)
 {
 	struct ports_names *n = row->names;
@@ -393,7 +389,7 @@ const struct ports_text *ports_names_text(const struct ports_row *row, int which
 	if (row->task) {
 		h = berth_holders_get(n->holders, row->task);
 		t = h ? texts_of(n, h) : NULL;
-	} else if (which == PORTS_USER && has_user(row->socket)) {
+	} else if (which == PORTS_USER && !(row->socket->flags & BERTH_SOCKET_SHORT)) {
 		t = &n->owner;
 		if (!t->text[PORTS_USER].bytes || n->owner_uid != row->socket->uid) {
 			const char *user = berth_holders_user(n->holders, row->socket->uid);
@@ -404,6 +400,25 @@ const struct ports_text *ports_names_text(const struct ports_row *row, int which
 		}
 	}
 	return t && t->text[which].json ? &t->text[which] : NULL;
+}
+
+const struct ports_text *ports_names_members(const struct ports_row *row)
+{
+	const struct berth_holder *h = berth_holders_get(row->names->holders, row->task);
+	struct texts *t = h ? texts_of(row->names, h) : NULL;
+	char *buf, *json;
+	size_t n;
+
+	if (!t || t->members.json)
+		return t ? &t->members : NULL;
+	buf = malloc(PORTS_OUT_ROOM);
+	if (!buf)
+		return NULL;
+	n = (size_t)(ports_json_holder(buf, row) - buf);
+	json = realloc(buf, n + 1);
+	t->members.json = json ? json : buf;
+	t->members.json_len = (uint32_t)n;
+	return &t->members;
 }
 
 struct berth_holders *ports_names_holders(struct ports_names *n)

@@ -26,7 +26,9 @@ struct ports_table {
 	size_t width[COLUMNS_MAX];
 	size_t columns, held;
 	struct cell cell[HELD][COLUMNS_MAX];
+	char mark[HELD];
 	bool open; /* the heading is printed */
+	bool marks;
 	bool colour;
 	size_t screen; /* characters in a line; 0: any */
 };
@@ -58,7 +60,7 @@ static int add_column(struct ports_table *t, const char *name, size_t n, struct 
 	return 0;
 }
 
-struct ports_table *ports_table_new(const char *columns, struct berth_why *why)
+struct ports_table *ports_table_new(const char *columns, bool marks, struct berth_why *why)
 {
 	struct ports_table *t = calloc(1, sizeof(*t));
 	const struct ports_field *f;
@@ -71,6 +73,7 @@ struct ports_table *ports_table_new(const char *columns, struct berth_why *why)
 	}
 	t->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
 	t->screen = columns ? 0 : screen_width();
+	t->marks = marks;
 	for (f = ports_fields; !columns && f->name; f++)
 		if (f->column)
 			t->field[t->columns++] = f;
@@ -143,10 +146,13 @@ static void print_cell(const struct ports_table *t, size_t i, const char *text, 
 		printf("%*s", (int)pad, "");
 }
 
-static void print_row(const struct ports_table *t, struct cell *cell)
+static void print_row(const struct ports_table *t, size_t row)
 {
+	struct cell *cell = (struct cell *)t->cell[row];
 	size_t i;
 
+	if (t->marks)
+		printf("%c ", t->mark[row]);
 	for (i = 0; i < t->columns; i++)
 		print_cell(t, i, cell[i].text ? cell[i].text : "-", cell[i].width);
 	putchar('\n');
@@ -159,7 +165,7 @@ static void print_row(const struct ports_table *t, struct cell *cell)
 /* Widths by what is held back, then the heading. Leaves out columns at the right that the screen has no room for. */
 static void open_table(struct ports_table *t)
 {
-	size_t i, r, used = 0, fits = 0;
+	size_t i, r, used = t->marks ? 2 : 0, fits = 0;
 	char buf[32];
 
 	for (i = 0; i < t->columns; i++) {
@@ -176,6 +182,8 @@ static void open_table(struct ports_table *t)
 	t->columns = fits;
 	if (t->colour)
 		fputs("\033[1m", stdout);
+	if (t->marks)
+		fputs("  ", stdout);
 	for (i = 0; i < t->columns; i++)
 		print_cell(t, i, heading(t->field[i], buf, sizeof(buf)),
 			   strlen(heading(t->field[i], buf, sizeof(buf))));
@@ -190,26 +198,27 @@ void ports_table_flush(struct ports_table *t)
 	if (!t->open && t->held)
 		open_table(t);
 	for (r = 0; r < t->held; r++)
-		print_row(t, t->cell[r]);
+		print_row(t, r);
 	t->held = 0;
 	fflush(stdout);
 }
 
-void ports_table_row(struct ports_table *t, const struct ports_row *row)
+void ports_table_row(struct ports_table *t, const struct ports_row *row, char mark)
 {
-	struct cell *cell = t->cell[t->open ? 0 : t->held];
-	size_t i;
+	size_t at = t->open ? 0 : t->held, i;
+	struct cell *cell = t->cell[at];
 
+	t->mark[at] = mark;
 	for (i = 0; i < t->columns; i++)
 		cell[i] = cell_of(t->field[i], row);
 	if (t->open) {
-		print_row(t, cell);
+		print_row(t, 0);
 		return;
 	}
 	if (++t->held == HELD) {
 		open_table(t);
 		for (i = 0; i < HELD; i++)
-			print_row(t, t->cell[i]);
+			print_row(t, i);
 		t->held = 0;
 	}
 }

@@ -67,9 +67,7 @@ static void print_event(struct watch *w, const struct ports_row *row, const char
 	size_t n;
 
 	if (!w->q->json) {
-		if (sign != ' ')
-			printf("%c ", sign);
-		ports_table_row(w->table, row);
+		ports_table_row(w->table, row, sign);
 		return;
 	}
 	ports_json_row(out, row);
@@ -105,7 +103,7 @@ static int remember(struct watch *w, uint64_t key, const struct berth_socket *s,
 static int on_row(const struct berth_socket *s, const struct berth_task *t, void *arg)
 {
 	struct watch *w = arg;
-	struct ports_row row = { s, t, w->q->names };
+	struct ports_row row = { s, t, w->q->names, w->q->details };
 	uint64_t key = key_of(s, t);
 	uint32_t *at = berth_keyset_find(&w->keys, key);
 
@@ -136,8 +134,8 @@ static int sweep(struct watch *w)
 			kept++;
 		} else {
 			struct ports_row row = { &e->row.socket,
-						 e->row.task.pid ? &e->row.task : NULL,
-						 w->q->names };
+						 e->row.task.pid ? &e->row.task : NULL, w->q->names,
+						 w->q->details };
 
 			print_event(w, &row, "closed", '-');
 		}
@@ -169,7 +167,7 @@ int ports_watch(struct ports_query *q, struct ports_out *out)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	w.table = ports_table_new(q->columns, &why);
+	w.table = ports_table_new(q->columns, true, &why);
 	if (!w.table)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	do {

@@ -19,6 +19,7 @@
 #include "src/kernel/netns.h"
 
 #define BUFFER 65536
+#define TIMER_TIME_WAIT 3 /* idiag_timer */
 
 const uint16_t berth_diag_protocols[] = { IPPROTO_TCP,     IPPROTO_UDP,
 					  IPPROTO_UDPLITE, IPPROTO_SCTP,
@@ -59,8 +60,12 @@ static void put_message(struct berth_socket *s, const struct inet_diag_msg *m)
 	s->inode = m->idiag_inode;
 	s->rqueue = m->idiag_rqueue;
 	s->wqueue = m->idiag_wqueue;
-	if (s->state == BERTH_STATE_TIME_WAIT || (s->state == BERTH_STATE_FIN_WAIT2 && !s->inode))
-		s->timer_ms = m->idiag_timer == 3 ? m->idiag_expires : 0;
+	if (m->idiag_timer == TIMER_TIME_WAIT && !s->inode) {
+		s->timer_ms = m->idiag_expires;
+		s->flags = BERTH_SOCKET_SHORT;
+	}
+	if (s->state == BERTH_STATE_SYN_RECV || s->state == BERTH_STATE_NEW_SYN_RECV)
+		s->flags = BERTH_SOCKET_SHORT;
 }
 
 /* Brings the numbers of the protocols to one form. */
@@ -91,7 +96,7 @@ static void find_subflow(const struct nlmsghdr *nlh, struct berth_socket *s)
 {
 	const struct nlattr *attr, *name;
 
-	s->flags &= (uint8_t)~BERTH_SOCKET_SUBFLOW;
+	s->flags &= (uint16_t)~BERTH_SOCKET_SUBFLOW;
 	mnl_attr_for_each(attr, nlh, sizeof(struct inet_diag_msg))
 	{
 		if (mnl_attr_get_type(attr) != INET_DIAG_ULP_INFO)
@@ -137,8 +142,6 @@ static int send_request(struct mnl_socket *nl, const struct dump *d, uint8_t fam
 	req->sdiag_family = family;
 	req->sdiag_protocol = (uint8_t)(d->protocol > 255 ? 0 : d->protocol);
 	req->idiag_states = d->states;
-	if (d->states >> BERTH_STATE_BOUND & 1)
-		req->idiag_states |= 1u << BERTH_STATE_CLOSE;
 	if (d->states >> BERTH_STATE_SYN_RECV & 1)
 		req->idiag_states |= 1u << BERTH_STATE_NEW_SYN_RECV;
 	if (d->protocol > 255)

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,12 +22,15 @@
 #include "bpf/observe.skel.h"
 #include "src/base/auto.h"
 #include "src/kernel/diag.h"
+#include "src/kernel/file.h"
 #include "src/kernel/keyset.h"
 #include "src/kernel/netns.h"
 #include "src/kernel/procfd.h"
+#include "src/kernel/readahead.h"
 #include "src/kernel/sockets.h"
 
 #define BUFFER 65536
+#define READS_ALONE 8   /* a walk that is longer is read by a thread of its own */
 #define SEEN_UNIT 1024u /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
 #define SEEN_BITS_MAX                                                                              \
 	(1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
@@ -54,6 +58,7 @@ struct reader {
 	struct late *late;
 	size_t late_count, late_room;
 	struct berth_keyset late_inodes; /* inode -> index in late, plus one */
+	bool tcp_done;                   /* the table of TCP needs no walk of its own any more */
 };
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
@@ -147,7 +152,13 @@ static int add_late(struct reader *r, const struct berth_socket *s)
 
 static int on_table(struct reader *r, const struct berth_observed *o)
 {
-	if (o->socket.inode && (o->socket.flags & BERTH_SOCKET_FILE) && !r->query->no_holders)
+	bool file = o->socket.inode && (o->socket.flags & BERTH_SOCKET_FILE);
+
+	/* A process that is asked for has had its turn, but for the subflows of its MPTCP sockets. */
+	if (r->query->ask.pid && !r->query->no_holders &&
+	    !(file && berth_keyset_find(&r->rare, o->socket.inode)))
+		return 0;
+	if (file && !r->query->no_holders)
 		return add_late(r, &o->socket);
 	return r->fn(&o->socket, NULL, r->arg);
 }
@@ -167,28 +178,93 @@ static int on_second(struct reader *r, const struct berth_observed *o)
 	return result;
 }
 
-static int walk(struct reader *r, const struct bpf_program *program, observed_fn fn)
+static int each_observed(struct reader *r, const char *bytes, size_t n, observed_fn fn)
+{
+	const struct berth_observed *o = (const void *)bytes, *end = o + n / sizeof(*o);
+	int result = 0;
+
+	for (; o < end && !result; o++)
+		result = fn(r, o);
+	return result;
+}
+
+struct stream {
+	struct reader *r;
+	observed_fn fn;
+};
+
+static int on_bytes(const char *bytes, size_t n, void *arg)
+{
+	const struct stream *s = arg;
+
+	return each_observed(s->r, bytes, n, s->fn);
+}
+
+/* The rest of a walk that turned out to be long; beside: another one at the same time, or -1. */
+static int read_rest(struct reader *r, int iter, observed_fn fn, int beside)
+{
+	struct stream stream[] = { { r, fn }, { r, on_table } };
+	struct berth_stream both[] = { { iter, on_bytes, &stream[0] },
+				       { beside, on_bytes, &stream[1] } };
+
+	return berth_readahead(both, beside < 0 ? 1 : 2);
+}
+
+static int open_walk(struct reader *r, const struct bpf_program *program, int *out_iter)
 {
 	union bpf_iter_link_info info = { .task.pid = r->query->ask.pid };
 	LIBBPF_OPTS(bpf_link_create_opts, opts);
-	berth_auto_fd int link = -1, iter = -1;
-	const struct berth_observed *o;
-	ssize_t n, at;
-	int result = 0;
+	berth_auto_fd int link = -1;
 
 	if (program == r->skel->progs.berth_files && info.task.pid) {
 		opts.iter_info = &info;
 		opts.iter_info_len = sizeof(info);
 	}
 	link = bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, &opts);
-	iter = link < 0 ? -1 : bpf_iter_create(link);
-	if (iter < 0)
-		return errno == ESRCH ? 0 : -errno;
-	/* EAGAIN: a million went by without a row. */
-	while (!result && ((n = read(iter, r->buf, BUFFER)) > 0 || (n < 0 && errno == EAGAIN)))
-		for (at = 0; at + (ssize_t)sizeof(*o) <= n && !result; at += (ssize_t)sizeof(*o))
-			result = fn(r, (const void *)(r->buf + at));
-	return result ? result : n < 0 ? -errno : 0;
+	*out_iter = link < 0 ? -1 : bpf_iter_create(link);
+	return *out_iter < 0 ? -errno : 0;
+}
+
+/* Where the walk over descriptors is long, the table of TCP is walked at the same time, by another CPU. */
+static int read_both(struct reader *r, int iter, observed_fn fn)
+{
+	const struct bpf_program *tcp = r->skel->progs.berth_tcp;
+	berth_auto_fd int beside = -1;
+	int result;
+
+	if (fn != on_held || r->query->ask.pid || r->query->all_namespaces ||
+	    bpf_program__fd(tcp) < 0)
+		return read_rest(r, iter, fn, -1);
+	result = open_walk(r, tcp, &beside);
+	if (result)
+		return result;
+	r->skel->bss->tables = BERTH_TABLES_BESIDE;
+	result = read_rest(r, iter, fn, beside);
+	r->skel->bss->tables = BERTH_TABLES_FILES;
+	/* Each that had a file was met by the other walk. */
+	r->tcp_done = r->skel->bss->pended == r->skel->bss->settled;
+	return result;
+}
+
+static int walk(struct reader *r, const struct bpf_program *program, observed_fn fn)
+{
+	berth_auto_fd int iter = -1;
+	int result = open_walk(r, program, &iter), reads;
+	ssize_t n = 1;
+
+	/* The one process that is asked for is gone. */
+	if (result)
+		return result == -ESRCH ? 0 : result;
+	for (reads = 0; n > 0 && reads < READS_ALONE && !result; reads++) {
+		n = read(iter, r->buf, BUFFER);
+		if (n < 0 && errno == EAGAIN)
+			n = 1;
+		else if (n > 0)
+			result = each_observed(r, r->buf, (size_t)n, fn);
+	}
+	if (n < 0)
+		return -errno;
+	return n && !result ? read_both(r, iter, fn) : result;
 }
 
 /* ---- loading ---- */
@@ -224,15 +300,13 @@ static bool asks_for(const struct berth_socket_ask *ask, uint16_t protocol)
 
 static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, bool counts)
 {
-	bool files = !q->no_holders, tables = files ? !q->ask.pid : true;
-	uint64_t bits = tables && !counts && files ? seen_bits() : 64;
+	bool files = !q->no_holders;
+	uint64_t bits = !counts && files ? seen_bits() : 64;
 	int err;
 
 	bpf_program__set_autoload(skel->progs.berth_files, files && !counts);
-	bpf_program__set_autoload(skel->progs.berth_tcp,
-				  tables && !counts && asks_for(&q->ask, IPPROTO_TCP));
-	bpf_program__set_autoload(skel->progs.berth_udp,
-				  tables && !counts && asks_for(&q->ask, IPPROTO_UDP));
+	bpf_program__set_autoload(skel->progs.berth_tcp, !counts && asks_for(&q->ask, IPPROTO_TCP));
+	bpf_program__set_autoload(skel->progs.berth_udp, !counts && asks_for(&q->ask, IPPROTO_UDP));
 	bpf_program__set_autoload(skel->progs.berth_count_tcp,
 				  counts && asks_for(&q->ask, IPPROTO_TCP));
 	bpf_program__set_autoload(skel->progs.berth_count_udp,
@@ -289,6 +363,45 @@ static int on_rare(const struct berth_socket *s, void *arg)
 	return r->fn(s, NULL, r->arg);
 }
 
+/* A number of the line "TCP:" of the namespace's sockstat; -1 where it cannot be read. */
+static long tcp_stat(const char *name)
+{
+	berth_auto_free char *text = NULL;
+	const char *line, *at;
+	char want[16];
+
+	snprintf(want, sizeof(want), " %s ", name);
+	if (berth_file_read("/proc/thread-self/net/sockstat", &text))
+		return -1;
+	line = strstr(text, "TCP:");
+	at = line ? strstr(line, want) : NULL;
+	return at ? strtol(at + strlen(want), NULL, 10) : -1;
+}
+
+/*
+ * Whether the host has TCP sockets that no table of the kernel has, among them those that are bound only. To find these
+ * takes as long as a walk over all sockets; that there are none two numbers tell: those allocated, on the host,
+ * and those in tables, of each namespace.
+ */
+static bool has_unhashed(void)
+{
+	struct berth_netns_list list;
+	struct berth_why why;
+	long hashed = 0, n = 0;
+	size_t i;
+
+	if (berth_netns_find(&list, &why))
+		return true;
+	for (i = list.count; i-- > 0 && n >= 0;) {
+		n = berth_netns_enter(&list.netns[i]) ? -1 : tcp_stat("inuse");
+		hashed += n;
+	}
+	if (berth_netns_enter(&list.netns[0]))
+		n = -1;
+	berth_netns_free(&list);
+	return n < 0 || tcp_stat("alloc") != hashed;
+}
+
 /* Sockets that no walk comes by: protocols without a table of their own; bound ones of TCP, which only files know. */
 static int read_rare(struct reader *r, struct berth_why *why)
 {
@@ -297,9 +410,10 @@ static int read_rare(struct reader *r, struct berth_why *why)
 	int result = 0;
 
 	for (p = berth_diag_protocols; *p && !result; p++) {
-		if (*p == IPPROTO_UDP || (*p == IPPROTO_TCP && !r->query->no_holders))
+		if (*p == IPPROTO_UDP || !asks_for(&r->query->ask, *p))
 			continue;
-		if (!asks_for(&r->query->ask, *p))
+		if (*p == IPPROTO_TCP && (!r->query->no_holders ||
+					  !(states >> BERTH_STATE_BOUND & 1) || !has_unhashed()))
 			continue;
 		result = berth_diag_dump(
 			*p, *p == IPPROTO_TCP ? states & 1u << BERTH_STATE_BOUND : states, on_rare,
@@ -312,10 +426,12 @@ static int read_tables(struct reader *r, struct berth_why *why)
 {
 	int result = 0;
 
-	if (bpf_program__fd(r->skel->progs.berth_tcp) >= 0)
+	if (!r->tcp_done && bpf_program__fd(r->skel->progs.berth_tcp) >= 0)
 		result = walk(r, r->skel->progs.berth_tcp, on_table);
 	if (!result && bpf_program__fd(r->skel->progs.berth_udp) >= 0)
 		result = walk(r, r->skel->progs.berth_udp, on_table);
+	if (r->query->ask.pid && !r->query->no_holders)
+		return result;
 	return result ? result : read_rare(r, why);
 }
 
@@ -359,7 +475,7 @@ static int read_late(struct reader *r)
 	r->skel->bss->again = 1;
 	result = walk(r, r->skel->progs.berth_files, on_second);
 	for (i = 0; i < r->late_count && !result; i++)
-		if (!r->late[i].held)
+		if (!r->late[i].held && !r->query->ask.pid)
 			result = r->fn(&r->late[i].socket, NULL, r->arg);
 	return result;
 }
@@ -374,7 +490,7 @@ int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_socket
 		*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
 		if (!query->no_holders)
 			result = walk(&r, r.skel->progs.berth_files, on_held);
-		if (!result && (query->no_holders || !query->ask.pid))
+		if (!result && (query->no_holders || !query->ask.pid || r.rare.count))
 			result = in_namespaces(&r, told, read_tables, why);
 		if (!result)
 			result = read_late(&r);
