@@ -83,7 +83,8 @@ static const struct berth_variable variables[] = {
 	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
 	{ "PATH", "Where a program is looked for that is named without a slash." },
 	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
-	{ "XDG_DATA_HOME", "Where the imported registry of an ordinary user is, in place of ~/.local/share." },
+	{ "XDG_DATA_HOME",
+	  "Where the imported registry of an ordinary user is, in place of ~/.local/share." },
 	{ "XDG_RUNTIME_DIR",
 	  "Where the runs of an ordinary user are registered, in place of /tmp, and where their shared file is made if "
 	  "/dev/shm is not to be had." },
