@@ -446,14 +446,43 @@ static bool is_due(struct sock *sk)
 	return false;
 }
 
+/*
+ * Most of what the walk beside the other one meets has a file and is only noted. True where that was all. Where a
+ * filter looks at more than the local port, the row is made first, as the other walk does.
+ */
+static bool is_noted(struct sock_common *c)
+{
+	uint8_t state = c->skc_state;
+	struct socket *socket;
+	struct tcp_sock *tp;
+	struct sock *sk;
+
+	if (tables != BERTH_TABLES_BESIDE || ask.states || ask.pport || ask.peer_len ||
+	    state == BERTH_STATE_TIME_WAIT || state == BERTH_STATE_NEW_SYN_RECV ||
+	    !wanted_early(IPPROTO_TCP, c->skc_num, c->skc_net.net->ns.inum))
+		return false;
+	tp = bpf_skc_to_tcp_sock(c);
+	if (!tp)
+		return false;
+	sk = &tp->inet_conn.icsk_inet.sk;
+	socket = sk->sk_socket;
+	if (!socket || !socket->file)
+		return false;
+	pend(sk);
+	return true;
+}
+
 SEC("iter/tcp")
 int berth_tcp(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *c = ctx->sk_common;
-	struct berth_observed o = {};
+	struct berth_observed o;
 	struct sock *sk = NULL;
 
-	if (!c || !take_tcp(c, &o.socket, &sk))
+	if (!c || is_noted(c))
+		return 0;
+	__builtin_memset(&o, 0, sizeof(o));
+	if (!take_tcp(c, &o.socket, &sk))
 		return 0;
 	if (!is_due(sk))
 		return 0;
