@@ -31,7 +31,7 @@
 
 #define BUFFER 65536
 #define READS_ALONE 8   /* a walk that is longer is read by a thread of its own */
-#define SEEN_UNIT 1024u /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
+#define SEEN_UNIT 1024u /* bytes of memory that share a mark: seen_shift() of the program */
 #define SEEN_BITS_MAX                                                                              \
 	(1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
 #define SEEN_BITS_MIN (1ull << 20)
