@@ -96,8 +96,14 @@ static unsigned long open_files(void)
 
 static enum berth_sockets_source choose(const struct berth_sockets_query *q)
 {
+	const char *forced = getenv("BERTH_SOCKETS");
+
 	if (q->source != BERTH_SOCKETS_ANY)
 		return q->source;
+	if (forced && !strcmp(forced, "bpf"))
+		return BERTH_SOCKETS_BPF;
+	if (forced && !strcmp(forced, "diag"))
+		return BERTH_SOCKETS_DIAG;
 	/* One process is looked up in /proc at once, however many there are. */
 	return geteuid() || q->ask.pid || open_files() < FEW_FILES ? BERTH_SOCKETS_ANY
 								   : BERTH_SOCKETS_BPF;

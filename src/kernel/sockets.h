@@ -21,7 +21,7 @@
 #include "src/base/why.h"
 
 enum berth_sockets_source {
-	BERTH_SOCKETS_ANY, /* BPF where the host permits it */
+	BERTH_SOCKETS_ANY, /* what $BERTH_SOCKETS says (bpf, diag), else what is quicker here */
 	BERTH_SOCKETS_BPF,
 	BERTH_SOCKETS_DIAG,
 };

@@ -31,11 +31,12 @@
 
 #define BUFFER 65536
 #define READS_ALONE 8   /* a walk that is longer is read by a thread of its own */
-#define SEEN_UNIT 1024u /* bytes of memory that share a mark: BERTH_SEEN_SHIFT of the program */
+#define SEEN_UNIT 1024u /* bytes of memory that share a mark: seen_shift() of the program */
 #define SEEN_BITS_MAX                                                                              \
 	(1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
 #define SEEN_BITS_MIN (1ull << 20)
-#define KEYS_MAX (1u << 20)
+#define KEYS_MIN (1u << 16)
+#define KEYS_MAX (1u << 24)
 #define BATCH 4096u
 
 struct late {
@@ -298,7 +299,7 @@ static bool asks_for(const struct berth_socket_ask *ask, uint16_t protocol)
 	return !ask->protocols;
 }
 
-static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, bool counts)
+static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, uint32_t counts)
 {
 	bool files = !q->no_holders;
 	uint64_t bits = !counts && files ? seen_bits() : 64;
@@ -312,7 +313,7 @@ static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, b
 	bpf_program__set_autoload(skel->progs.berth_count_udp,
 				  counts && asks_for(&q->ask, IPPROTO_UDP));
 	bpf_map__set_max_entries(skel->maps.seen, (uint32_t)(bits / 64));
-	bpf_map__set_max_entries(skel->maps.counts, counts ? KEYS_MAX : 1);
+	bpf_map__set_max_entries(skel->maps.counts, counts ? counts : 1);
 	err = observe_bpf__load(skel);
 	if (err)
 		return err;
@@ -322,7 +323,8 @@ static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, b
 	return 0;
 }
 
-static int open_reader(struct reader *r, bool counts, struct berth_why *why)
+/* counts: keys that the counting programs have room for; 0: rows are wanted. */
+static int open_reader(struct reader *r, uint32_t counts, struct berth_why *why)
 {
 	int err;
 
@@ -484,7 +486,7 @@ int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_socket
 			   struct berth_sockets_told *told, struct berth_why *why)
 {
 	struct reader r = { .query = query, .fn = fn, .arg = arg };
-	int result = open_reader(&r, false, why);
+	int result = open_reader(&r, 0, why);
 
 	if (!result) {
 		*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
@@ -513,7 +515,8 @@ static int count_tables(struct reader *r, struct berth_why *why)
 		result = walk(r, s->progs.berth_count_tcp, NULL);
 	if (!result && bpf_program__fd(s->progs.berth_count_udp) >= 0)
 		result = walk(r, s->progs.berth_count_udp, NULL);
-	return result ? result : read_rare(r, why);
+	(void)why;
+	return !result && s->bss->uncounted ? -E2BIG : result;
 }
 
 struct adder {
@@ -557,29 +560,46 @@ static int fetch(int map, const struct adder *a)
 	return result;
 }
 
+/* Counts with room for so many keys: -E2BIG where these are too few, before the first call of fn. */
+static int count_once(struct reader *r, const struct adder *a, uint32_t keys,
+		      struct berth_sockets_told *told, struct berth_why *why)
+{
+	int result = open_reader(r, keys, why);
+
+	if (result)
+		return result;
+	*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
+	r->skel->bss->count_by = a->by;
+	result = in_namespaces(r, told, count_tables, why);
+	if (!result)
+		result = in_namespaces(r, told, read_rare, why);
+	if (!result)
+		result = fetch(bpf_map__fd(r->skel->maps.counts), a);
+	return result;
+}
+
 int berth_sockets_bpf_count(const struct berth_sockets_query *query, enum berth_count_by by,
 			    berth_sockets_count_fn fn, void *arg, struct berth_sockets_told *told,
 			    struct berth_why *why)
 {
 	struct adder a = { by, fn, arg };
-	struct reader r = { .query = query, .fn = add_rare, .arg = &a };
-	int result = open_reader(&r, true, why);
+	uint32_t keys;
+	int result = -E2BIG;
 
-	if (!result) {
-		*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
-		r.skel->bss->count_by = by;
-		result = in_namespaces(&r, told, count_tables, why);
-		if (!result && r.skel->bss->uncounted)
-			result = berth_why(
-				why, -E2BIG,
-				"counting: more than %u different values; ask for fewer, e.g. one port",
-				KEYS_MAX);
-		if (!result)
-			result = fetch(bpf_map__fd(r.skel->maps.counts), &a);
-		if (result < 0 && !*why->text)
-			berth_why(why, result, "bpf: a count of sockets broke off (%s); try again",
-				  strerror(-result));
+	/* Few keys are the rule, and a small table stays in the cache. */
+	for (keys = KEYS_MIN; result == -E2BIG && keys <= KEYS_MAX; keys *= 16) {
+		struct reader r = { .query = query, .fn = add_rare, .arg = &a };
+
+		result = count_once(&r, &a, keys, told, why);
+		close_reader(&r);
 	}
-	close_reader(&r);
+	if (result == -E2BIG)
+		return berth_why(
+			why, result,
+			"counting: more than %u different values; ask for fewer, e.g. one port",
+			KEYS_MAX);
+	if (result < 0 && !*why->text)
+		berth_why(why, result, "bpf: a count of sockets broke off (%s); try again",
+			  strerror(-result));
 	return result;
 }
