@@ -34,6 +34,18 @@ static const struct berth_verb verbs[] = {
 	  "its socket: see \"berth ports free --help\".\n"
 	  "Exit status: 0 where there is a row, 1 where there is none.",
 	  berth_ports_opts, berth_ports_main },
+	{ "headroom", "show how many ports are left for each lane", "[DESTINATION]",
+	  "One row for each lane: the sockets from one source address to one destination endpoint, on ports of one chooser; "
+	  "the one with the least left comes first.\n"
+	  "CHOICE says who chooses: the kernel, out of ip_local_port_range without reserved ports and those that somebody "
+	  "bound explicitly; or berth, out of the pool of the run with that pid. A socket in TIME_WAIT counts as used "
+	  "where its port cannot be had again at once: for the kernel tcp_tw_reuse decides that, for berth the timestamps of "
+	  "the connection. SEARCH is \"slow\" where about half of the ports are used: from there on the kernel looks at half "
+	  "of its range in vain for each connection. UDP has a row for a whole namespace, since the kernel gives a port "
+	  "to one socket whatever its destination.\n"
+	  "DESTINATION is ADDR, ADDR:PORT, [v6]:PORT, ADDR/LEN or :PORT; a PORT may be the name of a service.\n"
+	  "Exit status: 0; 1 where a row reaches --alert; 2 berth failed.",
+	  berth_headroom_opts, berth_headroom_main },
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },

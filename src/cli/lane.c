@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lanes in words. */
+#include "src/cli/lane.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "src/registry/services.h"
+
+static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+/* ---- destinations ---- */
+
+static void keep_first(const struct berth_service *service, void *arg)
+{
+	uint16_t *port = arg;
+
+	if (!*port)
+		*port = service->port;
+}
+
+/* A number or the name of a service; 0 where it is neither. */
+static uint16_t read_port(const char *text)
+{
+	struct berth_services services;
+	uint16_t port = 0;
+	unsigned long n;
+	char *end;
+
+	if (*text >= '0' && *text <= '9') {
+		n = strtoul(text, &end, 10);
+		return !*end && n <= 65535 ? (uint16_t)n : 0;
+	}
+	if (!*text)
+		return 0;
+	berth_services_init(&services, NULL, NULL);
+	berth_services_named(&services, text, keep_first, &port);
+	berth_services_fini(&services);
+	return port;
+}
+
+/* Splits "ADDR", "[ADDR]", "ADDR:PORT", ... in place. NULL for what is missing; false where a bracket is. */
+static bool split(char *text, char **out_addr, char **out_len, char **out_port)
+{
+	char *colon, *slash, *rest = text;
+
+	*out_addr = text;
+	*out_len = *out_port = NULL;
+	if (*text == '[') {
+		*out_addr = text + 1;
+		rest = strchr(text, ']');
+		if (!rest)
+			return false;
+		*rest++ = '\0';
+		if (*rest && *rest != ':' && *rest != '/')
+			return false;
+	}
+	slash = strchr(rest, '/');
+	colon = strchr(slash ? slash : rest, ':');
+	/* Two colons before a slash or a bracket are IPv6. */
+	if (colon && rest == text && !slash && strchr(colon + 1, ':'))
+		colon = NULL;
+	if (slash) {
+		*slash = '\0';
+		*out_len = slash + 1;
+	}
+	if (colon) {
+		*colon = '\0';
+		*out_port = colon + 1;
+	}
+	return true;
+}
+
+static bool read_addr(const char *text, uint8_t addr[16], unsigned *out_bits)
+{
+	if (inet_pton(AF_INET6, text, addr) == 1) {
+		*out_bits = 128;
+		return true;
+	}
+	memcpy(addr, v4_prefix, sizeof(v4_prefix));
+	*out_bits = 32;
+	return inet_pton(AF_INET, text, addr + 12) == 1;
+}
+
+static void set_mask(struct berth_headroom_ask *ask, const uint8_t addr[16], unsigned bits)
+{
+	uint8_t mask[16] = { 0 };
+	unsigned i;
+
+	for (i = 0; i < bits; i++)
+		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	memcpy(ask->addr, addr, 16);
+	memcpy(ask->mask, mask, 16);
+}
+
+int lane_parse(const char *text, struct berth_headroom_ask *out_ask, struct berth_why *why)
+{
+	struct berth_headroom_ask ask = { 0 };
+	char copy[256], *addr, *len, *port, *end = NULL;
+	unsigned bits = 0;
+	unsigned long n;
+	uint8_t bytes[16];
+
+	if (strlen(text) >= sizeof(copy) || !split(strcpy(copy, text), &addr, &len, &port) ||
+	    (*addr && !read_addr(addr, bytes, &bits)) || (!*addr && (addr != copy || len || !port)))
+		return berth_why(
+			why, -EINVAL,
+			"\"%s\": no destination; write 10.0.0.7, 10.0.0.7:443, [2001:db8::1]:https, "
+			"10.0.0.0/8 or :443",
+			text);
+	n = len ? strtoul(len, &end, 10) : bits;
+	if (len && (*len < '0' || *len > '9' || *end || n > bits))
+		return berth_why(why, -EINVAL, "\"%s\": a prefix length is 0 to %u", text, bits);
+	if (bits)
+		set_mask(&ask, bytes, (unsigned)n + 128 - bits);
+	ask.port = port ? read_port(port) : 0;
+	if (port && !ask.port)
+		return berth_why(
+			why, -EINVAL,
+			"\"%s\": \"%s\" is neither a port nor a service; see \"berth services\"",
+			text, port);
+	*out_ask = ask;
+	return 0;
+}
+
+int lane_parse_every(const char *value, double *out_seconds, struct berth_why *why)
+{
+	char *end;
+	double s = strtod(value, &end);
+
+	if (*end || !(s >= 0.01 && s <= 3600))
+		return berth_why(why, -EINVAL, "--every %s: write seconds, 0.01 to 3600", value);
+	*out_seconds = s;
+	return 0;
+}
+
+/* ---- texts ---- */
+
+const char *lane_endpoint(const uint8_t addr[16], uint16_t port, char *buf)
+{
+	bool v4 = !memcmp(addr, v4_prefix, sizeof(v4_prefix));
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, text, sizeof(text));
+	if (!port)
+		snprintf(buf, LANE_TEXT, "%s", text);
+	else
+		snprintf(buf, LANE_TEXT, v4 ? "%s:%u" : "[%s]:%u", text, port);
+	return buf;
+}
+
+const char *lane_name(const struct berth_headroom_row *row, char *buf)
+{
+	char src[LANE_TEXT], dst[LANE_TEXT];
+
+	if (row->wide)
+		return strcpy(buf, "all destinations");
+	/* Two endpoints have 46 and 54 characters at most. */
+	snprintf(buf, LANE_TEXT, "%.50s > %.60s", lane_endpoint(row->src, 0, src),
+		 lane_endpoint(row->dst, row->dport, dst));
+	return buf;
+}
+
+const char *lane_protocol(const struct berth_headroom_row *row)
+{
+	return row->protocol == IPPROTO_UDP ? "udp" : "tcp";
+}
+
+const char *lane_choice(const struct berth_headroom_row *row, char *buf)
+{
+	if (row->pool)
+		snprintf(buf, LANE_TEXT, "berth:%u", row->run);
+	else
+		strcpy(buf, "kernel");
+	return buf;
+}
+
+const char *lane_share(const struct berth_headroom *h, char *buf)
+{
+	uint32_t permille = berth_headroom_permille(h);
+
+	snprintf(buf, LANE_TEXT, "%u.%u%%", permille / 10, permille % 10);
+	return buf;
+}
+
+const char *lane_eta(double seconds, char *buf)
+{
+	unsigned s = seconds < 8640000 ? (unsigned)seconds : 8640000;
+
+	if (seconds < 0)
+		strcpy(buf, "never");
+	else if (seconds == 0.0)
+		strcpy(buf, "now");
+	else if (s < 60)
+		snprintf(buf, LANE_TEXT, "%us", s);
+	else if (s < 3600)
+		snprintf(buf, LANE_TEXT, "%um%02us", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, LANE_TEXT, "%uh%02um", s / 3600, s / 60 % 60);
+	else if (s < 8640000)
+		snprintf(buf, LANE_TEXT, "%ud%02uh", s / 86400, s / 3600 % 24);
+	else
+		strcpy(buf, ">99d");
+	return buf;
+}
+
+bool lane_wait(double seconds)
+{
+	struct timespec t = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	return sigtimedwait(&set, NULL, &t) > 0;
+}
