@@ -25,6 +25,7 @@ libraries='
 bpf/              | bpf kernel
 jansson.h         | kernel cli
 libmnl/           | kernel
+curses.h          | cli
 sys/capability.h  | kernel
 '
 

@@ -14,6 +14,7 @@ extern const struct berth_opt berth_services_opts[];
 extern const struct berth_opt berth_ports_opts[];
 extern const struct berth_opt berth_ports_free_opts[];
 extern const struct berth_opt berth_headroom_opts[];
+extern const struct berth_opt berth_top_opts[];
 extern const struct berth_opt berth_status_opts[];
 extern const struct berth_opt berth_doctor_opts[];
 
@@ -23,6 +24,7 @@ int berth_explain_main(int argc, char **argv);
 int berth_services_main(int argc, char **argv);
 int berth_ports_main(int argc, char **argv);
 int berth_headroom_main(int argc, char **argv);
+int berth_top_main(int argc, char **argv);
 int berth_status_main(int argc, char **argv);
 int berth_doctor_main(int argc, char **argv);
 

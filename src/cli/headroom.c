@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/cli/cli.h"
@@ -106,8 +105,8 @@ const struct berth_opt berth_headroom_opts[] = {
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a row: netns (inode), protocol, choice (kernel, berth), run (pid of a run with the pool), "
 	  "scope (lane, namespace), source, destination, port, capacity, used, time_wait, reusable (of time_wait: not in "
-	  "used), free, share (used part, 0 to 1), slow_at, slow; with --watch also time (Unix), rate (a second) and "
-	  "exhausted_in (seconds; null: never at this rate), which the first look does not have.",
+	  "used), free, share (used part, 0 to 1), slow_at, slow; with --watch also rate (a second) and exhausted_in "
+	  "(seconds; null: never at this rate), which the first look does not have.",
 	  NULL, set_json },
 	{ "source", "SOURCE", "auto",
 	  "Count by programs in the kernel, or by sock_diag, which needs no privilege and cannot tell a connection whose "
@@ -134,33 +133,8 @@ static bool rate_of(const struct berth_headroom_sample *now,
 
 static void print_json(const struct berth_headroom_row *row, const double *rate)
 {
-	const struct berth_headroom *h = &row->h;
-	char buf[LANE_TEXT];
-	double eta;
-
-	printf("{\"netns\":%u,\"protocol\":\"%s\",\"choice\":\"%s\",", row->netns,
-	       lane_protocol(row), row->pool ? "berth" : "kernel");
-	if (row->pool)
-		printf("\"run\":%u,", row->run);
-	printf("\"scope\":\"%s\",", row->wide ? "namespace" : "lane");
-	if (!row->wide) {
-		printf("\"source\":\"%s\",", lane_endpoint(row->src, 0, buf));
-		printf("\"destination\":\"%s\",\"port\":%u,", lane_endpoint(row->dst, 0, buf),
-		       row->dport);
-	}
-	printf("\"capacity\":%u,\"used\":%u,\"time_wait\":%u,\"reusable\":%u,\"free\":%u,\"share\":%.6g,"
-	       "\"slow_at\":",
-	       h->capacity, h->used, h->time_wait, h->reusable, berth_headroom_free(h),
-	       h->used < h->capacity ? (double)h->used / h->capacity : 1);
-	printf(h->slow_at ? "%u" : "null", h->slow_at);
-	printf(",\"slow\":%s", berth_headroom_is_slow(h) ? "true" : "false");
-	if (rate) {
-		eta = berth_headroom_eta_s(h, *rate);
-		printf(",\"time\":%lld,\"rate\":%.6g,\"exhausted_in\":", (long long)time(NULL),
-		       *rate);
-		printf(eta < 0 ? "null" : "%.6g", eta);
-	}
-	puts("}");
+	lane_json(stdout, row, rate);
+	putchar('\n');
 }
 
 static void print_heading(const struct wish *w)

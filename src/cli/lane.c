@@ -210,6 +210,37 @@ const char *lane_eta(double seconds, char *buf)
 	return buf;
 }
 
+void lane_json(FILE *out, const struct berth_headroom_row *row, const double *rate)
+{
+	const struct berth_headroom *h = &row->h;
+	char buf[LANE_TEXT];
+	double eta;
+
+	fprintf(out, "{\"netns\":%u,\"protocol\":\"%s\",\"choice\":\"%s\",", row->netns,
+		lane_protocol(row), row->pool ? "berth" : "kernel");
+	if (row->pool)
+		fprintf(out, "\"run\":%u,", row->run);
+	fprintf(out, "\"scope\":\"%s\",", row->wide ? "namespace" : "lane");
+	if (!row->wide) {
+		fprintf(out, "\"source\":\"%s\",", lane_endpoint(row->src, 0, buf));
+		fprintf(out, "\"destination\":\"%s\",\"port\":%u,", lane_endpoint(row->dst, 0, buf),
+			row->dport);
+	}
+	fprintf(out,
+		"\"capacity\":%u,\"used\":%u,\"time_wait\":%u,\"reusable\":%u,\"free\":%u,\"share\":%.6g,"
+		"\"slow_at\":",
+		h->capacity, h->used, h->time_wait, h->reusable, berth_headroom_free(h),
+		h->used < h->capacity ? (double)h->used / h->capacity : 1);
+	fprintf(out, h->slow_at ? "%u" : "null", h->slow_at);
+	fprintf(out, ",\"slow\":%s", berth_headroom_is_slow(h) ? "true" : "false");
+	if (rate) {
+		eta = berth_headroom_eta_s(h, *rate);
+		fprintf(out, ",\"rate\":%.6g,\"exhausted_in\":", *rate);
+		fprintf(out, eta < 0 ? "null" : "%.6g", eta);
+	}
+	fputc('}', out);
+}
+
 bool lane_wait(double seconds)
 {
 	struct timespec t = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "src/base/why.h"
 #include "src/kernel/headroom.h"
@@ -32,6 +33,9 @@ const char *lane_choice(const struct berth_headroom_row *row, char *buf);
 
 /* "99.9%": rounded down. */
 const char *lane_share(const struct berth_headroom *h, char *buf);
+
+/* One JSON object, as docs of berth headroom --json have it. rate: ports a second, or NULL: not known. */
+void lane_json(FILE *out, const struct berth_headroom_row *row, const double *rate);
 
 /* "now", "never", "42s", "3m10s", "2h05m", "4d03h", ">99d". */
 const char *lane_eta(double seconds, char *buf);

@@ -46,6 +46,15 @@ static const struct berth_verb verbs[] = {
 	  "DESTINATION is ADDR, ADDR:PORT, [v6]:PORT, ADDR/LEN or :PORT; a PORT may be the name of a service.\n"
 	  "Exit status: 0; 1 where a row reaches --alert; 2 berth failed.",
 	  berth_headroom_opts, berth_headroom_main },
+	{ "top", "watch lanes fill, listeners and refusals", "",
+	  "A screen of three parts: lanes, the worst first, with the ports that they take a second and the time that is "
+	  "left; listeners with the connections that wait for them; and the newest connect() and bind() that got no "
+	  "port, by whatever process, which the kernel tells root by its tracepoints. Where it does not, what berth's runs refused is "
+	  "shown. sendto() on an unbound UDP socket and listen() without bind() pass no such call.\n"
+	  "Keys: q quit, Tab next part, arrows, PgUp, PgDn, Home and End select, Enter shows who holds the row's sockets, "
+	  "s, < and > order, / filters, space freezes, ? helps.\n"
+	  "Exit status: 0, 2 where berth failed.",
+	  berth_top_opts, berth_top_main },
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },
@@ -95,6 +104,7 @@ static const struct berth_variable variables[] = {
 	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
 	{ "PATH", "Where a program is looked for that is named without a slash." },
 	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
+	{ "TERM", "The terminal that \"berth top\" draws on." },
 	{ "XDG_DATA_HOME",
 	  "Where the imported registry of an ordinary user is, in place of ~/.local/share." },
 	{ "XDG_RUNTIME_DIR",
