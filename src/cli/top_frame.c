@@ -389,36 +389,37 @@ static const char *const help[] = {
 	"Refusals: connect() and bind() that got no port, all processes.",
 };
 
+/* Bytes of a text that go into a line: all that fit, better up to a space. */
+static size_t line_len(const char *text, size_t len, size_t columns)
+{
+	berth_auto_free char *copy = strndup(text, len);
+	size_t n = copy ? fit(copy, columns) : len, at;
+
+	for (at = n; n < len && at > columns / 2; at--)
+		if (text[at] == ' ')
+			return at + 1;
+	return n ? n : len;
+}
+
 /* A text from the line that the view is scrolled to; what is too long for a line goes on in the next. */
 static void put_scrolled(const char *text, struct top_view *v, struct top_frame *f, size_t *at)
 {
-	const char *p = text, *end;
+	const char *p, *end, *next;
 	size_t line = 0;
-	bool first;
+	int indent;
 
 	put_words(f, at, TOP_TITLE, "berth top: who holds it");
-	for (; *p && *at + 1 < f->rows; p = *end ? end + 1 : end) {
+	for (p = text; *p && *at + 1 < f->rows; p = *end ? end + 1 : end) {
 		end = p + strcspn(p, "\n");
-		for (first = true; first || p < end; first = false) {
-			char *piece = NULL;
-			int n = asprintf(&piece, "%s%.*s", first ? "" : "    ", (int)(end - p), p);
-			size_t indent = first ? 0 : 4, taken = n < 0 ? 0 : fit(piece, f->columns);
-
-			/* Better between words. */
-			if (n > 0 && indent + (size_t)(end - p) > taken) {
-				char *space = strrchr(piece + indent, ' ');
-
-				if (space && (size_t)(space - piece) > f->columns / 2) {
-					*space = '\0';
-					taken = (size_t)(space - piece) + 1;
-				}
-			}
-			p = taken > indent ? p + (taken - indent) : end;
+		indent = 0;
+		do {
+			next = p + line_len(p, (size_t)(end - p), f->columns - (size_t)indent);
 			if (line++ >= v->scroll && *at + 1 < f->rows)
-				put(f, at, n < 0 ? NULL : piece, TOP_PLAIN, false);
-			else
-				free(n < 0 ? NULL : piece);
-		}
+				put_words(f, at, TOP_PLAIN, "%*s%.*s", indent, "", (int)(next - p),
+					  p);
+			p = next;
+			indent = f->columns > 40 ? 13 : 0;
+		} while (p < end);
 	}
 }
 

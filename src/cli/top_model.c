@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What berth top knows: lanes and how fast they grow, listeners and who they are of, refusals, counters. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -42,7 +43,16 @@ static int set_lanes(struct top_model *m, const struct berth_headroom_sample *no
 
 /* ---- listeners ---- */
 
-#define TAKERS (1u << BERTH_STATE_LISTEN | 1u << BERTH_STATE_CLOSE)
+/* Asked for one by one: the kernel goes over all connections where it is asked for more than TCP's listeners. */
+static const struct berth_socket_ask takers[] = {
+	{ .states = 1u << BERTH_STATE_LISTEN,
+	  .protocols = 2,
+	  .protocol = { IPPROTO_TCP, IPPROTO_MPTCP } },
+	{ .states = 1u << BERTH_STATE_CLOSE,
+	  .protocols = 2,
+	  .protocol = { IPPROTO_UDP, IPPROTO_UDPLITE } },
+};
+#define TAKERS (sizeof(takers) / sizeof(*takers))
 
 static struct top_listener *find_listener(struct top_model *m, const struct berth_socket *s)
 {
@@ -69,6 +79,8 @@ static int on_listener(const struct berth_socket *s, const struct berth_task *t,
 	struct top_listener *l;
 
 	(void)t;
+	if (s->flags & BERTH_SOCKET_SUBFLOW)
+		return 0;
 	if (g->count == g->room) {
 		size_t room = g->room ? g->room * 2 : 64;
 
@@ -82,7 +94,7 @@ static int on_listener(const struct berth_socket *s, const struct berth_task *t,
 	memset(l, 0, sizeof(*l));
 	if (old)
 		*l = *old;
-	g->strange = g->strange || !old;
+	g->strange = g->strange || (!old && s->inode);
 	l->socket = *s;
 	return 0;
 }
@@ -114,13 +126,17 @@ static int by_queue(const void *a, const void *b)
 
 static int look_at_listeners(struct top_model *m, struct berth_why *why)
 {
-	struct berth_sockets_query q = { .ask = { .states = TAKERS },
-					 .source = BERTH_SOCKETS_DIAG,
+	struct berth_sockets_query q = { .source = BERTH_SOCKETS_DIAG,
 					 .all_namespaces = m->query.all_namespaces,
 					 .no_holders = true };
 	struct gather g = { .m = m };
 	size_t i;
-	int err = berth_sockets_read(&q, on_listener, &g, NULL, why);
+	int err = 0;
+
+	for (i = 0; i < TAKERS && !err; i++) {
+		q.ask = takers[i];
+		err = berth_sockets_read(&q, on_listener, &g, NULL, why);
+	}
 
 	if (err) {
 		free(g.list);
@@ -133,6 +149,7 @@ static int look_at_listeners(struct top_model *m, struct berth_why *why)
 	if (g.strange) {
 		for (i = 0; i < m->listeners; i++)
 			m->listener[i].holders = 0;
+		q.ask = (struct berth_socket_ask){ .states = takers[0].states | takers[1].states };
 		q.source = BERTH_SOCKETS_ANY;
 		q.no_holders = false;
 		err = berth_sockets_read(&q, on_holder, m, NULL, why);

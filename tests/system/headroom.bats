@@ -148,24 +148,25 @@ sys.stdin.read()"
   serve far "$far4" 8000
   range 40000 40999
   launch near "$berth" headroom --watch --every 0.05 --json --protocol tcp
-  watched=$launch_out
+  local watched=$launch_out
   hold '
 import select
 held = []
 while len(held) < 500:
     held.append(go())
     if len(held) % 5 == 0: select.select([], [], [], 0.01)'
-  await watched_is '.rate > 0 and .exhausted_in > 0 and (.exhausted_in - .free / .rate | fabs) < 0.01'
-  await watched_is '.used == 500 and .rate == 0 and .exhausted_in == null'
+  await watched_is "$watched" '.rate > 0 and .exhausted_in > 0 and (.exhausted_in - .free / .rate | fabs) < 0.01'
+  await watched_is "$watched" '.used == 500 and .rate == 0 and .exhausted_in == null'
   near "$berth" headroom --watch --every 0.05 >"$tmp/text" &
   launched+=($!)
   await grep -qE '^ 50\.0% +500 +500 +0 +\+0\.0 +never tcp +slow +kernel ' "$tmp/text"
   run -1 near "$berth" headroom --watch --every 0.05 --alert 50%
 }
 
+# watched_is FILE FILTER: a row of --watch has it
 watched_is()
 {
-  jq -se "any(.[]; has(\"rate\") and ($1))" "$watched"
+  jq -se "any(.[]; has(\"rate\") and ($2))" "$1"
 }
 
 @test "headroom: both sources count alike what nobody bound; --all-namespaces sees the other side's lanes" {
