@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "src/cli/cli.h"
+#include "src/cli/destination.h"
 #include "src/cli/lane.h"
 
 #define SCREEN_ROWS 20 /* on a terminal */
@@ -105,8 +107,8 @@ const struct berth_opt berth_headroom_opts[] = {
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a row: netns (inode), protocol, choice (kernel, berth), run (pid of a run with the pool), "
 	  "scope (lane, namespace), source, destination, port, capacity, used, time_wait, reusable (of time_wait: not in "
-	  "used), free, share (used part, 0 to 1), slow_at, slow; with --watch also rate (a second) and exhausted_in "
-	  "(seconds; null: never at this rate), which the first look does not have.",
+	  "used), free, share (used part, 0 to 1), slow_at, slow; with --watch also time (Unix), rate (a second) and "
+	  "exhausted_in (seconds; null: never at this rate), both not in the first look.",
 	  NULL, set_json },
 	{ "source", "SOURCE", "auto",
 	  "Count by programs in the kernel, or by sock_diag, which needs no privilege and cannot tell a connection whose "
@@ -131,9 +133,10 @@ static bool rate_of(const struct berth_headroom_sample *now,
 	return true;
 }
 
-static void print_json(const struct berth_headroom_row *row, const double *rate)
+static void print_json(const struct wish *w, const struct berth_headroom_row *row,
+		       const double *rate)
 {
-	lane_json(stdout, row, rate);
+	lane_json(stdout, row, w->watch ? time(NULL) : 0, rate);
 	putchar('\n');
 }
 
@@ -201,7 +204,7 @@ static bool show(const struct wish *w, const struct berth_headroom_sample *s,
 		const double *r = rate_of(s, before, row[i], &rate) ? &rate : NULL;
 
 		if (w->json)
-			print_json(row[i], r);
+			print_json(w, row[i], r);
 		else
 			print_row(w, row[i], r);
 	}
@@ -261,7 +264,7 @@ static int parse(int argc, char **argv, struct wish *w, struct berth_why *why)
 					 "\"%s\": one destination is enough; a prefix names many",
 					 argv[i]);
 		w->destination = argv[i];
-		at = lane_parse(argv[i], &w->query.ask, why);
+		at = destination_parse(argv[i], &w->query.ask, why);
 		if (at < 0)
 			return at;
 	}

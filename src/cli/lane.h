@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lanes in words: how a destination is named, how rows, rates and times are shown. For berth headroom and top. */
+/* Lanes in words: how rows, rates and times are shown. For berth headroom and top. */
 #ifndef BERTH_CLI_LANE_H
 #define BERTH_CLI_LANE_H
 
@@ -7,17 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "src/base/why.h"
 #include "src/kernel/headroom.h"
 
 #define LANE_TEXT 128u /* room for any text below */
-
-/*
- * Reads a destination: "ADDR", "ADDR:PORT", "[v6]:PORT", "ADDR/LEN", "ADDR/LEN:PORT", ":PORT"; a PORT may be the name of
- * a service. -EINVAL with the sentence; out_ask is then untouched.
- */
-int lane_parse(const char *text, struct berth_headroom_ask *out_ask, struct berth_why *why);
 
 /* "10.0.0.7:443", "[2001:db8::1]:443"; without the port where it is 0. buf has LANE_TEXT bytes. Returns it. */
 const char *lane_endpoint(const uint8_t addr[16], uint16_t port, char *buf);
@@ -34,8 +29,10 @@ const char *lane_choice(const struct berth_headroom_row *row, char *buf);
 /* "99.9%": rounded down. */
 const char *lane_share(const struct berth_headroom *h, char *buf);
 
-/* One JSON object, as docs of berth headroom --json have it. rate: ports a second, or NULL: not known. */
-void lane_json(FILE *out, const struct berth_headroom_row *row, const double *rate);
+/*
+ * One JSON object, as berth headroom --json has it. time: Unix, 0: left out; rate: ports a second, NULL: not known.
+ */
+void lane_json(FILE *out, const struct berth_headroom_row *row, time_t time, const double *rate);
 
 /* "now", "never", "42s", "3m10s", "2h05m", "4d03h", ">99d". */
 const char *lane_eta(double seconds, char *buf);

@@ -377,7 +377,7 @@ void top_model_json(FILE *out, const struct top_model *m)
 	fprintf(out, "{\"time\":%lld,\"lanes\":[", (long long)now.tv_sec);
 	for (i = 0; i < m->lanes; i++) {
 		fputs(i ? "," : "", out);
-		lane_json(out, m->lane[i].row, m->lane[i].has_rate ? &m->lane[i].rate : NULL);
+		lane_json(out, m->lane[i].row, 0, m->lane[i].has_rate ? &m->lane[i].rate : NULL);
 	}
 	fputs("],\"listeners\":[", out);
 	for (i = 0; i < m->listeners; i++) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "src/cli/destination.h"
 #include "src/cli/lane.h"
 
 /* The address in the form of a key. */
@@ -62,7 +63,7 @@ static void test_good(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(row) / sizeof(*row); i++) {
-		if (lane_parse(row[i].text, &ask, &why))
+		if (destination_parse(row[i].text, &ask, &why))
 			fail_msg("%s: %s", row[i].text, why.text);
 		if (!matches(&ask, row[i].in, row[i].in_port))
 			fail_msg("%s does not match %s", row[i].text, row[i].in);
@@ -108,14 +109,14 @@ static void test_bad(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(row) / sizeof(*row); i++) {
 		memset(&ask, 0x5a, sizeof(ask));
-		if (!lane_parse(row[i], &ask, &why))
+		if (!destination_parse(row[i], &ask, &why))
 			fail_msg("\"%s\" was taken", row[i]);
 		assert_int_equal(ask.port, 0x5a5a);
 		assert_non_null(strstr(why.text, row[i]));
 	}
 	memset(longest, '1', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	assert_true(lane_parse(longest, &ask, &why) < 0);
+	assert_true(destination_parse(longest, &ask, &why) < 0);
 }
 
 static void test_texts(void **state)
