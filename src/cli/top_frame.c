@@ -122,7 +122,14 @@ static const char *rate_text(const struct top_lane *l, char *buf)
 	return buf;
 }
 
-static void lane_text(FILE *out, const struct top_lane *l, bool wide)
+/* Where the rows are of several namespaces: which one. */
+static void put_netns(FILE *out, const struct top_model *m, uint32_t netns)
+{
+	if (m->query.all_namespaces)
+		fprintf(out, "%u: ", netns);
+}
+
+static void lane_text(FILE *out, const struct top_model *m, const struct top_lane *l, bool wide)
 {
 	char share[LANE_TEXT], rate[LANE_TEXT], eta[LANE_TEXT], name[LANE_TEXT], choice[LANE_TEXT];
 	const struct berth_headroom *h = &l->row->h;
@@ -136,17 +143,15 @@ static void lane_text(FILE *out, const struct top_lane *l, bool wide)
 		l->has_rate ? lane_eta(berth_headroom_eta_s(h, l->rate), eta) : "-",
 		lane_protocol(l->row));
 	if (wide)
-		fprintf(out, "%-6s %-13s %s", slow ? "slow" : "-", lane_choice(l->row, choice),
-			lane_name(l->row, name));
+		fprintf(out, "%-6s %-13s ", slow ? "slow" : "-", lane_choice(l->row, choice));
 	else
-		fprintf(out, "%-6s %s",
-			slow           ? "slow"
-			: l->row->pool ? "berth"
-				       : "kernel",
-			lane_name(l->row, name));
+		fprintf(out, "%-6s ", slow ? "slow" : l->row->pool ? "berth" : "kernel");
+	put_netns(out, m, l->row->netns);
+	fputs(lane_name(l->row, name), out);
 }
 
-static void listener_text(FILE *out, const struct top_listener *l, bool wide)
+static void listener_text(FILE *out, const struct top_model *m, const struct top_listener *l,
+			  bool wide)
 {
 	const struct berth_socket *s = &l->socket;
 	char endpoint[LANE_TEXT], queue[32] = "-";
@@ -155,6 +160,7 @@ static void listener_text(FILE *out, const struct top_listener *l, bool wide)
 		snprintf(queue, sizeof(queue), "%u/%u", s->rqueue, s->wqueue);
 	fprintf(out, "%11s %-5s %-*s ", queue, berth_socket_protocol_name(s), wide ? 48 : 28,
 		lane_endpoint(s->local, s->lport, endpoint));
+	put_netns(out, m, s->netns);
 	if (l->holders)
 		put_comm(out, l->task.comm, l->task.pid);
 	else
@@ -180,7 +186,8 @@ static void clock_text(time_t at, char buf[16])
 		strcpy(buf, "-");
 }
 
-static void refusal_text(FILE *out, const struct top_refusal *f, bool wide)
+static void refusal_text(FILE *out, const struct top_model *m, const struct top_refusal *f,
+			 bool wide)
 {
 	char when[16], endpoint[LANE_TEXT];
 
@@ -190,6 +197,7 @@ static void refusal_text(FILE *out, const struct top_refusal *f, bool wide)
 	if (f->r.pid) {
 		fprintf(out, "%-*s ", wide ? 48 : 22,
 			lane_endpoint(f->r.addr, f->r.port, endpoint));
+		put_netns(out, m, f->r.netns);
 		put_comm(out, f->r.comm, f->r.pid);
 	} else {
 		fputs("by a run of berth; see \"berth status\"", out);
@@ -209,11 +217,11 @@ static char *row_text(const struct top_model *m, enum top_pane pane, size_t i, b
 	if (!begin_text(&t))
 		return NULL;
 	if (pane == TOP_LANES)
-		lane_text(t.out, &m->lane[i], wide);
+		lane_text(t.out, m, &m->lane[i], wide);
 	else if (pane == TOP_LISTENERS)
-		listener_text(t.out, &m->listener[i], wide);
+		listener_text(t.out, m, &m->listener[i], wide);
 	else
-		refusal_text(t.out, &m->refusal[i], wide);
+		refusal_text(t.out, m, &m->refusal[i], wide);
 	return end_text(&t);
 }
 

@@ -237,26 +237,32 @@ static double now_s(void)
 
 static int loop(struct top_model *m, struct top_view *v, bool colour, struct berth_why *why)
 {
+	bool go_on = true, changed;
 	double next = 0, left;
-	bool go_on = true;
-	int err = 0, ms;
+	int err = 0, ms, key = KEY_RESIZE;
+	uint64_t seen;
 
 	while (go_on && !ended && !err) {
+		/* A frame of many lanes costs: one is made where there is something new to show. */
+		changed = key != ERR;
+		seen = m->refusals_seen;
 		if (!v->frozen && now_s() >= next) {
+			changed = true;
 			err = top_model_look(m, why);
 			top_view_sort(m, v);
 			next = now_s() + v->every_s;
 		} else if (!v->frozen) {
 			top_model_take_refusals(m);
 		}
-		if (!err)
+		if (!err && (changed || seen != m->refusals_seen))
 			err = draw(m, v, colour);
 		left = next - now_s();
 		ms = v->frozen || left * 1000 > KEY_WAIT_MS ? KEY_WAIT_MS
 		     : left > 0                             ? (int)(left * 1000)
 							    : 0;
 		wtimeout(stdscr, ms);
-		go_on = on_key(m, v, wgetch(stdscr));
+		key = wgetch(stdscr);
+		go_on = on_key(m, v, key);
 	}
 	return err;
 }

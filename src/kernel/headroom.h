@@ -7,6 +7,7 @@
  * tcp_tw_reuse does not let it be replaced. berth chooses out of the pool of a run, without ports that somebody
  * listens on; for it a socket in TIME_WAIT with timestamps may be replaced. UDP has one row a namespace for what the
  * kernel chooses, because it gives a port to one socket whatever its destination, and lanes for what berth does.
+ * A program that narrows the range for its own sockets (IP_LOCAL_PORT_RANGE) has less than its row says.
  *
  * With BPF (bpf/headroom.bpf.c) the sockets are counted in the kernel. With sock_diag they come by one by one, ports that
  * were bound by connected sockets are taken for the kernel's choice, and TIME_WAIT for one with timestamps where

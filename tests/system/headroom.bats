@@ -38,13 +38,13 @@ sys.stdin.read()"
 
 # Connects until it is refused; prints how many that were and the error.
 fill_py='
-held, why = [], None
+more, why = [], None
 while not why:
     try:
-        held.append(go())
+        more.append(go())
     except OSError as e:
         why = errno.errorcode[e.errno]
-print(len(held), why, flush=True)
+print(len(more), why, flush=True)
 '
 
 @test "headroom: free is how many more connections the kernel gives: reserved, bound and hidden ports" {
