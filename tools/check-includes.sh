@@ -11,10 +11,11 @@ abi      | core
 base     |
 core     |
 registry | base core
+sim      | base core
 kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel preload registry
+cli      | base core abi kernel preload registry sim
 '
 # A file or group of files that may include more than its room.
 exceptions='

@@ -33,6 +33,15 @@ static const struct berth_verb verbs[] = {
 	  "of the others are aliases.\n"
 	  "Exit status: 0 each operand was found, 1 one was not, 2 berth failed.",
 	  berth_services_opts, berth_services_main },
+	{ "sim", "play a workload against ways of choosing ports", "",
+	  "One row a policy: how often no port was found (REFUSED), how often the choice was a pair that the server still "
+	  "held (COLLIDE), ports looked at for each choice (TRIES), ports in use.\n"
+	  "Reuse is counted in connections to the same destination between two uses of a pair; CYCLE is in how many of "
+	  "them the mean step from port to port goes once round the range.\n"
+	  "Guessed: the share of connections whose port one guess hits, for an attacker off the path who has seen "
+	  "nothing (BLIND), the host's last port at another destination (OTHER), or the last one at this destination "
+	  "(SAME). He learns from one half of the hosts and is judged by the other.",
+	  berth_sim_opts, berth_sim_main },
 	{ "doctor", "show what this host offers berth, and how to mend what is missing", "",
 	  "One row for each thing that berth needs or can use: ok, degraded or missing, what that costs, and the "
 	  "command that mends it.\nExit status: 0 all is well, 1 something is degraded or missing.",
