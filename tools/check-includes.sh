@@ -27,6 +27,7 @@ bpf/              | bpf kernel
 jansson.h         | kernel cli
 libmnl/           | kernel
 sys/capability.h  | kernel
+pcap/             | kernel cli
 '
 
 find abi bpf src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |

@@ -39,16 +39,16 @@ static void text(FILE *out, const char *words)
 static void label(FILE *out, double x, double y, int size, const char *anchor, const char *colour,
 		  const char *words)
 {
-	fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\" text-anchor=\"%s\" fill=\"%s\">", x, y,
-		size, anchor, colour);
+	fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\" text-anchor=\"%s\" fill=\"%s\">",
+		x, y, size, anchor, colour);
 	text(out, words);
 	fputs("</text>\n", out);
 }
 
 static void line(FILE *out, double x1, double y1, double x2, double y2, const char *colour)
 {
-	fprintf(out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", x1, y1,
-		x2, y2, colour);
+	fprintf(out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", x1,
+		y1, x2, y2, colour);
 }
 
 /* Where a value lies on its axis, 0 to 1; what is outside lies on the edge. */
@@ -57,7 +57,8 @@ static double along(const struct berth_svg_axis *axis, double value)
 	double part;
 
 	if (axis->log)
-		part = value <= axis->low ? 0 : log(value / axis->low) / log(axis->high / axis->low);
+		part = value <= axis->low ? 0
+					  : log(value / axis->low) / log(axis->high / axis->low);
 	else
 		part = (value - axis->low) / (axis->high - axis->low);
 	return part < 0 ? 0 : part > 1 ? 1 : part;

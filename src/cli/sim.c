@@ -43,8 +43,8 @@ static int read_double(const char *value, double low, double high, double *out,
 	double x = strtod(value, &end);
 
 	if (end == value || *end || !(x >= low && x <= high))
-		return berth_why(why, -EINVAL, "\"%s\": a number from %g to %g is wanted", value, low,
-				 high);
+		return berth_why(why, -EINVAL, "\"%s\": a number from %g to %g is wanted", value,
+				 low, high);
 	*out = x;
 	return 0;
 }
@@ -68,7 +68,8 @@ static int read_count(const char *value, double low, double high, uint64_t *out,
 		int error = read_count(value, low, high, &n, why);                                 \
                                                                                                    \
 		if (!error)                                                                        \
-			((struct view *)into)->field = (__typeof__(((struct view *)into)->field))n; \
+			((struct view *)into)->field =                                             \
+				(__typeof__(((struct view *)into)->field))n;                       \
 		return error;                                                                      \
 	}
 #define SET_DOUBLE(name, field, low, high)                                                         \
@@ -126,44 +127,52 @@ static int set_scenario(void *into, const char *value, struct berth_why *why)
 
 	if (!s)
 		return berth_why(why, -EINVAL,
-				 "there is no scenario \"%s\"; \"berth sim --list\" shows them", value);
+				 "there is no scenario \"%s\"; \"berth sim --list\" shows them",
+				 value);
 	((struct view *)into)->scenario = s;
 	return 0;
 }
 
 const struct berth_opt berth_sim_opts[] = {
-	{ "scenario", "NAME", "plain", "The workload; the options below change it.", NULL, set_scenario },
-	{ "list", NULL, NULL, "Shows the scenarios and the policies, each with its source.", NULL, set_list },
+	{ "scenario", "NAME", "plain", "The workload; the options below change it.", NULL,
+	  set_scenario },
+	{ "list", NULL, NULL, "Shows the scenarios and the policies, each with its source.", NULL,
+	  set_list },
 	{ "policy", "NAME[,NAME...]", NULL,
-	  "What is played, one row each: names of --list, or \"all\". Default: the scenario's.", NULL, set_policy },
+	  "What is played, one row each: names of --list, or \"all\". Default: the scenario's.",
+	  NULL, set_policy },
 	{ "ports", "SET", NULL,
 	  "Ports to choose from: 1024-32767,!8080. Default: the scenario's, else those of the policy's system, else "
 	  "1024-65535.",
 	  NULL, set_ports },
 	{ "reserved", "SET", NULL, "Ports never to be chosen.", NULL, set_reserved },
 	{ "hosts", "N", NULL, "Hosts, each with keys and counters of its own.", NULL, set_hosts },
-	{ "connections", "N", NULL, "Connections of all hosts; 1e9 may be written.", NULL, set_connections },
+	{ "connections", "N", NULL, "Connections of all hosts; 1e9 may be written.", NULL,
+	  set_connections },
 	{ "destinations", "N", NULL, "Destinations of each host.", NULL, set_destinations },
-	{ "popularity", "X", NULL, "Destination k has a share of 1/k^X: 0 all alike, 1 Zipf's law.", NULL,
-	  set_popularity },
-	{ "rate", "N", NULL, "Connections a second of each host, at random intervals (Poisson).", NULL, set_rate },
+	{ "popularity", "X", NULL, "Destination k has a share of 1/k^X: 0 all alike, 1 Zipf's law.",
+	  NULL, set_popularity },
+	{ "rate", "N", NULL, "Connections a second of each host, at random intervals (Poisson).",
+	  NULL, set_rate },
 	{ "even", NULL, NULL, "At even intervals instead.", NULL, set_even },
 	{ "life", "SECONDS", NULL, "Mean life time of a connection.", NULL, set_life },
 	{ "life-kind", "NAME", NULL, "How life times are spread; pareto has exponent 1.5.",
 	  "fixed|exponential|pareto", set_life_kind },
 	{ "close-client", "SHARE", NULL,
-	  "Share of the connections that the client closes first: it keeps the pair in TIME_WAIT.", NULL,
-	  set_close_client },
+	  "Share of the connections that the client closes first: it keeps the pair in TIME_WAIT.",
+	  NULL, set_close_client },
 	{ "close-server", "SHARE", NULL,
 	  "Share that the server closes first: it keeps the pair, and the client does not know. The rest is reset.",
 	  NULL, set_close_server },
 	{ "time-wait", "SECONDS", NULL, "Length of TIME_WAIT at both sides.", NULL, set_time_wait },
-	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.", NULL, set_seed },
-	{ "threads", "N", NULL, "Threads; the figures do not depend on it. Default: one for each processor.", NULL,
+	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.",
+	  NULL, set_seed },
+	{ "threads", "N", NULL,
+	  "Threads; the figures do not depend on it. Default: one for each processor.", NULL,
 	  set_threads },
 	{ "plot", "FILE", NULL,
-	  "Writes an SVG: how far apart two uses of a pair are; track: how many devices are known again.", NULL,
-	  set_plot },
+	  "Writes an SVG: how far apart two uses of a pair are; track: how many devices are known again.",
+	  NULL, set_plot },
 	{ "csv", NULL, NULL, "Comma-separated values, a line of names first.", NULL, set_csv },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a policy: scenario, policy, range, ports, seed, hosts, tried, refused, missed, "
@@ -256,7 +265,8 @@ static int play_hosts(const struct berth_sim_load *load, uint32_t threads,
 		w[i] = (struct worker){ load, i, threads, calloc(1, berth_sim_memory(load)),
 					calloc(1, sizeof(*out)) };
 		if (!w[i].memory || !w[i].tally) {
-			error = berth_why(why, -ENOMEM, "no memory; fewer --destinations or --threads");
+			error = berth_why(why, -ENOMEM,
+					  "no memory; fewer --destinations or --threads");
 			break;
 		}
 		w[i].started = i && !pthread_create(&w[i].thread, NULL, work, &w[i]);
@@ -333,7 +343,8 @@ static void row_json(const struct view *view, const struct outcome *o)
 	printf("{\"scenario\":\"%s\",\"policy\":\"%s\",\"range\":\"%u-%u\",\"ports\":%u,\"seed\":%llu,"
 	       "\"hosts\":%u",
 	       view->scenario->name, berth_habit_row(o->load.habit).name, o->load.range.first,
-	       o->load.range.last, o->load.pool.count, (unsigned long long)o->load.seed, o->load.hosts);
+	       o->load.range.last, o->load.pool.count, (unsigned long long)o->load.seed,
+	       o->load.hosts);
 	if (view->scenario->track) {
 		json_number("known_again", o->track.known_again, true);
 		json_number("chance", o->track.chance, true);
@@ -380,9 +391,9 @@ static void row_csv(const struct view *view, const struct outcome *o, bool first
 	printf("%s,%u,%u,%u,%llu,%llu,%llu,%llu,%.4f,%llu,%.6f,%.6f,%.2f,%llu,%llu,%llu", name,
 	       o->load.range.first, o->load.range.last, o->load.pool.count,
 	       (unsigned long long)o->tally->tried, (unsigned long long)o->tally->refused,
-	       (unsigned long long)o->tally->missed, (unsigned long long)o->tally->collisions, r->tries,
-	       (unsigned long long)o->tally->tries_max, r->occupancy, r->occupancy_max, r->cycle,
-	       (unsigned long long)r->reuse_min, (unsigned long long)r->reuse_1,
+	       (unsigned long long)o->tally->missed, (unsigned long long)o->tally->collisions,
+	       r->tries, (unsigned long long)o->tally->tries_max, r->occupancy, r->occupancy_max,
+	       r->cycle, (unsigned long long)r->reuse_min, (unsigned long long)r->reuse_1,
 	       (unsigned long long)r->reuse_50);
 	for (i = 0; i < BERTH_SIGHT_COUNT; i++)
 		r->guess[i] < 0 ? (void)printf(",") : (void)printf(",%.9f", r->guess[i]);
@@ -411,24 +422,25 @@ static void row_text(const struct view *view, const struct outcome *o, bool firs
 
 	if (view->scenario->track) {
 		if (first)
-			printf("%-20s %11s %8s %7s %7s %12s\n", "POLICY", "KNOWN AGAIN", "CHANCE", "PAIRS",
-			       "KEPT", "CONNECTIONS");
+			printf("%-20s %11s %8s %7s %7s %12s\n", "POLICY", "KNOWN AGAIN", "CHANCE",
+			       "PAIRS", "KEPT", "CONNECTIONS");
 		printf("%-20s %9.1f %% %6.1f %% %7.1f %5.0f %% %12.0f\n", name,
 		       100 * o->track.known_again, 100 * o->track.chance, o->track.pairs,
 		       100 * o->track.kept, o->track.connections);
 		return;
 	}
 	if (first)
-		printf("%-67s %17s %7s %23s\n%-20s %5s %10s %7s %7s %8s %7s %8s %8s %7s %7s %7s %7s\n", "",
-		       "----- reuse -----", "", "------- guessed -------", "POLICY", "PORTS", "TRIED",
-		       "REFUSED", "COLLIDE", "TRIES", "IN USE", "MIN", "MEDIAN", "CYCLE", "BLIND", "OTHER",
-		       "SAME");
+		printf("%-67s %17s %7s %23s\n%-20s %5s %10s %7s %7s %8s %7s %8s %8s %7s %7s %7s %7s\n",
+		       "", "----- reuse -----", "", "------- guessed -------", "POLICY", "PORTS",
+		       "TRIED", "REFUSED", "COLLIDE", "TRIES", "IN USE", "MIN", "MEDIAN", "CYCLE",
+		       "BLIND", "OTHER", "SAME");
 	printf("%-20s %5u %10llu", name, o->load.pool.count, (unsigned long long)o->tally->tried);
 	print_share(r->refused, 7);
 	print_share(r->collisions, 7);
 	printf(" %8.2f %5.1f %%", r->tries, 100 * r->occupancy);
 	if (r->reuse_min)
-		printf(" %8llu %8llu", (unsigned long long)r->reuse_min, (unsigned long long)r->reuse_50);
+		printf(" %8llu %8llu", (unsigned long long)r->reuse_min,
+		       (unsigned long long)r->reuse_50);
 	else
 		printf(" %8s %8s", "-", "-");
 	printf(" %7.0f", r->cycle);
@@ -484,13 +496,18 @@ static int plot(const struct view *view, const struct outcome *o, size_t n, stru
 		return berth_why(why, -errno, "cannot write %s: %s", view->plot, strerror(errno));
 	if (view->scenario->track) {
 		svg.x = (struct berth_svg_axis){ "policy", 0, (double)n + 1, false };
-		svg.y = (struct berth_svg_axis){ "share of the devices that are known again", 0, 1, false };
+		svg.y = (struct berth_svg_axis){ "share of the devices that are known again", 0, 1,
+						 false };
 	} else {
-		svg.x = (struct berth_svg_axis){ "connections to one destination between two uses of a pair",
-						 1, 1e6, true };
-		svg.y = (struct berth_svg_axis){ "share of the reuses that come no later", 0, 1, false };
+		svg.x = (struct berth_svg_axis){
+			"connections to one destination between two uses of a pair", 1, 1e6, true
+		};
+		svg.y = (struct berth_svg_axis){ "share of the reuses that come no later", 0, 1,
+						 false };
 	}
-	berth_svg_begin(&svg, view->scenario->track ? "Devices known again" : "How soon a pair is used again",
+	berth_svg_begin(&svg,
+			view->scenario->track ? "Devices known again"
+					      : "How soon a pair is used again",
 			view->scenario->name);
 	for (i = 0; i < n; i++)
 		(view->scenario->track ? plot_track : plot_reuse)(&svg, &o[i], (unsigned)i);
@@ -521,7 +538,8 @@ static void list_all(const struct view *view)
 		if (view->json)
 			printf("{\"policy\":\"%s\",\"text\":\"%s\",\"shares_ports\":%s,\"system\":\"%s\","
 			       "\"source\":\"%s\"}\n",
-			       row.name, row.text, row.share ? "true" : "false", row.system, row.source);
+			       row.name, row.text, row.share ? "true" : "false", row.system,
+			       row.source);
 		else
 			printf("%-20s %s [%s]\n", row.name, row.text, row.source);
 	}
@@ -532,7 +550,8 @@ static int find_policy(const char *name, size_t len, struct berth_why *why)
 	int habit = berth_habit_find(name, len);
 
 	if (habit < 0)
-		return berth_why(why, -EINVAL, "there is no policy \"%.*s\"; \"berth sim --list\" shows them",
+		return berth_why(why, -EINVAL,
+				 "there is no policy \"%.*s\"; \"berth sim --list\" shows them",
 				 (int)len, name);
 	return habit;
 }

@@ -10,8 +10,9 @@ struct berth_scenario {
 	const char *text;
 	const char *source;   /* who says what it reproduces */
 	const char *policies; /* names, separated by commas */
-	struct berth_range range; /* 0-0: that of the policy's system, 1024-65535 where it has none */
-	bool track;               /* played by berth_sim_track() */
+	struct berth_range
+		range; /* 0-0: that of the policy's system, 1024-65535 where it has none */
+	bool track;    /* played by berth_sim_track() */
 	struct berth_sim_load load;
 };
 

@@ -8,13 +8,24 @@
 #include "src/sim/random.h"
 
 #define MEMORY_MAX (2ull << 30)
-#define GUESS_EACH 8u /* one connection in so many is looked at by the attacker */
+#define GUESS_EACH 16u /* one connection in so many is looked at by the attacker */
+#define LATE 8u        /* choices on their way; a power of two */
 #define NONE UINT32_MAX
 
-/* What one (destination, port) remembers. */
+/* What one (destination, port) remembers. What a host before wrote is told by its number. */
 struct cell {
-	uint32_t used;    /* number of the destination's connection that had it last; 0: none */
+	uint32_t used;    /* number of the destination's connection that had it last */
 	uint32_t held_ms; /* the server holds the pair until then */
+};
+
+/*
+ * A choice whose cell is still on its way from memory: cells are many and met in no order, so each is looked at
+ * some choices later.
+ */
+struct late {
+	struct cell *cell;
+	uint32_t d, number, now_ms, held_ms;
+	bool counted;
 };
 
 /* The end of a connection, in a bucket of the wheel. */
@@ -49,10 +60,13 @@ struct world {
 	uint32_t *bucket;
 	struct alias *alias;
 	uint32_t *todo;
-	uint32_t *count;     /* connections of each destination */
+	uint32_t *count;     /* connections of each destination, of all hosts so far */
+	uint32_t *begun;     /* what count was when the host began */
 	uint16_t *last_port; /* of each destination; 0: none */
 	uint64_t *key;       /* hash of each destination */
 	uint32_t ends, free_end, buckets, spaces, cells;
+	struct late late[LATE];
+	uint32_t lates;     /* how many there were */
 	uint16_t seen_port; /* the host's last, and where */
 	uint32_t seen_at;
 	unsigned shift; /* a tick is 2^shift ns */
@@ -132,6 +146,7 @@ static size_t lay_out(const struct berth_sim_load *load, char *memory, struct wo
 	w->bucket = take(&memory, &used, s.buckets * sizeof(*w->bucket));
 	w->alias = take(&memory, &used, load->destinations * sizeof(*w->alias));
 	w->todo = take(&memory, &used, load->destinations * sizeof(*w->todo));
+	w->begun = take(&memory, &used, load->destinations * sizeof(*w->begun));
 	w->count = take(&memory, &used, load->destinations * sizeof(*w->count));
 	w->last_port = take(&memory, &used, load->destinations * sizeof(*w->last_port));
 	w->key = take(&memory, &used, load->destinations * sizeof(*w->key));
@@ -151,27 +166,35 @@ size_t berth_sim_memory(const struct berth_sim_load *load)
 int berth_sim_check(const struct berth_sim_load *load, struct berth_why *why)
 {
 	if (!load->pool.count)
-		return berth_why(why, -EINVAL, "no port is left to choose from; widen --ports or reserve less");
+		return berth_why(why, -EINVAL,
+				 "no port is left to choose from; widen --ports or reserve less");
 	if (!load->destinations || load->destinations > 65535 || !load->hosts)
-		return berth_why(why, -EINVAL, "1 to 65535 destinations and at least one host are wanted");
+		return berth_why(why, -EINVAL,
+				 "1 to 65535 destinations and at least one host are wanted");
 	if (load->connections / load->hosts > 1u << 31)
-		return berth_why(why, -EINVAL, "at most 2^31 connections for each host; spread them with --hosts");
+		return berth_why(
+			why, -EINVAL,
+			"at most 2^31 connections for each host; spread them with --hosts");
 	if (!(load->rate_per_s > 0 && load->rate_per_s <= 1e8) || !(load->life_s >= 0) ||
 	    !(load->time_wait_s >= 0) || load->life_s > 1e6 || load->time_wait_s > 1e6)
-		return berth_why(why, -EINVAL,
-				 "a rate above 0 and at most 1e8 a second, and times of 0 to 1e6 s are wanted");
+		return berth_why(
+			why, -EINVAL,
+			"a rate above 0 and at most 1e8 a second, and times of 0 to 1e6 s are wanted");
 	if ((double)(load->connections / load->hosts) / load->rate_per_s > 4e6)
-		return berth_why(why, -EINVAL,
-				 "a host would be played for more than 4,000,000 s; take fewer connections "
-				 "or a higher --rate");
+		return berth_why(
+			why, -EINVAL,
+			"a host would be played for more than 4,000,000 s; take fewer connections "
+			"or a higher --rate");
 	if (!(load->close_client >= 0) || !(load->close_server >= 0) ||
 	    load->close_client + load->close_server > 1.000001)
-		return berth_why(why, -EINVAL, "the shares that client and server close add up to more than 1");
-	if (berth_sim_memory(load) > MEMORY_MAX)
 		return berth_why(why, -EINVAL,
-				 "%zu MB of memory for each thread would be needed, at most %llu are taken; "
-				 "fewer --destinations",
-				 berth_sim_memory(load) >> 20, MEMORY_MAX >> 20);
+				 "the shares that client and server close add up to more than 1");
+	if (berth_sim_memory(load) > MEMORY_MAX)
+		return berth_why(
+			why, -EINVAL,
+			"%zu MB of memory for each thread would be needed, at most %llu are taken; "
+			"fewer --destinations",
+			berth_sim_memory(load) >> 20, MEMORY_MAX >> 20);
 	return 0;
 }
 
@@ -221,6 +244,22 @@ static void begin_world(struct world *w, const struct berth_sim_load *load, void
 	fill_alias(w);
 }
 
+/* No cell is the new host's. Numbers begin again before they could wrap in the middle of a host. */
+static void forget_cells(struct world *w)
+{
+	uint32_t i, n = w->load->destinations, most = 0;
+
+	for (i = 0; i < n; i++) {
+		most = w->count[i] > most ? w->count[i] : most;
+		w->begun[i] = w->count[i];
+	}
+	if (most < 1u << 31)
+		return;
+	memset(w->cell, 0, w->cells * sizeof(*w->cell));
+	memset(w->count, 0, n * sizeof(*w->count));
+	memset(w->begun, 0, n * sizeof(*w->begun));
+}
+
 static void begin_host(struct world *w, uint32_t number)
 {
 	uint32_t i;
@@ -233,9 +272,8 @@ static void begin_host(struct world *w, uint32_t number)
 	}
 	for (i = 0; i < w->load->destinations; i++)
 		w->key[i] = berth_random64(&w->random);
-	memset(w->cell, 0, w->cells * sizeof(*w->cell));
+	forget_cells(w);
 	memset(w->bucket, 0xff, w->buckets * sizeof(*w->bucket));
-	memset(w->count, 0, w->load->destinations * sizeof(*w->count));
 	memset(w->last_port, 0, w->load->destinations * sizeof(*w->last_port));
 	w->ends = 0;
 	w->free_end = NONE;
@@ -374,20 +412,12 @@ static void count_guess(struct world *w, uint32_t d, uint32_t port)
 		}
 }
 
-static void count_choice(struct world *w, uint32_t d, uint32_t port, const struct cell *c)
+/* Where the port lies, seen from the destination's port before. */
+static void count_step(struct world *w, uint32_t d, uint32_t port)
 {
 	struct berth_sim_tally *t = w->tally;
 	uint32_t n = berth_range_len(w->load->range), distance;
 
-	if (c->held_ms > w->now_ns / 1000000u)
-		t->collisions++;
-	if (c->used) {
-		distance = w->count[d] - c->used;
-		t->reused++;
-		t->reuse[berth_sim_reuse_bin(distance)]++;
-		if (!t->reuse_min || distance < t->reuse_min)
-			t->reuse_min = distance;
-	}
 	if (w->last_port[d]) {
 		distance = on_ring(w, w->last_port[d], port);
 		t->step += distance < n - distance ? distance : n - distance;
@@ -395,6 +425,25 @@ static void count_choice(struct world *w, uint32_t d, uint32_t port, const struc
 	}
 	if (t->tried % GUESS_EACH == 0)
 		count_guess(w, d, port);
+}
+
+/* Looks at the cell of a choice, and leaves there what the next one is to find. */
+static void settle(struct world *w, const struct late *l)
+{
+	struct berth_sim_tally *t = w->tally;
+	struct cell *c = l->cell;
+	uint32_t distance;
+
+	if (l->counted && c->used > w->begun[l->d]) {
+		distance = l->number - c->used;
+		t->collisions += c->held_ms > l->now_ms;
+		t->reused++;
+		t->reuse[berth_sim_reuse_bin(distance)]++;
+		if (!t->reuse_min || distance < t->reuse_min)
+			t->reuse_min = distance;
+	}
+	c->used = l->number;
+	c->held_ms = l->held_ms;
 }
 
 static void count_try(struct world *w, const struct space *s, bool refused, uint32_t tries)
@@ -410,41 +459,59 @@ static void count_try(struct world *w, const struct space *s, bool refused, uint
 	t->missed += refused && s->free.count;
 }
 
-static void connect_one(struct world *w, bool counted)
+/* Decides how long the pair is held, here and at the server. */
+static void begin_connection(struct world *w, uint32_t d, uint32_t port, bool counted)
 {
 	const struct berth_sim_load *l = w->load;
-	uint32_t d, tries, at;
+	uint32_t at = w->share ? d : 0, offset = port - l->range.first;
+	double life = some_life(w), who = berth_random_unit(&w->random);
+	struct late *late = &w->late[w->lates++ & (LATE - 1)];
+
+	w->space[at].held++;
+	w->last_port[d] = w->seen_port = (uint16_t)port;
+	w->seen_at = d;
+	hold(w, at, port, w->now_ns + (uint64_t)(life + (who < l->close_client ? w->wait_ns : 0)));
+	if (w->lates > LATE)
+		settle(w, late);
+	late->cell = &w->cell[(size_t)d * berth_range_len(l->range) + offset];
+	__builtin_prefetch(late->cell, 1);
+	late->d = d;
+	late->number = ++w->count[d];
+	late->counted = counted;
+	late->now_ms = (uint32_t)(w->now_ns / 1000000u);
+	late->held_ms = 0;
+	if (who >= l->close_client && who < l->close_client + l->close_server)
+		late->held_ms = (uint32_t)((w->now_ns + (uint64_t)(life + w->wait_ns)) / 1000000u);
+}
+
+static void connect_one(struct world *w, bool counted)
+{
+	uint32_t d, tries;
 	struct space *s;
-	double life, who;
-	struct cell *c;
 	int32_t port;
 
-	w->now_ns += (uint64_t)(l->even ? w->gap_ns
-					: w->gap_ns * berth_random_exponential(&w->random));
+	w->now_ns += (uint64_t)(w->load->even ? w->gap_ns
+					      : w->gap_ns * berth_random_exponential(&w->random));
 	end_due(w);
 	d = some_destination(w);
-	at = w->share ? d : 0;
-	s = &w->space[at];
+	s = &w->space[w->share ? d : 0];
 	port = choose(w, d, s, &tries);
 	if (counted)
 		count_try(w, s, port < 0, tries);
 	if (port < 0)
 		return;
-	w->count[d]++;
-	c = &w->cell[(size_t)d * berth_range_len(l->range) + (uint32_t)port - l->range.first];
 	if (counted)
-		count_choice(w, d, (uint32_t)port, c);
-	life = some_life(w);
-	who = berth_random_unit(&w->random);
-	c->used = w->count[d];
-	s->held++;
-	w->last_port[d] = w->seen_port = (uint16_t)port;
-	w->seen_at = d;
-	hold(w, at, (uint32_t)port,
-	     w->now_ns + (uint64_t)(life + (who < l->close_client ? w->wait_ns : 0)));
-	c->held_ms = 0;
-	if (who >= l->close_client && who < l->close_client + l->close_server)
-		c->held_ms = (uint32_t)((w->now_ns + (uint64_t)(life + w->wait_ns)) / 1000000u);
+		count_step(w, d, (uint32_t)port);
+	begin_connection(w, d, (uint32_t)port, counted);
+}
+
+static void settle_all(struct world *w)
+{
+	uint32_t i = w->lates > LATE ? w->lates - LATE : 0;
+
+	for (; i < w->lates; i++)
+		settle(w, &w->late[i & (LATE - 1)]);
+	w->lates = 0;
 }
 
 void berth_sim_play(const struct berth_sim_load *load, uint32_t first, uint32_t step, void *memory,
@@ -462,6 +529,7 @@ void berth_sim_play(const struct berth_sim_load *load, uint32_t first, uint32_t 
 		begin_host(&w, host);
 		for (i = 0; i < n; i++)
 			connect_one(&w, i >= before);
+		settle_all(&w);
 	}
 }
 

@@ -31,11 +31,11 @@ struct berth_sim_load {
 	uint32_t hosts;
 	uint64_t connections;  /* of all hosts */
 	uint32_t destinations; /* of one host, 1 to 65,535 */
-	double popularity;     /* destination k has a share of 1 / k^popularity: 0 all alike, 1 Zipf */
-	double rate_per_s;     /* of one host */
-	bool even;             /* at even intervals, else at random (Poisson) */
+	double popularity; /* destination k has a share of 1 / k^popularity: 0 all alike, 1 Zipf */
+	double rate_per_s; /* of one host */
+	bool even;         /* at even intervals, else at random (Poisson) */
 	enum berth_sim_life life;
-	double life_s;      /* mean */
+	double life_s; /* mean */
 	double close_client; /* share of the connections that the client closes, the server closes; else reset */
 	double close_server;
 	double time_wait_s;
@@ -54,7 +54,7 @@ struct berth_sim_tally {
 	uint64_t collisions;
 	uint64_t tries, tries_max; /* ports looked at */
 	uint64_t held, held_max;   /* ports held when one is chosen, sum and most */
-	uint64_t step, steps;      /* distance on the ring to the destination's port before; how many */
+	uint64_t step, steps; /* distance on the ring to the destination's port before; how many */
 	uint64_t reused;
 	uint64_t reuse_min; /* 0: nothing was used twice */
 	uint64_t reuse[BERTH_SIM_REUSE_BINS];
@@ -67,9 +67,9 @@ struct berth_sim_result {
 	double refused, missed, collisions; /* shares of what was tried */
 	double tries;                       /* mean */
 	double occupancy, occupancy_max;    /* of the pool, 0 to 1 */
-	double cycle;                       /* connections to one destination in which the mean step goes round once */
-	uint64_t reuse_min;                 /* connections to the destination between two uses of a pair; 0: none */
-	uint64_t reuse_1, reuse_50;         /* 1 and 50 % of the reuses are at most that far */
+	double cycle; /* connections to one destination in which the mean step goes round once */
+	uint64_t reuse_min; /* connections to the destination between two uses of a pair; 0: none */
+	uint64_t reuse_1, reuse_50; /* 1 and 50 % of the reuses are at most that far */
 	/* Share of the odd hosts' ports that one guess hits, made by what even hosts show; -1: not known. */
 	double guess[BERTH_SIGHT_COUNT];
 };

@@ -204,8 +204,8 @@ int berth_sim_track(const struct berth_sim_load *load, void *memory, struct bert
 	if (load->destinations < 2 || load->destinations > SITES_MAX || load->hosts < 2 ||
 	    load->hosts > DEVICES_MAX)
 		return berth_why(why, -EINVAL,
-				 "the scenario wants 2 to %u destinations and 2 to %u hosts", SITES_MAX,
-				 DEVICES_MAX);
+				 "the scenario wants 2 to %u destinations and 2 to %u hosts",
+				 SITES_MAX, DEVICES_MAX);
 	for (i = 0; i < load->hosts; i++) {
 		visit_twice(load, i, state, &first[i], &second[i], &connections);
 		pairs += in_common(&first[i], &first[i]);
