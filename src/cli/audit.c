@@ -168,7 +168,7 @@ const struct berth_opt berth_audit_opts[] = {
 	{ "plot", "FILE", NULL, "Writes an SVG of ports over time.", NULL, set_plot },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a row: host, protocol, destination (null over all), seen, n (judged), first, last, "
-	  "unique, unique_expected, odd, gcd, rising, sigma, lag1, runs_z, chi2, chi2_p, oarc, oarc_bits, bits_low, "
+	  "unique, holes (parts of the range that chance does not leave empty), unique_expected, odd, gcd, rising, sigma, lag1, runs_z, chi2, chi2_p, oarc, oarc_bits, bits_low, "
 	  "bits_high (null: cannot be told), shape, finding, system (null: none known).",
 	  NULL, set_json },
 	{ NULL },
@@ -197,6 +197,8 @@ static void json_known(const char *key, double value, bool known)
 
 static void row_json(const struct row *row, const struct berth_judgement *j, int habit)
 {
+	uint32_t i;
+
 	printf("{\"host\":\"%s\",\"protocol\":\"%s\",\"destination\":", row->host, row->protocol);
 	if (*row->destination == '*')
 		printf("null");
@@ -204,6 +206,10 @@ static void row_json(const struct row *row, const struct berth_judgement *j, int
 		printf("\"%s\"", row->destination);
 	printf(",\"seen\":%llu,\"n\":%zu,\"first\":%u,\"last\":%u,\"unique\":%u",
 	       (unsigned long long)row->seen, j->n, j->seen.first, j->seen.last, j->unique);
+	printf(",\"holes\":[");
+	for (i = 0; i < j->holes; i++)
+		printf("%s\"%u-%u\"", i ? "," : "", j->hole[i].first, j->hole[i].last);
+	putchar(']');
 	json_known("unique_expected", j->unique_expected, true);
 	json_known("odd", j->odd, true);
 	json_known("gcd", j->gcd, true);

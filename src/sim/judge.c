@@ -163,18 +163,76 @@ static double chi2_above(double x)
 	return erfc((cbrt(x / k) - (1 - 2 / (9 * k))) / sqrt(2 / (9 * k)) / sqrt(2)) / 2;
 }
 
+/* How many ports of the holes lie below this one. */
+static uint32_t in_holes_below(const struct berth_judgement *j, uint32_t port)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < j->holes; i++)
+		if (j->hole[i].last < port)
+			n += berth_range_len(j->hole[i]);
+	return n;
+}
+
+/* How many ports the range has in steps of the gcd, without its holes. */
+static double places_of(const struct berth_judgement *j, struct berth_range range)
+{
+	uint32_t wide = (uint32_t)range.last - range.first - in_holes_below(j, range.last);
+
+	return floor((double)wide / (j->gcd ? j->gcd : 1)) + 1;
+}
+
+static bool is_hole(const struct berth_judgement *j, struct berth_range gap)
+{
+	uint32_t i;
+
+	for (i = 0; i < j->holes; i++)
+		if (j->hole[i].first == gap.first)
+			return true;
+	return false;
+}
+
+/*
+ * Widest gaps between the sorted ports, as long as random ports would hardly leave them: of n gaps one is wider
+ * than g with a chance of about n * exp(-n * g / N).
+ */
+static void find_holes(const uint16_t *sorted, size_t n, struct berth_judgement *out)
+{
+	struct berth_range gap, widest;
+	uint32_t wide, most;
+	double rest;
+	size_t i;
+
+	while (out->holes < BERTH_JUDGE_HOLES) {
+		for (most = 0, i = 1; i < n; i++) {
+			wide = (uint32_t)sorted[i] - sorted[i - 1];
+			if (wide < 2 || wide <= most)
+				continue;
+			gap = (struct berth_range){ (uint16_t)(sorted[i - 1] + 1), (uint16_t)(sorted[i] - 1) };
+			if (is_hole(out, gap))
+				continue;
+			most = wide;
+			widest = gap;
+		}
+		rest = (double)(berth_range_len(out->seen) - in_holes_below(out, out->seen.last)) - most;
+		if (!most || rest < 1 || (double)n * exp(-(double)n * most / rest) > P_FAR)
+			return;
+		out->hole[out->holes++] = widest;
+	}
+}
+
 static void chi_square(const uint16_t *port, size_t n, struct berth_range range,
 		       struct berth_judgement *out)
 {
-	uint32_t places = (berth_range_len(range) - 1) / (out->gcd ? out->gcd : 1) + 1, bin;
+	uint32_t places = (uint32_t)places_of(out, range), gcd = out->gcd ? out->gcd : 1, bin, at;
 	double count[BINS] = { 0 }, expected;
 	size_t i, inside = 0;
 
 	for (i = 0; i < n; i++) {
 		if (port[i] < range.first || port[i] > range.last)
 			continue;
-		bin = (uint32_t)((uint64_t)(port[i] - range.first) / (out->gcd ? out->gcd : 1) *
-				 BINS / places);
+		at = (uint32_t)port[i] - range.first - in_holes_below(out, port[i]);
+		bin = (uint32_t)((uint64_t)(at / gcd) * BINS / places);
 		count[bin < BINS ? bin : BINS - 1]++;
 		inside++;
 	}
@@ -184,8 +242,8 @@ static void chi_square(const uint16_t *port, size_t n, struct berth_range range,
 		return;
 	for (bin = 0; bin < BINS; bin++) {
 		/* A bin has the places p with p * BINS / places == bin. */
-		uint32_t from = (bin * places + BINS - 1) / BINS,
-			 to = ((bin + 1) * places + BINS - 1) / BINS;
+		uint32_t from = (bin * places + BINS - 1) / BINS;
+		uint32_t to = ((bin + 1) * places + BINS - 1) / BINS;
 
 		expected = (double)inside * (to - from) / places;
 		out->chi2 += (count[bin] - expected) * (count[bin] - expected) / expected;
@@ -217,24 +275,21 @@ static enum berth_shape shape_of(const struct berth_judgement *j, const struct s
 	return BERTH_SHAPE_RANDOM;
 }
 
-static void judge_entropy(const uint16_t *port, size_t n, struct berth_judgement *out)
+static void judge_entropy(const uint16_t *port, struct repeats ports, struct berth_judgement *out)
 {
 	uint16_t value[BERTH_JUDGE_MAX];
-	double places = (double)(berth_range_len(out->seen) - 1) / (out->gcd ? out->gcd : 1) + 1;
+	double places = places_of(out, out->seen), n = (double)out->n;
 	/* Both ends were seen: the range is a little wider than what lies between them. */
-	double high = log2(places * ((double)n + 1) / ((double)n - 1)), most = high;
-	struct repeats r;
+	double high = log2(places * (n + 1) / (n - 1)), most = high;
 	size_t i;
 
 	out->bits_low = 16;
-	memcpy(value, port, n * sizeof(*value));
-	r = count_repeats(value, n);
-	out->unique = r.unique;
-	out->unique_expected = places > 1 ? places * -expm1((double)n * log1p(-1 / places)) : 1;
-	bound_bits(r, n, &out->bits_low, &high);
-	for (i = 1; i < n; i++)
+	out->unique = ports.unique;
+	out->unique_expected = places > 1 ? places * -expm1(n * log1p(-1 / places)) : 1;
+	bound_bits(ports, out->n, &out->bits_low, &high);
+	for (i = 1; i < out->n; i++)
 		value[i - 1] = (uint16_t)(port[i] - port[i - 1]);
-	bound_bits(count_repeats(value, n - 1), n - 1, &out->bits_low, &high);
+	bound_bits(count_repeats(value, out->n - 1), out->n - 1, &out->bits_low, &high);
 	/* A walk may have seen only a part of its range. */
 	out->bits_high = high < most || out->shape == BERTH_SHAPE_RANDOM ? high : -1;
 	if (out->bits_low > high)
@@ -244,20 +299,19 @@ static void judge_entropy(const uint16_t *port, size_t n, struct berth_judgement
 void berth_judge(const uint16_t *port, size_t n, const struct berth_range *range,
 		 struct berth_judgement *out)
 {
+	uint16_t sorted[BERTH_JUDGE_MAX];
+	struct repeats repeats;
 	struct sums s;
 	double runs;
-	size_t i;
 
 	memset(out, 0, sizeof(*out));
 	out->n = n = n < BERTH_JUDGE_MAX ? n : BERTH_JUDGE_MAX;
 	out->chi2_p = out->bits_high = -1;
 	if (!n)
 		return;
-	out->seen = (struct berth_range){ port[0], port[0] };
-	for (i = 1; i < n; i++) {
-		out->seen.first = port[i] < out->seen.first ? port[i] : out->seen.first;
-		out->seen.last = port[i] > out->seen.last ? port[i] : out->seen.last;
-	}
+	memcpy(sorted, port, n * sizeof(*sorted));
+	repeats = count_repeats(sorted, n);
+	out->seen = (struct berth_range){ sorted[0], sorted[n - 1] };
 	s = sum_up(port, n, out);
 	out->odd = (double)s.odd / s.n;
 	out->unique = 1;
@@ -269,13 +323,14 @@ void berth_judge(const uint16_t *port, size_t n, const struct berth_range *range
 	/* Runs up and down of a random row: (2n - 1) / 3, variance (16n - 29) / 90. */
 	runs = (2 * s.n - 1) / 3;
 	out->runs_z = ((double)s.runs - runs) / sqrt((16 * s.n - 29) / 90);
+	find_holes(sorted, n, out);
 	chi_square(port, n, range ? *range : out->seen, out);
 	out->oarc = out->sigma >= 3980  ? BERTH_OARC_GREAT
 		    : out->sigma >= 296 ? BERTH_OARC_GOOD
 					: BERTH_OARC_POOR;
 	out->oarc_bits = log2_of(out->sigma * sqrt(12) / (out->gcd ? out->gcd : 1));
 	out->shape = shape_of(out, &s);
-	judge_entropy(port, n, out);
+	judge_entropy(port, repeats, out);
 }
 
 /* ---- whose habit it is ---- */

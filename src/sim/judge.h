@@ -17,6 +17,7 @@
 
 #define BERTH_JUDGE_MIN 8u    /* below it nothing is concluded */
 #define BERTH_JUDGE_MAX 4096u /* as many ports are looked at */
+#define BERTH_JUDGE_HOLES 4u  /* as many holes of a range are found */
 
 /* What the row looks like: enumerator, name, whether it is a finding, what it means. */
 #define BERTH_SHAPES(X)                                                                            \
@@ -40,16 +41,18 @@ struct berth_judgement {
 	enum berth_shape shape;
 	size_t n;
 	uint32_t unique;
-	double unique_expected; /* of as many draws out of the range seen, in steps of the gcd (birthday) */
+	double unique_expected; /* of as many draws out of the range seen without holes, in steps of the gcd */
 	struct berth_range seen;
-	double odd;    /* share, 0 to 1 */
+	uint32_t holes; /* parts of the range seen that chance alone does not leave empty */
+	struct berth_range hole[BERTH_JUDGE_HOLES]; /* the widest first */
+	double odd; /* share, 0 to 1 */
 	uint32_t gcd;  /* of all differences; 0: none */
 	double rising; /* share of the differences that are above 0 */
 	double sigma;
 	double lag1; /* correlation of each port with the one before, -1 to 1; 0 where nothing varies */
 	double runs_z; /* runs up and down against a random row, in standard deviations */
 	double chi2,
-		chi2_p; /* 16 bins of the range; p is -1 where there are fewer than 5 for each bin */
+		chi2_p; /* 16 bins of the range without holes; p is -1 where there are fewer than 5 for each bin */
 	enum berth_oarc oarc; /* of sigma: 296, 3,980 */
 	double oarc_bits;     /* log2(sigma * sqrt(12)), less log2(gcd) */
 	double bits_low;      /* the next port has at least so many bits, by what was seen */
