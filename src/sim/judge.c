@@ -208,13 +208,15 @@ static void find_holes(const uint16_t *sorted, size_t n, struct berth_judgement 
 			wide = (uint32_t)sorted[i] - sorted[i - 1];
 			if (wide < 2 || wide <= most)
 				continue;
-			gap = (struct berth_range){ (uint16_t)(sorted[i - 1] + 1), (uint16_t)(sorted[i] - 1) };
+			gap = (struct berth_range){ (uint16_t)(sorted[i - 1] + 1),
+						    (uint16_t)(sorted[i] - 1) };
 			if (is_hole(out, gap))
 				continue;
 			most = wide;
 			widest = gap;
 		}
-		rest = (double)(berth_range_len(out->seen) - in_holes_below(out, out->seen.last)) - most;
+		rest = (double)(berth_range_len(out->seen) - in_holes_below(out, out->seen.last)) -
+		       most;
 		if (!most || rest < 1 || (double)n * exp(-(double)n * most / rest) > P_FAR)
 			return;
 		out->hole[out->holes++] = widest;

@@ -45,9 +45,9 @@ struct berth_judgement {
 	struct berth_range seen;
 	uint32_t holes; /* parts of the range seen that chance alone does not leave empty */
 	struct berth_range hole[BERTH_JUDGE_HOLES]; /* the widest first */
-	double odd; /* share, 0 to 1 */
-	uint32_t gcd;  /* of all differences; 0: none */
-	double rising; /* share of the differences that are above 0 */
+	double odd;                                 /* share, 0 to 1 */
+	uint32_t gcd;                               /* of all differences; 0: none */
+	double rising;                              /* share of the differences that are above 0 */
 	double sigma;
 	double lag1; /* correlation of each port with the one before, -1 to 1; 0 where nothing varies */
 	double runs_z; /* runs up and down against a random row, in standard deviations */

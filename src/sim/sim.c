@@ -69,6 +69,7 @@ struct world {
 	uint32_t lates;     /* how many there were */
 	uint16_t seen_port; /* the host's last, and where */
 	uint32_t seen_at;
+	uint32_t turn;  /* which choices the attacker looks at */
 	unsigned shift; /* a tick is 2^shift ns */
 	uint64_t now_ns, tick;
 	double gap_ns, life_ns, wait_ns;
@@ -279,6 +280,7 @@ static void begin_host(struct world *w, uint32_t number)
 	w->free_end = NONE;
 	w->now_ns = w->tick = 0;
 	w->seen_port = 0;
+	w->turn = 0;
 	w->judge = number & 1;
 }
 
@@ -423,7 +425,7 @@ static void count_step(struct world *w, uint32_t d, uint32_t port)
 		t->step += distance < n - distance ? distance : n - distance;
 		t->steps++;
 	}
-	if (t->tried % GUESS_EACH == 0)
+	if (w->turn++ % GUESS_EACH == 0)
 		count_guess(w, d, port);
 }
 
