@@ -43,7 +43,7 @@ struct view {
 	struct point *point;
 	size_t points;
 	char series[SERIES][INET6_ADDRSTRLEN + 8];
-	unsigned serieses;
+	unsigned series_count;
 };
 
 /* What a row is about. */
@@ -297,10 +297,10 @@ static void add_point(struct view *view, double x, uint16_t port, const char *se
 
 	if (!view->plot || view->points == POINTS)
 		return;
-	for (i = 0; i < view->serieses && strcmp(view->series[i], series) != 0; i++)
+	for (i = 0; i < view->series_count && strcmp(view->series[i], series) != 0; i++)
 		continue;
-	if (i == view->serieses && i < SERIES)
-		snprintf(view->series[view->serieses++], sizeof(view->series[0]), "%s", series);
+	if (i == view->series_count && i < SERIES)
+		snprintf(view->series[view->series_count++], sizeof(view->series[0]), "%s", series);
 	if (i < SERIES)
 		view->point[view->points++] = (struct point){ x, port, (uint8_t)i };
 }
@@ -548,7 +548,7 @@ static int plot(const struct view *view, struct berth_why *why)
 			view->pcap   ? view->pcap
 			: view->live ? view->live
 				     : "this host, on the loopback");
-	for (i = 0; i < view->serieses; i++)
+	for (i = 0; i < view->series_count; i++)
 		plot_series(view, &svg, i);
 	berth_svg_end(&svg);
 	if (fflush(out) || ferror(out))

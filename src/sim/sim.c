@@ -66,8 +66,8 @@ struct world {
 	uint64_t *key;       /* hash of each destination */
 	uint32_t ends, free_end, buckets, spaces, cells;
 	struct late late[LATE];
-	uint32_t lates;     /* how many there were */
-	uint16_t seen_port; /* the host's last, and where */
+	uint32_t late_count; /* how many there were */
+	uint16_t seen_port;  /* the host's last, and where */
 	uint32_t seen_at;
 	uint32_t turn;  /* which choices the attacker looks at */
 	unsigned shift; /* a tick is 2^shift ns */
@@ -467,13 +467,13 @@ static void begin_connection(struct world *w, uint32_t d, uint32_t port, bool co
 	const struct berth_sim_load *l = w->load;
 	uint32_t at = w->share ? d : 0, offset = port - l->range.first;
 	double life = some_life(w), who = berth_random_unit(&w->random);
-	struct late *late = &w->late[w->lates++ & (LATE - 1)];
+	struct late *late = &w->late[w->late_count++ & (LATE - 1)];
 
 	w->space[at].held++;
 	w->last_port[d] = w->seen_port = (uint16_t)port;
 	w->seen_at = d;
 	hold(w, at, port, w->now_ns + (uint64_t)(life + (who < l->close_client ? w->wait_ns : 0)));
-	if (w->lates > LATE)
+	if (w->late_count > LATE)
 		settle(w, late);
 	late->cell = &w->cell[(size_t)d * berth_range_len(l->range) + offset];
 	__builtin_prefetch(late->cell, 1);
@@ -509,11 +509,11 @@ static void connect_one(struct world *w, bool counted)
 
 static void settle_all(struct world *w)
 {
-	uint32_t i = w->lates > LATE ? w->lates - LATE : 0;
+	uint32_t i = w->late_count > LATE ? w->late_count - LATE : 0;
 
-	for (; i < w->lates; i++)
+	for (; i < w->late_count; i++)
 		settle(w, &w->late[i & (LATE - 1)]);
-	w->lates = 0;
+	w->late_count = 0;
 }
 
 void berth_sim_play(const struct berth_sim_load *load, uint32_t first, uint32_t step, void *memory,
