@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
-# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core]    none: all of them
+# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core] [sim]    none: all of them
 #
-# BENCH_ROUNDS (5)      interleaved rounds of connect and refuse; low has five times as many
+# BENCH_ROUNDS (5)      interleaved rounds of connect, refuse and sim; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
 # BENCH_MANY (500000)   connections of many
 set -euo pipefail
@@ -177,6 +177,16 @@ part_core() {
   "$core" --json "$RAW/core.json" >&2 || not_here core "bench-core failed"
 }
 
+# One thread for what a core plays; all of them, and a tenth of the connections, for the fleet.
+part_sim() {
+  local round
+  for ((round = 0; round < ROUNDS; round++)); do
+    say "sim: round $((round + 1)) of $ROUNDS"
+    "$BERTH" sim --scenario reuse --policy uniform,linux --threads 1 --connections 2e7 --json >"$RAW/sim-one-$round.jsonl"
+    "$BERTH" sim --scenario fleet --connections 1e8 --json >"$RAW/sim-fleet-$round.jsonl"
+  done
+}
+
 if [ "${1:-}" = --churn-once ]; then
   shift
   churn_once "$@"
@@ -184,9 +194,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

@@ -31,7 +31,7 @@ struct outcome {
 	struct berth_sim_result result;
 	struct berth_sim_track track;
 	struct berth_sim_tally *tally;
-	double seconds;
+	double seconds, cpu_seconds;
 };
 
 /* ---- options ---- */
@@ -177,7 +177,7 @@ const struct berth_opt berth_sim_opts[] = {
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a policy: scenario, policy, range, ports, seed, hosts, tried, refused, missed, "
 	  "collisions, tries, tries_max, occupancy, occupancy_max, cycle, reuse_min, reuse_1, reuse_50 (null: no pair "
-	  "twice), guess_blind, guess_other, guess_same (null: not known), seconds. track: known_again, chance, pairs, "
+	  "twice), guess_blind, guess_other, guess_same (null: not known), seconds, cpu_seconds (of all threads). track: known_again, chance, pairs, "
 	  "kept, connections.",
 	  NULL, set_json },
 	{ NULL },
@@ -284,11 +284,11 @@ static int play_hosts(const struct berth_sim_load *load, uint32_t threads,
 	return error;
 }
 
-static double now_s(void)
+static double now_s(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -304,7 +304,7 @@ static int play_track(struct outcome *o, struct berth_why *why)
 static int play(const struct view *view, struct outcome *o, struct berth_why *why)
 {
 	uint32_t threads = view->threads ? view->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	double began = now_s();
+	double began = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
 	int error = find_pool(view, &o->load, why);
 
 	threads = threads < 1 ? 1 : threads > THREADS_MAX ? THREADS_MAX : threads;
@@ -318,7 +318,8 @@ static int play(const struct view *view, struct outcome *o, struct berth_why *wh
 		if (!error)
 			berth_sim_figures(&o->load, o->tally, &o->result);
 	}
-	o->seconds = now_s() - began;
+	o->seconds = now_s(CLOCK_MONOTONIC) - began;
+	o->cpu_seconds = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	return error;
 }
 
@@ -369,7 +370,7 @@ static void row_json(const struct view *view, const struct outcome *o)
 			json_number(key, r->guess[i], r->guess[i] >= 0);
 		}
 	}
-	printf(",\"seconds\":%.3f}\n", o->seconds);
+	printf(",\"seconds\":%.3f,\"cpu_seconds\":%.3f}\n", o->seconds, o->cpu_seconds);
 }
 
 static void row_csv(const struct view *view, const struct outcome *o, bool first)

@@ -3,12 +3,13 @@
 #include "src/sim/sim.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "src/sim/random.h"
 
 #define MEMORY_MAX (2ull << 30)
-#define GUESS_EACH 16u /* one connection in so many is looked at by the attacker */
+#define GUESS_EACH 32u /* one connection in so many is looked at by the attacker */
 #define LATE 8u        /* choices on their way; a power of two */
 #define NONE UINT32_MAX
 
@@ -341,9 +342,13 @@ static void hold(struct world *w, uint32_t space, uint32_t port, uint64_t until_
 
 static uint32_t some_destination(struct world *w)
 {
-	uint64_t x = berth_random64(&w->random);
-	uint32_t i = berth_below((uint32_t)x, w->load->destinations);
+	uint64_t x;
+	uint32_t i;
 
+	if (w->load->destinations == 1)
+		return 0;
+	x = berth_random64(&w->random);
+	i = berth_below((uint32_t)x, w->load->destinations);
 	return (double)(x >> 32) * 0x1p-32 < w->alias[i].keep ? i : w->alias[i].other;
 }
 
