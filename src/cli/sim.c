@@ -21,7 +21,7 @@ struct view {
 	const char *policies;
 	const char *ports, *reserved; /* NULL: the policy's own, nothing */
 	const char *plot;
-	bool json, csv, list;
+	bool json, csv, list, distribution;
 	uint32_t threads; /* 0: one for each processor */
 };
 
@@ -95,6 +95,7 @@ static int read_count(const char *value, double low, double high, uint64_t *out,
 SET_COUNT(hosts, load.hosts, 1, 1e7)
 SET_COUNT(connections, load.connections, 1, 1e13)
 SET_COUNT(destinations, load.destinations, 1, 65535)
+SET_COUNT(counters, load.counters, 1, BERTH_HABIT_TABLE)
 SET_COUNT(seed, load.seed, 0, 0x1p53)
 SET_COUNT(threads, threads, 1, THREADS_MAX)
 SET_DOUBLE(popularity, load.popularity, 0, 10)
@@ -107,6 +108,7 @@ SET_FLAG(even, load.even)
 SET_FLAG(json, json)
 SET_FLAG(csv, csv)
 SET_FLAG(list, list)
+SET_FLAG(distribution, distribution)
 SET_WORD(policy, policies)
 SET_WORD(ports, ports)
 SET_WORD(reserved, reserved)
@@ -165,6 +167,8 @@ const struct berth_opt berth_sim_opts[] = {
 	  "Share that the server closes first: it keeps the pair, and the client does not know. The rest is reset.",
 	  NULL, set_close_server },
 	{ "time-wait", "SECONDS", NULL, "Length of TIME_WAIT at both sides.", NULL, set_time_wait },
+	{ "counters", "N", "65536",
+	  "Counters of double-hash: RFC 6056 shows 10; the fewer, the more destinations share one.", NULL, set_counters },
 	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.",
 	  NULL, set_seed },
 	{ "threads", "N", NULL,
@@ -173,6 +177,9 @@ const struct berth_opt berth_sim_opts[] = {
 	{ "plot", "FILE", NULL,
 	  "Writes an SVG: how far apart two uses of a pair are; track: how many devices are known again.",
 	  NULL, set_plot },
+	{ "distribution", NULL, NULL,
+	  "With --json: adds reuse, how often pairs were used again how far apart: [distance at most, count].", NULL,
+	  set_distribution },
 	{ "csv", NULL, NULL, "Comma-separated values, a line of names first.", NULL, set_csv },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a policy: scenario, policy, range, ports, seed, hosts, tried, refused, missed, "
@@ -335,6 +342,21 @@ static void json_number(const char *key, double value, bool known)
 
 static const char *const sight_name[] = { "blind", "other", "same" };
 
+static void json_distribution(const struct berth_sim_tally *t)
+{
+	bool first = true;
+	uint32_t i;
+
+	printf(",\"reuse\":[");
+	for (i = 0; i < BERTH_SIM_REUSE_BINS; i++)
+		if (t->reuse[i]) {
+			printf("%s[%llu,%llu]", first ? "" : ",",
+			       (unsigned long long)berth_sim_reuse_top(i), (unsigned long long)t->reuse[i]);
+			first = false;
+		}
+	putchar(']');
+}
+
 static void row_json(const struct view *view, const struct outcome *o)
 {
 	const struct berth_sim_result *r = &o->result;
@@ -370,6 +392,8 @@ static void row_json(const struct view *view, const struct outcome *o)
 			json_number(key, r->guess[i], r->guess[i] >= 0);
 		}
 	}
+	if (view->distribution && !view->scenario->track)
+		json_distribution(o->tally);
 	printf(",\"seconds\":%.3f,\"cpu_seconds\":%.3f}\n", o->seconds, o->cpu_seconds);
 }
 
@@ -599,6 +623,8 @@ static int parse(struct view *view, int argc, char **argv, struct berth_why *why
 	at = berth_opt_parse(berth_sim_opts, argc, argv, view, why);
 	if (at >= 0 && at < argc)
 		return berth_why(why, -EINVAL, "\"%s\": sim takes no operand", argv[at]);
+	if (at >= 0 && view->json && view->csv)
+		return berth_why(why, -EINVAL, "--json, --csv: only one at a time");
 	return at < 0 ? at : 0;
 }
 

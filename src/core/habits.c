@@ -64,6 +64,7 @@ void berth_habit_init(struct berth_habit_state *s, enum berth_habit habit, uint3
 	s->counter = draw(from);
 	s->salt = (uint64_t)draw(from) << 32 | draw(from);
 	s->udp_table = LINUX_UDP_TABLE;
+	s->counters = BERTH_HABIT_TABLE;
 }
 
 /*
@@ -433,7 +434,7 @@ static int32_t next_policy(enum berth_policy policy, struct berth_habit_state *s
 {
 	bool table = policy == BERTH_POLICY_DOUBLE_HASH,
 	     hashed = table || policy == BERTH_POLICY_HASH;
-	uint32_t index = (uint32_t)(ask->hash >> 32) & (BERTH_HABIT_TABLE - 1);
+	uint32_t index = berth_below((uint32_t)(ask->hash >> 32), s->counters);
 	uint32_t *counter = table ? &s->table[index] : &s->counter;
 	uint32_t rnd = ask->draw(ask->from), step, value, start;
 	int32_t port;

@@ -9,7 +9,7 @@
 #include "src/sim/random.h"
 
 #define MEMORY_MAX (2ull << 30)
-#define GUESS_EACH 32u /* one connection in so many is looked at by the attacker */
+#define GUESS_EACH 64u /* one connection in so many is looked at by the attacker */
 #define LATE 8u        /* choices on their way; a power of two */
 #define NONE UINT32_MAX
 
@@ -54,6 +54,7 @@ struct world {
 	struct berth_sim_tally *tally;
 	struct berth_random random;
 	struct berth_habit_state *state;
+	struct berth_habit_ask ask;
 	struct space *space;
 	uint16_t (*ring)[BERTH_PORTS];
 	struct cell *cell;
@@ -236,6 +237,12 @@ static void begin_world(struct world *w, const struct berth_sim_load *load, void
 	lay_out(load, memory, w);
 	w->load = load;
 	w->tally = tally;
+	w->ask = (struct berth_habit_ask){
+		.range = load->range,
+		.pool = &load->pool,
+		.draw = berth_random_draw,
+		.from = &w->random,
+	};
 	w->share = row.share;
 	w->idle_order = load->habit == BERTH_HABIT_LONGEST_IDLE;
 	w->gap_ns = 1e9 / load->rate_per_s;
@@ -268,6 +275,8 @@ static void begin_host(struct world *w, uint32_t number)
 
 	w->random = berth_random_stream(w->load->seed, number);
 	berth_habit_init(w->state, w->load->habit, berth_random_draw, &w->random);
+	if (w->load->counters)
+		w->state->counters = w->load->counters;
 	for (i = 0; i < w->spaces; i++) {
 		w->space[i].free = w->load->pool;
 		w->space[i].held = w->space[i].head = w->space[i].tail = 0;
@@ -370,22 +379,16 @@ static double some_life(struct world *w)
 
 static int32_t choose(struct world *w, uint32_t d, struct space *s, uint32_t *out_tries)
 {
-	struct berth_habit_ask ask = {
-		.range = w->load->range,
-		.pool = &w->load->pool,
-		.free = &s->free,
-		.hash = w->key[d],
-		.now_s = (uint32_t)(w->now_ns / 1000000000u),
-		.draw = berth_random_draw,
-		.from = &w->random,
-	};
 	int32_t port;
 
 	if (w->idle_order && !s->free.count) {
 		*out_tries = 1;
 		return s->head == s->tail ? -1 : w->ring[d][s->head++ & (BERTH_PORTS - 1)];
 	}
-	port = berth_habit_next(w->load->habit, w->state, &ask, out_tries);
+	w->ask.free = &s->free;
+	w->ask.hash = w->key[d];
+	w->ask.now_s = (uint32_t)(w->now_ns / 1000000000u);
+	port = berth_habit_next(w->load->habit, w->state, &w->ask, out_tries);
 	if (port >= 0)
 		berth_portset_remove(&s->free, (uint32_t)port);
 	return port;

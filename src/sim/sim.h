@@ -39,6 +39,7 @@ struct berth_sim_load {
 	double close_client; /* share of the connections that the client closes, the server closes; else reset */
 	double close_server;
 	double time_wait_s;
+	uint32_t counters; /* of double-hash, 1 to 65,536; 0: all */
 	uint64_t seed;
 };
 

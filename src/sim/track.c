@@ -183,6 +183,8 @@ static void visit_twice(const struct berth_sim_load *load, uint32_t number,
 		d.key[i] = berth_random64(&keyed);
 	}
 	berth_habit_init(state, load->habit, berth_random_draw, &d.random);
+	if (load->counters)
+		state->counters = load->counters;
 	fingerprint(&d, first);
 	d.now_ns += PAUSE_S * 1000000000ull;
 	/* What the device did in between moved all counters; a visit does not depend on where they are. */

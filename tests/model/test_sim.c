@@ -250,13 +250,14 @@ static void reuse_bins_hold_their_distances(void **unused)
 	assert_true(berth_sim_reuse_bin(UINT64_MAX) < BERTH_SIM_REUSE_BINS);
 }
 
-static double known_again(enum berth_habit habit)
+static double known_again(enum berth_habit habit, uint32_t counters)
 {
 	struct berth_sim_load load = load_of("track", habit, 0, 60);
 	void *memory = calloc(1, berth_sim_track_memory(&load));
 	struct berth_sim_track t;
 	struct berth_why why;
 
+	load.counters = counters;
 	assert_non_null(memory);
 	assert_int_equal(berth_sim_track(&load, memory, &t, &why), 0);
 	free(memory);
@@ -267,9 +268,11 @@ static double known_again(enum berth_habit habit)
 static void tracking_needs_a_small_table(void **unused)
 {
 	(void)unused;
-	assert_true(known_again(BERTH_HABIT_LINUX_5_12) > 0.95);
-	assert_true(known_again(BERTH_HABIT_LINUX) < 0.1);
-	assert_true(known_again(BERTH_HABIT_UNIFORM) < 0.1);
+	assert_true(known_again(BERTH_HABIT_LINUX_5_12, 0) > 0.95);
+	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 256) > 0.95);
+	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 0) < 0.15);
+	assert_true(known_again(BERTH_HABIT_LINUX, 0) < 0.1);
+	assert_true(known_again(BERTH_HABIT_UNIFORM, 0) < 0.1);
 }
 
 static void impossible_loads_are_refused(void **unused)

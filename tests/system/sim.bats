@@ -48,6 +48,11 @@ sim() { "$berth" sim "$@"; }
     "$tmp/o" >/dev/null
 }
 
+@test "the distribution adds up to what was used again" {
+  sim --scenario reuse --policy uniform --connections 200000 --hosts 1 --json --distribution >"$tmp/o"
+  jq -e '(.reuse | map(.[1]) | add) as $n | $n > 100000 and $n < .tried and .reuse[0][0] >= .reuse_min' "$tmp/o" >/dev/null
+}
+
 @test "a plot is drawn, CSV has a line of names" {
   sim --scenario reuse --connections 100000 --plot "$tmp/p.svg" --csv >"$tmp/o"
   grep -q '^policy,first,last,ports,tried,' "$tmp/o"
