@@ -168,7 +168,8 @@ const struct berth_opt berth_sim_opts[] = {
 	  NULL, set_close_server },
 	{ "time-wait", "SECONDS", NULL, "Length of TIME_WAIT at both sides.", NULL, set_time_wait },
 	{ "counters", "N", "65536",
-	  "Counters of double-hash: RFC 6056 shows 10; the fewer, the more destinations share one.", NULL, set_counters },
+	  "Counters of double-hash: RFC 6056 shows 10; the fewer, the more destinations share one.",
+	  NULL, set_counters },
 	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.",
 	  NULL, set_seed },
 	{ "threads", "N", NULL,
@@ -178,8 +179,8 @@ const struct berth_opt berth_sim_opts[] = {
 	  "Writes an SVG: how far apart two uses of a pair are; track: how many devices are known again.",
 	  NULL, set_plot },
 	{ "distribution", NULL, NULL,
-	  "With --json: adds reuse, how often pairs were used again how far apart: [distance at most, count].", NULL,
-	  set_distribution },
+	  "With --json: adds reuse, how often pairs were used again how far apart: [distance at most, count].",
+	  NULL, set_distribution },
 	{ "csv", NULL, NULL, "Comma-separated values, a line of names first.", NULL, set_csv },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a policy: scenario, policy, range, ports, seed, hosts, tried, refused, missed, "
@@ -351,7 +352,8 @@ static void json_distribution(const struct berth_sim_tally *t)
 	for (i = 0; i < BERTH_SIM_REUSE_BINS; i++)
 		if (t->reuse[i]) {
 			printf("%s[%llu,%llu]", first ? "" : ",",
-			       (unsigned long long)berth_sim_reuse_top(i), (unsigned long long)t->reuse[i]);
+			       (unsigned long long)berth_sim_reuse_top(i),
+			       (unsigned long long)t->reuse[i]);
 			first = false;
 		}
 	putchar(']');

@@ -105,7 +105,7 @@ struct berth_habit_state {
 		stop_s;     /* freebsd-old: choices, and seconds without random */
 	uint32_t udp_table; /* linux-udp: entries of the hash table, a power of two */
 	uint64_t salt;      /* what the counters of the table began at */
-	uint32_t counters; /* double-hash: how many of the table; berth_habit_init() says all */
+	uint32_t counters;  /* double-hash: how many of the table; berth_habit_init() says all */
 	uint32_t table[BERTH_HABIT_TABLE]; /* counters of double-hash */
 };
 

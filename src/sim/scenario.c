@@ -119,7 +119,7 @@ const struct berth_scenario berth_scenarios[] = {
 	  "linux-5.12,linux,double-hash,uniform",
 	  { 32768, 60999 },
 	  true,
-	  { .hosts = 200, .destinations = 64, .rate_per_s = 1 } },
+	  { .hosts = 200, .destinations = 512, .rate_per_s = 1 } },
 	{ NULL },
 };
 

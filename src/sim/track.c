@@ -7,15 +7,18 @@
 
 #include "src/sim/random.h"
 
-#define SITES_MAX 64u
+#define SITES_MAX 512u
+#define SUSPECTS_MAX 64u /* so many are taken two at a time */
+#define PAIRS_MAX (SUSPECTS_MAX * (SUSPECTS_MAX - 1) / 2)
 #define VOTES 3u
 #define VISIT_NS 1000000u /* between two connections of a visit */
 #define PAUSE_S 3600u
 #define DEVICES_MAX 5000u
 
-/* Pairs of sites: bit b of row a, a < b. */
+/* Pairs of sites a < b as a * SITES_MAX + b, ascending. */
 struct print {
-	uint64_t row[SITES_MAX];
+	uint32_t n;
+	uint32_t pair[PAIRS_MAX];
 };
 
 struct device {
@@ -103,7 +106,7 @@ static uint32_t suspects(struct device *d, uint32_t step, uint32_t *out_site)
 			far[i] += moved(d, port[i], now) != step;
 			port[i] = now;
 		}
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && found < SUSPECTS_MAX; i++)
 		if (far[i] * 2 > VOTES)
 			out_site[found++] = i;
 	return found;
@@ -123,28 +126,33 @@ static bool share_a_counter(struct device *d, uint32_t a, uint32_t b, uint32_t s
 
 static void fingerprint(struct device *d, struct print *out)
 {
-	uint32_t site[SITES_MAX], step = usual_step(d), n = suspects(d, step, site), i, j;
+	uint32_t site[SUSPECTS_MAX], step = usual_step(d), n = suspects(d, step, site), i, j;
 
-	memset(out, 0, sizeof(*out));
+	out->n = 0;
 	for (i = 0; i < n; i++)
 		for (j = i + 1; j < n; j++)
 			if (share_a_counter(d, site[i], site[j], step))
-				out->row[site[i]] |= 1ULL << site[j];
+				out->pair[out->n++] = site[i] * SITES_MAX + site[j];
 }
 
 static uint32_t in_common(const struct print *a, const struct print *b)
 {
-	uint32_t i, n = 0;
+	uint32_t i = 0, k = 0, n = 0;
 
-	for (i = 0; i < SITES_MAX; i++)
-		n += berth_popcount64(a->row[i] & b->row[i]);
+	while (i < a->n && k < b->n) {
+		n += a->pair[i] == b->pair[k];
+		if (a->pair[i] <= b->pair[k])
+			i++;
+		else
+			k++;
+	}
 	return n;
 }
 
 /* Jaccard's measure, 1 for two empty prints. */
 static double alike(const struct print *a, const struct print *b)
 {
-	uint32_t common = in_common(a, b), all = in_common(a, a) + in_common(b, b) - common;
+	uint32_t common = in_common(a, b), all = a->n + b->n - common;
 
 	return all ? (double)common / all : 1;
 }
@@ -210,7 +218,7 @@ int berth_sim_track(const struct berth_sim_load *load, void *memory, struct bert
 				 SITES_MAX, DEVICES_MAX);
 	for (i = 0; i < load->hosts; i++) {
 		visit_twice(load, i, state, &first[i], &second[i], &connections);
-		pairs += in_common(&first[i], &first[i]);
+		pairs += first[i].n;
 		kept += in_common(&first[i], &second[i]);
 	}
 	for (i = 0; i < load->hosts; i++)

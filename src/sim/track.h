@@ -5,8 +5,8 @@
  * A table of counters under a hash gives some destinations one counter. Which ones is decided by a key that a
  * device keeps until it is started again, so the set of such pairs names the device, on whatever network. The
  * attacker has a device connect to destinations of his and sees the source ports. He first connects to each
- * destination twice: one whose port moved further than a step shares its counter. Among those he takes two at a
- * time and connects to the first, the second, the first: a port that moved two steps betrays the pair.
+ * destination twice: one whose port moved further than a step shares its counter. Among the first 64 of those he takes
+ * two at a time and connects to the first, the second, the first: a port that moved two steps betrays the pair.
  *
  * Simplified against the paper: destinations and fingerprint are the same ones (the paper reaches those of the
  * loopback, which no network changes, by way of those that he can see), and ports are seen without loss.
@@ -28,7 +28,7 @@ struct berth_sim_track {
 size_t berth_sim_track_memory(const struct berth_sim_load *load);
 
 /*
- * Visits load->hosts devices twice, an hour apart, with load->destinations destinations (2 to 64) each;
+ * Visits load->hosts devices twice, an hour apart, with load->destinations destinations (2 to 512) each;
  * load->rate_per_s is what the device itself connects to meanwhile, destinations of its own. A visit makes 1,000
  * connections a second. Returns 0, or -EINVAL with the sentence in why.
  */

@@ -264,13 +264,16 @@ static double known_again(enum berth_habit habit, uint32_t counters)
 	return t.known_again;
 }
 
-/* Kol, Klein, Gilad 2023: Linux 5.12 to 5.17 names the device; what mended it, and no counter at all, do not. */
-static void tracking_needs_a_small_table(void **unused)
+/*
+ * Kol, Klein, Gilad 2023: Linux 5.12 to 5.17 names the device; what mended it, and no counter at all, do not. A larger
+ * table alone only asks for more destinations.
+ */
+static void a_lasting_key_names_the_device(void **unused)
 {
 	(void)unused;
 	assert_true(known_again(BERTH_HABIT_LINUX_5_12, 0) > 0.95);
 	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 256) > 0.95);
-	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 0) < 0.15);
+	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 0) > 0.75);
 	assert_true(known_again(BERTH_HABIT_LINUX, 0) < 0.1);
 	assert_true(known_again(BERTH_HABIT_UNIFORM, 0) < 0.1);
 }
@@ -313,7 +316,7 @@ int main(void)
 		cmocka_unit_test(rfc6056_claims_hold),
 		cmocka_unit_test(linux_comes_round_in_3137),
 		cmocka_unit_test(reuse_bins_hold_their_distances),
-		cmocka_unit_test(tracking_needs_a_small_table),
+		cmocka_unit_test(a_lasting_key_names_the_device),
 		cmocka_unit_test(impossible_loads_are_refused),
 	};
 
