@@ -17,10 +17,11 @@
 #include "src/registry/systems.h"
 #include "src/sim/streams.h"
 
-#define STREAMS 16384u
-#define CHUNKS 131072u /* 16 MB */
+#define STREAMS 65536u
+#define CHUNKS 262144u /* 34 MB, with the streams 40 MB */
 #define POINTS 20000u
 #define SERIES 8u
+#define DESTINATIONS_MIN 3u /* below it a host is not judged over all of them */
 
 struct point {
 	double x;
@@ -161,8 +162,8 @@ const struct berth_opt berth_audit_opts[] = {
 	  NULL, set_live },
 	{ "seconds", "N", NULL, "With --live: so long.", NULL, set_seconds },
 	{ "range", "FIRST-LAST", NULL,
-	  "What the ports are chosen from, for the chi-square; default: what was seen, for --self the host's range.",
-	  NULL, set_range },
+	  "What the ports are chosen from, for the chi-square; default: what was seen.", NULL,
+	  set_range },
 	{ "least", "N", "8", "Leaves out rows of fewer ports.", NULL, set_least },
 	{ "all", NULL, NULL, "Shows every row; else the twenty of most ports.", NULL, set_all },
 	{ "plot", "FILE", NULL, "Writes an SVG of ports over time.", NULL, set_plot },
@@ -178,13 +179,17 @@ const struct berth_opt berth_audit_opts[] = {
 
 static const char *const oarc_name[] = { "POOR", "GOOD", "GREAT" };
 
-/* A walk to one destination is by design where it starts anywhere for the next (RFC 6056 algorithms 3 and 4). */
-static bool is_finding(const struct row *row, const struct berth_judgement *j)
+/*
+ * A walk to one destination is by design where it starts anywhere for the next (RFC 6056 algorithms 3 and 4): where
+ * that was seen, or is known of the system.
+ */
+static bool is_finding(const struct row *row, const struct berth_judgement *j, int habit)
 {
 	bool walk = j->shape == BERTH_SHAPE_SEQUENTIAL || j->shape == BERTH_SHAPE_SHORT_STEPS ||
 		    j->shape == BERTH_SHAPE_CORRELATED;
 
-	return berth_shape_is_finding(j->shape) && !(row->one && row->hidden && walk);
+	return berth_shape_is_finding(j->shape) &&
+	       !(row->one && walk && (row->hidden || habit == BERTH_HABIT_LINUX));
 }
 
 static void json_known(const char *key, double value, bool known)
@@ -224,7 +229,7 @@ static void row_json(const struct row *row, const struct berth_judgement *j, int
 	json_known("bits_low", j->bits_low, true);
 	json_known("bits_high", j->bits_high, j->bits_high >= 0);
 	printf(",\"shape\":\"%s\",\"finding\":%s,\"system\":", berth_shape_name(j->shape),
-	       is_finding(row, j) ? "true" : "false");
+	       is_finding(row, j, habit) ? "true" : "false");
 	if (habit < 0)
 		puts("null}");
 	else
@@ -263,7 +268,7 @@ static void row_text(const struct row *row, const struct berth_judgement *j, int
 	print_bits(j);
 	printf(" %-12s %s%s\n", berth_shape_name(j->shape),
 	       habit < 0 ? "-" : berth_habit_row((enum berth_habit)habit).name,
-	       is_finding(row, j) ? "  FINDING" : "");
+	       is_finding(row, j, habit) ? "  FINDING" : "");
 }
 
 static void show(struct view *view, const struct row *row, const struct berth_judgement *j)
@@ -275,7 +280,7 @@ static void show(struct view *view, const struct row *row, const struct berth_ju
 	else
 		row_text(row, j, habit, !view->rows);
 	view->rows++;
-	view->findings += is_finding(row, j);
+	view->findings += is_finding(row, j, habit);
 }
 
 /* ---- this host ---- */
@@ -446,10 +451,11 @@ static void show_streams(struct view *view, const struct berth_stream **row, siz
 		judge_stream(view, s, &j);
 		if (s->all) {
 			host = s;
-			hidden = s->protocol == 6 && s->destinations > 2 &&
+			hidden = s->protocol == 6 && s->destinations >= DESTINATIONS_MIN &&
 				 j.shape == BERTH_SHAPE_RANDOM;
-			/* All went to one destination: the row would be there twice. */
-			if (s->destinations < 2 && i + 1 < n && same_host(s, row[i + 1]))
+			/* Of one or two destinations the row shows their walks, and nothing of its own. */
+			if (s->destinations < DESTINATIONS_MIN && i + 1 < n &&
+			    same_host(s, row[i + 1]))
 				continue;
 		} else {
 			shown.hidden = hidden && host && same_host(host, s);

@@ -35,14 +35,13 @@ static const struct berth_verb verbs[] = {
 	  berth_services_opts, berth_services_main },
 	{ "audit", "judge how source ports are chosen", "",
 	  "Looks at the source ports of TCP connections and UDP clients: of this host (--self, also under \"berth run\"), "
-	  "of a capture (--pcap), or of an interface (--live); one row for each host over all its destinations, and one "
-	  "for each destination.\n"
+	  "of a capture (--pcap), or of an interface (--live); one row for each destination, and "
+	  "one for each host over all of them where it has three or more.\n"
 	  "BITS is what an outsider who saw these ports still has to guess of the next: bounds of 95 % out of what repeats "
 	  "among ports and among their differences. Few samples show little: \">= 11.2\" says that nothing repeated, "
 	  "and that no more can be told.\n"
-	  "Linux walks upwards in short steps toward each destination and starts anywhere for another one: that is "
-	  "reported as a note, not as a finding, where the ports over all destinations show no pattern. It uses half of its "
-	  "range: even ports for connect(), odd ones for bind() to port 0.\n"
+	  "Linux walks upwards in short steps toward each destination and starts anywhere for another one: such a walk is "
+	  "shown, and no finding. It uses half of its range: even ports for connect(), odd ones for bind() to port 0.\n"
 	  "Exit status: 0 no finding, 1 a row shows a pattern, 2 berth failed.",
 	  berth_audit_opts, berth_audit_main },
 	{ "sim", "play a workload against ways of choosing ports", "",

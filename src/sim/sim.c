@@ -588,7 +588,7 @@ static uint64_t reuse_quantile(const struct berth_sim_tally *t, double share)
 }
 
 /* The guess that did best in what was learnt, judged by what was not. */
-static double guess_of(const struct berth_sim_tally *t, enum berth_sim_sight sight)
+static double guess_of(const struct berth_sim_tally *t, enum berth_sim_sight sight, double least)
 {
 	uint32_t k, best = 0;
 
@@ -597,7 +597,8 @@ static double guess_of(const struct berth_sim_tally *t, enum berth_sim_sight sig
 	for (k = 1; k < BERTH_PORTS; k++)
 		if (t->guess[sight][0][k] > t->guess[sight][0][best])
 			best = k;
-	return (double)t->guess[sight][1][best] / (double)t->seen[sight][1];
+	/* One of the ports is at least as likely as all are on average, whatever so few samples show. */
+	return fmax(least, (double)t->guess[sight][1][best] / (double)t->seen[sight][1]);
 }
 
 void berth_sim_figures(const struct berth_sim_load *load, const struct berth_sim_tally *tally,
@@ -619,5 +620,5 @@ void berth_sim_figures(const struct berth_sim_load *load, const struct berth_sim
 	out->reuse_1 = reuse_quantile(tally, 0.01);
 	out->reuse_50 = reuse_quantile(tally, 0.5);
 	for (i = 0; i < BERTH_SIGHT_COUNT; i++)
-		out->guess[i] = guess_of(tally, (enum berth_sim_sight)i);
+		out->guess[i] = guess_of(tally, (enum berth_sim_sight)i, 1 / ports);
 }

@@ -71,7 +71,7 @@ struct berth_sim_result {
 	double cycle; /* connections to one destination in which the mean step goes round once */
 	uint64_t reuse_min; /* connections to the destination between two uses of a pair; 0: none */
 	uint64_t reuse_1, reuse_50; /* 1 and 50 % of the reuses are at most that far */
-	/* Share of the odd hosts' ports that one guess hits, made by what even hosts show; -1: not known. */
+	/* Share of the odd hosts' ports that one guess hits, made by what even hosts show, 1 / ports at least; -1: not known. */
 	double guess[BERTH_SIGHT_COUNT];
 };
 
