@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
-# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core] [ports]    none: all of them
+# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core] [sim] [ports]    none: all of them
 #
-# BENCH_ROUNDS (5)      interleaved rounds of connect and refuse; low has five times as many
+# BENCH_ROUNDS (5)      interleaved rounds of connect, refuse and sim; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
 # BENCH_MANY (500000)   connections of many
 # BENCH_CROWD (720000)  sockets of ports, in 40 processes
@@ -263,6 +263,16 @@ part_ports() {
   ports_watch
 }
 
+# One thread for what a core plays; all of them, and a tenth of the connections, for the fleet.
+part_sim() {
+  local round
+  for ((round = 0; round < ROUNDS; round++)); do
+    say "sim: round $((round + 1)) of $ROUNDS"
+    "$BERTH" sim --scenario reuse --policy uniform,linux --threads 1 --connections 2e7 --json >"$RAW/sim-one-$round.jsonl"
+    "$BERTH" sim --scenario fleet --connections 1e8 --json >"$RAW/sim-fleet-$round.jsonl"
+  done
+}
+
 if [ "${1:-}" = --churn-once ]; then
   shift
   churn_once "$@"
@@ -270,9 +280,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core ports)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core ports"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

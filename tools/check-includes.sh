@@ -11,10 +11,11 @@ abi      | core
 base     |
 core     |
 registry | base core
+sim      | base core
 kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel preload registry
+cli      | base core abi kernel preload registry sim
 '
 # A file or group of files that may include more than its room.
 exceptions='
@@ -27,6 +28,7 @@ jansson.h         | kernel cli
 libmnl/           | kernel
 curses.h          | cli
 sys/capability.h  | kernel
+pcap/             | kernel cli
 '
 
 find abi bpf src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |

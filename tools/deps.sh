@@ -23,6 +23,7 @@ build | libcap-dev       | lib:libcap      | reads capabilities
 build | libjansson-dev   | lib:jansson     | writes JSON
 build | libmnl-dev       | lib:libmnl      | speaks netlink
 build | libncurses-dev   | lib:ncursesw    | draws berth top on a terminal
+build | libpcap-dev      | lib:libpcap     | reads captures in berth audit
 build | libwireshark-data | file:/usr/share/wireshark/services | has the registry of services as a file
 build | iproute2         | cmd:ip          | makes the network namespaces of make run
 build | procps           | cmd:sysctl      | sets sysctls in network namespaces

@@ -74,6 +74,26 @@ static const struct berth_verb verbs[] = {
 	  "of the others are aliases.\n"
 	  "Exit status: 0 each operand was found, 1 one was not, 2 berth failed.",
 	  berth_services_opts, berth_services_main },
+	{ "audit", "judge how source ports are chosen", "",
+	  "Looks at the source ports of TCP connections and UDP clients: of this host (--self, also under \"berth run\"), "
+	  "of a capture (--pcap), or of an interface (--live); one row for each destination, and "
+	  "one for each host over all of them where it has three or more.\n"
+	  "BITS is what an outsider who saw these ports still has to guess of the next: bounds of 95 % out of what repeats "
+	  "among ports and among their differences. Few samples show little: \">= 11.2\" says that nothing repeated, "
+	  "and that no more can be told.\n"
+	  "Linux walks upwards in short steps toward each destination and starts anywhere for another one: such a walk is "
+	  "shown, and no finding. It uses half of its range: even ports for connect(), odd ones for bind() to port 0.\n"
+	  "Exit status: 0 no finding, 1 a row shows a pattern, 2 berth failed.",
+	  berth_audit_opts, berth_audit_main },
+	{ "sim", "play a workload against ways of choosing ports", "",
+	  "One row a policy: how often no port was found (REFUSED), how often the choice was a pair that the server still "
+	  "held (COLLIDE), ports looked at for each choice (TRIES), ports in use.\n"
+	  "Reuse is counted in connections to the same destination between two uses of a pair; CYCLE is in how many of "
+	  "them the mean step from port to port goes once round the range.\n"
+	  "Guessed: the share of connections whose port one guess hits, for an attacker off the path who has seen "
+	  "nothing (BLIND), the host's last port at another destination (OTHER), or the last one at this destination "
+	  "(SAME). He learns from one half of the hosts and is judged by the other.",
+	  berth_sim_opts, berth_sim_main },
 	{ "doctor", "show what this host offers berth, and how to mend what is missing", "",
 	  "One row for each thing that berth needs or can use: ok, degraded or missing, what that costs, and the "
 	  "command that mends it.\nExit status: 0 all is well, 1 something is degraded or missing.",
