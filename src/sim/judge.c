@@ -12,6 +12,7 @@
 #define Z_FAR 3.9 /* one random row in 10,000 lies further out */
 #define P_FAR 1e-4
 #define LONG_STEP 500
+#define LOSS_BITS 0.25 /* what an uneven choice costs at least, to be called so */
 
 static const char *const names[] = {
 #define NAME(id, name, finding, text) name,
@@ -272,7 +273,9 @@ static enum berth_shape shape_of(const struct berth_judgement *j, const struct s
 		return BERTH_SHAPE_LONG_STEPS;
 	if (fabs(j->lag1) * sqrt(s->n) > Z_FAR || fabs(j->runs_z) > Z_FAR)
 		return BERTH_SHAPE_CORRELATED;
-	if (j->chi2_p >= 0 && j->chi2_p < P_FAR)
+	/* A pool without the ports that have a name is uneven, too, and none the easier to guess. */
+	if (j->chi2_p >= 0 && j->chi2_p < P_FAR &&
+	    log2_of(1 + (j->chi2 - BINS + 1) / s->n) > LOSS_BITS)
 		return BERTH_SHAPE_UNEVEN;
 	return BERTH_SHAPE_RANDOM;
 }

@@ -219,6 +219,24 @@ static void few_samples_say_little(void **unused)
 	assert_true(j.bits_low <= 0);
 }
 
+/* Every third port below 12,000 is missing: uneven, and hardly easier to guess. */
+static void a_slight_slope_is_no_finding(void **unused)
+{
+	struct berth_random r = { 2 };
+	size_t i;
+
+	(void)unused;
+	for (i = 0; i < 4000;) {
+		uint32_t p = 1024 + berth_below(berth_random_draw(&r), 64512);
+
+		if (p > 12000 || p % 3)
+			port[i++] = (uint16_t)p;
+	}
+	berth_judge(port, 4000, NULL, &j);
+	assert_true(j.chi2_p < 1e-4);
+	assert_int_equal(j.shape, BERTH_SHAPE_RANDOM);
+}
+
 /* A pool with a gap is no bias; the gap is told. */
 static void holes_are_found(void **unused)
 {
@@ -303,6 +321,7 @@ int main(void)
 		cmocka_unit_test(uniform_rows_are_left_alone),
 		cmocka_unit_test(biased_rows_are_found),
 		cmocka_unit_test(few_samples_say_little),
+		cmocka_unit_test(a_slight_slope_is_no_finding),
 		cmocka_unit_test(holes_are_found),
 		cmocka_unit_test(streams_keep_or_count),
 	};
