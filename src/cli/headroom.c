@@ -218,6 +218,11 @@ static bool show(const struct wish *w, const struct berth_headroom_sample *s,
 			"berth headroom: %llu sockets are in lanes beyond the million that are counted; name a "
 			"destination\n",
 			(unsigned long long)s->uncounted);
+	if (!before->at_ns && s->source == BERTH_SOCKETS_DIAG &&
+	    w->query.source == BERTH_SOCKETS_ANY)
+		fputs("berth headroom: counted by sock_diag, which takes a connection that was bound to a port for one of the "
+		      "kernel's choice; root has BPF, see \"berth doctor\"\n",
+		      stderr);
 	if (!before->at_ns && (w->destination || !w->query.all_namespaces))
 		say_free(w, s);
 	return alert;

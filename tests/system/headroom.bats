@@ -194,8 +194,11 @@ sys.stdin.read()"
 @test "headroom: an ordinary user has sock_diag, and says so where BPF is asked for" {
   serve far "$far4" 8000
   hold 'held = [go() for i in range(3)]'
-  near capsh --user=nobody -- -c "'$berth' headroom --json" >"$tmp/rows"
+  near capsh --user=nobody -- -c "'$berth' headroom --json" >"$tmp/rows" 2>"$tmp/words"
   equal used "$(of .used)" 3
+  grep -q "counted by sock_diag" "$tmp/words"
+  headroom 2>"$tmp/words"
+  equal "words to root" "$(cat "$tmp/words")" ""
   run -2 near capsh --user=nobody -- -c "'$berth' headroom --source bpf"
   [[ $output = *"the kernel refused a program that counts sockets"*"run as root"* ]]
 }
