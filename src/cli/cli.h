@@ -21,6 +21,7 @@ int berth_run_main(int argc, char **argv);
 int berth_explain_main(int argc, char **argv);
 int berth_services_main(int argc, char **argv);
 int berth_ports_main(int argc, char **argv);
+int berth_ports_free_main(int argc, char **argv);
 int berth_status_main(int argc, char **argv);
 int berth_doctor_main(int argc, char **argv);
 
