@@ -28,6 +28,7 @@ int berth_sim_main(int argc, char **argv);
 int berth_ports_main(int argc, char **argv);
 int berth_headroom_main(int argc, char **argv);
 int berth_top_main(int argc, char **argv);
+int berth_ports_free_main(int argc, char **argv);
 int berth_status_main(int argc, char **argv);
 int berth_audit_main(int argc, char **argv);
 int berth_doctor_main(int argc, char **argv);

@@ -30,10 +30,13 @@ static const struct berth_verb verbs[] = {
 	  "unit=ssh.service), to=ADDR[/LEN][:PORT] or from=ADDR[/LEN][:PORT]. Filters about the same field are "
 	  "alternatives; all fields named must hold. --schema lists the fields.\n"
 	  "Without privileges the holders are those that the caller may look into, and berth says so.\n"
-	  "\"berth ports free PORT [--dry-run] [--signal SIGNAL] [--socket] [--json]\" says who holds a port and ends it, or only "
-	  "its socket: see \"berth ports free --help\".\n"
 	  "Exit status: 0 where there is a row, 1 where there is none.",
 	  berth_ports_opts, berth_ports_main },
+	{ "ports free", "end who holds a port, or only its socket", "PORT",
+	  "Says who holds the local port in this network namespace, then sends a signal and waits until it has ended. Where "
+	  "somebody listens there, connections of that port are let alone.\n"
+	  "Exit status: 0 the port's holders have ended, 1 there was none, 2 one could not be ended.",
+	  berth_ports_free_opts, berth_ports_free_main },
 	{ "headroom", "show how many ports are left for each lane", "[DESTINATION]",
 	  "One row for each lane: the sockets from one source address to one destination endpoint, on ports of one chooser; "
 	  "the one with the least left comes first.\n"
@@ -133,16 +136,6 @@ static const struct berth_variable variables[] = {
 	{ NULL, NULL },
 };
 
-static const struct berth_verb *find_verb(const char *name)
-{
-	const struct berth_verb *v;
-
-	for (v = verbs; v->name; v++)
-		if (!strcmp(v->name, name))
-			return v;
-	return NULL;
-}
-
 int berth_complain(const char *verb, const struct berth_why *why, int status)
 {
 	fprintf(stderr, "berth %s: %s\n", verb, why->text);
@@ -161,7 +154,8 @@ static void overview(FILE *out)
 
 static int help_main(int argc, char **argv)
 {
-	const struct berth_verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
+	int words;
+	const struct berth_verb *v = berth_opt_find_verb(verbs, argc - 1, argv + 1, &words);
 	struct berth_why why;
 
 	if (argc > 1 && !v) {
@@ -195,6 +189,7 @@ static int completion_main(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct berth_verb *v;
+	int words;
 
 	if (argc < 2) {
 		overview(stderr);
@@ -206,14 +201,14 @@ int main(int argc, char **argv)
 		puts("berth " BERTH_VERSION);
 		return BERTH_EXIT_OK;
 	}
-	v = find_verb(argv[1]);
+	v = berth_opt_find_verb(verbs, argc - 1, argv + 1, &words);
 	if (!v) {
 		fprintf(stderr, "berth: there is no verb \"%s\"; see \"berth help\"\n", argv[1]);
 		return BERTH_EXIT_FAILURE;
 	}
-	if (argc > 2 && !strcmp(argv[2], "--help")) {
+	if (argc > 1 + words && !strcmp(argv[1 + words], "--help")) {
 		berth_opt_help(stdout, v);
 		return BERTH_EXIT_OK;
 	}
-	return v->main(argc - 1, argv + 1);
+	return v->main(argc - words, argv + words);
 }
