@@ -22,6 +22,21 @@ static const struct berth_verb verbs[] = {
 	  "socket, listen() without bind(), and bind() to a wildcard address with port 0 are left to the kernel.\n"
 	  "Exit status: the program's; 127 where it is not found, 126 where it cannot be executed, 2 where berth failed.",
 	  berth_run_opts, berth_run_main },
+	{ "grant", "say who may bind which port", "[FILE|-...]",
+	  "Puts the rules of the FILEs in force, in place of those that are. They live in the kernel, pinned in the "
+	  "BPF file system, and need no process of berth; without rules the verb shows what is in force.\n"
+	  "A line is a rule, \"#\" begins a comment: \"allow [user=|group=|cgroup=|unit=NAME[,...]] tcp|udp|tcp,udp "
+	  "PORTS [on PREFIX[,...]] [trusted] [fail=open|closed]\" lets those bind the ports without "
+	  "CAP_NET_BIND_SERVICE; \"deny tcp|udp|tcp,udp PORTS [on PREFIX[,...]] [owner=user:|group:|cgroup:|unit:NAME"
+	  "[,...]] [fail=open|closed]\" keeps everybody but the owners off them, root too. Their order does not "
+	  "matter: deny comes first, and of several deny rules those with the longest prefix. 0.0.0.0 and :: are "
+	  "denied to whoever may not bind each address of theirs.\n"
+	  "A process is its effective user, its groups, and its cgroup or one above that. Ports 512 to 1023 are "
+	  "allowed with the word \"trusted\" only: who binds them can pose as this host.\n"
+	  "fail= says what holds where a name does not exist, and where a process cannot be told: open lets it "
+	  "through, closed does not; without it an unknown name is an error.\n"
+	  "Exit status: 0 done, or all hooks in force; 1 nothing, or not all; 2 berth failed.",
+	  berth_grant_opts, berth_grant_main },
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },
