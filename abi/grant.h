@@ -26,7 +26,6 @@
 
 /* One row a counter: enumerator, name in JSON, what it counts. */
 #define BERTH_GRANT_COUNTERS(X)                                                                      \
-	X(ASKED, "asked", "bind() calls for a port that has rules")                                  \
 	X(GRANTED, "granted", "calls that were freed of the need for CAP_NET_BIND_SERVICE")          \
 	X(REFUSED, "refused", "calls refused by a deny rule")                                        \
 	X(REFUSED_CHOICE, "refused_choice", "ports of the kernel's own choice refused by a deny rule") \
@@ -51,12 +50,18 @@ _Static_assert(sizeof(struct berth_grant_config) == 32, "grant config");
 enum berth_grant_class_flag {
 	BERTH_GRANT_CLASS_PREFIXES = 1, /* the address decides: ask the prefixes */
 	BERTH_GRANT_CLASS_GUARDED = 2,  /* some set of the class has a deny rule */
+	BERTH_GRANT_CLASS_LONE = 4,     /* the only member of the set is the user uid */
 };
 
+/* Without BERTH_GRANT_CLASS_PREFIXES the set is here, and its flags, which saves a look-up. */
 struct berth_grant_class {
-	uint32_t set; /* without BERTH_GRANT_CLASS_PREFIXES */
 	uint32_t flags;
+	uint32_t set;
+	uint32_t set_flags;
+	uint32_t uid, rights; /* with BERTH_GRANT_CLASS_LONE */
+	uint32_t pad;
 };
+_Static_assert(sizeof(struct berth_grant_class) == 24, "grant class");
 
 struct berth_grant_prefix {
 	uint32_t prefix_len; /* 32 more than that of the address */
@@ -102,6 +107,16 @@ struct berth_grant_place {
 	uint32_t levels;
 	uint32_t pad;
 	uint64_t hash[BERTH_GRANT_DEPTH]; /* [i]: of the path down to level i + 1 */
+};
+
+/*
+ * What bind4 or bind6 has let pass on this CPU, so that post_bind need not ask again. A call that goes on at
+ * another CPU is asked again. One that failed in between leaves this behind: for the same thread and port, which
+ * it had the right to a moment ago.
+ */
+struct berth_grant_passed {
+	uint64_t thread;
+	uint64_t port; /* and the protocol */
 };
 
 /* One refusal. */

@@ -121,6 +121,13 @@ struct {
 	__type(value, struct berth_grant_place);
 } places SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct berth_grant_passed);
+} passed SEC(".maps");
+
 struct counters {
 	uint64_t n[BERTH_GRANT_COUNTER_COUNT];
 };
@@ -156,7 +163,7 @@ struct {
 /* One bind() in question. */
 struct question {
 	uint8_t addr[16];
-	uint32_t port, protocol, class, class_flags;
+	uint32_t port, protocol, class;
 	uint32_t chosen; /* not asked for by the program */
 };
 
@@ -274,59 +281,45 @@ static uint32_t cgroup_rights(uint32_t set, bool *known)
 	return found;
 }
 
-/* The set of the address; *out is untouched where no rule is for it. */
-static bool find_set(const struct question *q, const struct berth_grant_class *class, uint32_t *out)
+/* What the rules of one set say of the current process: PASS, PASS_WITHOUT_CAPABILITY or REFUSE. */
+static int weigh(const struct berth_grant_class *class, uint32_t set, uint32_t flags)
 {
-	struct berth_grant_prefix key = { .prefix_len = 32 + 128, .class_be = bpf_htonl(q->class) };
-	uint32_t *found;
-
-	if (!(class->flags & BERTH_GRANT_CLASS_PREFIXES)) {
-		*out = class->set;
-		return true;
-	}
-	__builtin_memcpy(key.addr, q->addr, sizeof(key.addr));
-	found = bpf_map_lookup_elem(&prefixes, &key);
-	if (found)
-		*out = *found;
-	return found != 0;
-}
-
-/* What the rules say of the current process and the address: PASS, PASS_WITHOUT_CAPABILITY or REFUSE. */
-__attribute__((noinline)) int judge(const struct question *q)
-{
-	struct berth_grant_class *class;
-	uint32_t set = 0, key, found = 0, *flags;
-	const struct cred *cred;
+	const struct cred *cred = current_cred();
+	uint32_t found = flags & BERTH_GRANT_SET_ANYBODY ? BERTH_GRANT_MAY : 0;
 	bool known = true;
 
-	if (!q)
-		return PASS;
-	key = q->class;
-	class = bpf_map_lookup_elem(&classes, &key);
-	if (!class || !find_set(q, class, &set))
-		return PASS;
-	flags = bpf_map_lookup_elem(&sets, &set);
-	if (!flags)
-		return PASS;
-	cred = current_cred();
-	if (*flags & BERTH_GRANT_SET_ANYBODY)
-		found |= BERTH_GRANT_MAY;
-	if (*flags & BERTH_GRANT_SET_USERS)
+	if (class->flags & BERTH_GRANT_CLASS_LONE)
+		found |= cred->euid.val == class->uid ? class->rights : 0;
+	else if (flags & BERTH_GRANT_SET_USERS)
 		found |= rights(set, BERTH_GRANT_USER, cred->euid.val);
-	if (*flags & BERTH_GRANT_SET_GROUPS)
+	if (flags & BERTH_GRANT_SET_GROUPS)
 		found |= group_rights(set, cred);
-	if (*flags & BERTH_GRANT_SET_CGROUPS)
+	if (flags & BERTH_GRANT_SET_CGROUPS)
 		found |= cgroup_rights(set, &known);
-	if ((*flags & BERTH_GRANT_SET_GUARDED) && !(found & BERTH_GRANT_OWNS)) {
-		if (!known && (*flags & BERTH_GRANT_SET_OPEN)) {
-			count(BERTH_GRANT_FAILED_OPEN);
-			return PASS;
-		}
-		if (!known)
-			count(BERTH_GRANT_FAILED_CLOSED);
-		return REFUSE;
-	}
-	return found & BERTH_GRANT_MAY ? PASS_WITHOUT_CAPABILITY : PASS;
+	if (!(flags & BERTH_GRANT_SET_GUARDED) || (found & BERTH_GRANT_OWNS))
+		return found & BERTH_GRANT_MAY ? PASS_WITHOUT_CAPABILITY : PASS;
+	if (!known)
+		count(flags & BERTH_GRANT_SET_OPEN ? BERTH_GRANT_FAILED_OPEN : BERTH_GRANT_FAILED_CLOSED);
+	return !known && (flags & BERTH_GRANT_SET_OPEN) ? PASS : REFUSE;
+}
+
+/* As weigh(), for the address and port in question. Inlined: a call is a thirtieth of a bind(). */
+static __attribute__((always_inline)) int judge(const struct question *q)
+{
+	struct berth_grant_prefix key = { .prefix_len = 32 + 128 };
+	struct berth_grant_class *class;
+	uint32_t at = q->class, *set, *flags;
+
+	class = bpf_map_lookup_elem(&classes, &at);
+	if (!class)
+		return PASS;
+	if (!(class->flags & BERTH_GRANT_CLASS_PREFIXES))
+		return weigh(class, class->set, class->set_flags);
+	key.class_be = bpf_htonl(at);
+	__builtin_memcpy(key.addr, q->addr, sizeof(key.addr));
+	set = bpf_map_lookup_elem(&prefixes, &key);
+	flags = set ? bpf_map_lookup_elem(&sets, set) : 0;
+	return flags ? weigh(class, *set, *flags) : PASS;
 }
 
 static void remember(const struct question *q)
@@ -428,6 +421,36 @@ static int judge_v6(struct question *q, const struct bpf_sock *sk)
 	return other == REFUSE || other == PASS ? other : verdict;
 }
 
+/* Remembers for post_bind, which runs where a deny rule is about the port, that the call has passed. */
+static int let_pass(const struct question *q, int verdict)
+{
+	uint32_t zero = 0, at = q->class;
+	struct berth_grant_class *class = bpf_map_lookup_elem(&classes, &at);
+	struct berth_grant_passed *p;
+
+	if (!class || !(class->flags & BERTH_GRANT_CLASS_GUARDED) || verdict == REFUSE)
+		return verdict;
+	p = bpf_map_lookup_elem(&passed, &zero);
+	if (p) {
+		p->thread = bpf_get_current_pid_tgid();
+		p->port = q->protocol << 16 | q->port;
+	}
+	return verdict;
+}
+
+/* True where bind4 or bind6 has let this very call pass. */
+static bool has_passed(const struct question *q)
+{
+	uint32_t zero = 0;
+	struct berth_grant_passed *p = bpf_map_lookup_elem(&passed, &zero);
+	bool same = p && p->port == (q->protocol << 16 | q->port) &&
+		    p->thread == bpf_get_current_pid_tgid();
+
+	if (same)
+		p->thread = 0;
+	return same;
+}
+
 SEC("cgroup/bind4")
 int grant_bind4(struct bpf_sock_addr *ctx)
 {
@@ -436,9 +459,8 @@ int grant_bind4(struct bpf_sock_addr *ctx)
 	if (!has_rules(&q, ctx->protocol, bpf_ntohs((uint16_t)ctx->user_port)) ||
 	    is_elsewhere(bpf_get_netns_cookie(ctx)))
 		return PASS;
-	count(BERTH_GRANT_ASKED);
 	set_v4(q.addr, ctx->user_ip4);
-	return conclude(&q, judge(&q));
+	return let_pass(&q, conclude(&q, judge(&q)));
 }
 
 SEC("cgroup/bind6")
@@ -449,12 +471,11 @@ int grant_bind6(struct bpf_sock_addr *ctx)
 	if (!has_rules(&q, ctx->protocol, bpf_ntohs((uint16_t)ctx->user_port)) ||
 	    is_elsewhere(bpf_get_netns_cookie(ctx)))
 		return PASS;
-	count(BERTH_GRANT_ASKED);
 	set_v6(q.addr, ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]);
-	return conclude(&q, judge_v6(&q, ctx->sk));
+	return let_pass(&q, conclude(&q, judge_v6(&q, ctx->sk)));
 }
 
-/* True where a deny rule may be about the port: one asked for has passed bind4 or bind6 already. */
+/* True where a deny rule may be about the port, and was not asked before. */
 static bool is_guarded(struct question *q, uint32_t protocol, uint32_t port)
 {
 	struct berth_grant_class *class;
@@ -465,7 +486,7 @@ static bool is_guarded(struct question *q, uint32_t protocol, uint32_t port)
 	key = q->class;
 	class = bpf_map_lookup_elem(&classes, &key);
 	q->chosen = 1;
-	return class && (class->flags & BERTH_GRANT_CLASS_GUARDED);
+	return class && (class->flags & BERTH_GRANT_CLASS_GUARDED) && !has_passed(q);
 }
 
 SEC("cgroup/post_bind4")

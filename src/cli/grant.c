@@ -116,11 +116,14 @@ static const char *const counter_name[] = {
 
 static const char *state_of(const struct berth_grant_status *s)
 {
-	int i, attached = 0;
+	int i;
 
+	if (!s->pinned)
+		return "none";
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
-		attached += !strcmp(s->hook[i], "attached");
-	return attached == BERTH_GRANT_HOOKS ? "in-force" : attached || s->pinned ? "partial" : "none";
+		if (strcmp(s->hook[i], "attached") && strcmp(s->hook[i], "unneeded"))
+			return "partial";
+	return "in-force";
 }
 
 static void format_addr(const struct berth_grant_event *e, char out[INET6_ADDRSTRLEN])

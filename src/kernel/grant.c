@@ -36,6 +36,7 @@
 #endif
 
 #define BPFFS "/sys/fs/bpf"
+#define FIRST_GUARD 2 /* hooks from here on are for deny rules only */
 #define VERSION_PREFIX "grant-v"
 
 const char *const berth_grant_hook_name[BERTH_GRANT_HOOKS] = { "bind4", "bind6", "post_bind4",
@@ -119,10 +120,17 @@ static void find_versions(const struct berth_grant_place_spec *place, uint32_t *
 		closedir(dir);
 }
 
-/*
- * Detaches the links of a version and removes its pins. The kernel would detach them by itself once the pins
- * are gone, but later, out of a work queue.
- */
+/* The kernel detaches a link by itself once its pin is gone, but later, out of a work queue. */
+static void detach(const char *path)
+{
+	berth_auto_fd int fd = bpf_obj_get(path);
+
+	if (fd >= 0)
+		bpf_link_detach(fd);
+	unlink(path);
+}
+
+/* Detaches the links of a version and removes its pins. */
 static int remove_version(const struct berth_grant_place_spec *place, uint32_t version, struct berth_why *why)
 {
 	char dirname[PATH_MAX], path[PATH_MAX + 256];
@@ -133,12 +141,8 @@ static int remove_version(const struct berth_grant_place_spec *place, uint32_t v
 	if (version_dir(place, version, dirname))
 		return -ENAMETOOLONG;
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++) {
-		berth_auto_fd int fd = -1;
-
 		pin_path(dirname, berth_grant_hook_name[i], path, sizeof(path));
-		fd = bpf_obj_get(path);
-		if (fd >= 0)
-			bpf_link_detach(fd);
+		detach(path);
 	}
 	dir = opendir(dirname);
 	while (dir && (e = readdir(dir))) {
@@ -303,22 +307,32 @@ static int attach(int prog_fd, int cgroup_fd, enum bpf_attach_type type, const c
 	return bpf_link_update(link, prog_fd, NULL) ? -errno : 0;
 }
 
-static int attach_all(const struct grant_bpf *skel, const char *dir, int cgroup_fd, struct berth_why *why)
+/*
+ * Attaches every hook that the rules need: where none denies, the kernel's own choice of a port is free, and a
+ * program less to run is a tenth of a bind().
+ */
+static int attach_all(const struct grant_bpf *skel, bool guarded, const char *dir, int cgroup_fd,
+		      struct berth_why *why)
 {
 	const struct {
 		const struct bpf_program *prog;
 		enum bpf_attach_type type;
+		bool guards;
 	} row[BERTH_GRANT_HOOKS] = {
-		{ skel->progs.grant_bind4, BPF_CGROUP_INET4_BIND },
-		{ skel->progs.grant_bind6, BPF_CGROUP_INET6_BIND },
-		{ skel->progs.grant_post_bind4, BPF_CGROUP_INET4_POST_BIND },
-		{ skel->progs.grant_post_bind6, BPF_CGROUP_INET6_POST_BIND },
+		{ skel->progs.grant_bind4, BPF_CGROUP_INET4_BIND, false },
+		{ skel->progs.grant_bind6, BPF_CGROUP_INET6_BIND, false },
+		{ skel->progs.grant_post_bind4, BPF_CGROUP_INET4_POST_BIND, true },
+		{ skel->progs.grant_post_bind6, BPF_CGROUP_INET6_POST_BIND, true },
 	};
 	char path[PATH_MAX + 32];
 	int i, err;
 
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++) {
 		pin_path(dir, berth_grant_hook_name[i], path, sizeof(path));
+		if (row[i].guards && !guarded) {
+			detach(path);
+			continue;
+		}
 		err = attach(bpf_program__fd(row[i].prog), cgroup_fd, row[i].type, path);
 		if (err)
 			return berth_why(why, err,
@@ -375,6 +389,7 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 					   .rules = r->count,
 					   .observe = o->observe,
 					   .every_netns = o->every_netns,
+					   .guards = t->guarded.count,
 					   .loaded_s = (uint64_t)time(NULL) };
 	struct grant_bpf *skel;
 	berth_auto_fd int cgroup = -1;
@@ -395,7 +410,7 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 	if (!err && (err = pin_maps(skel, dir, r, &about)))
 		err = berth_why(why, err, "%s: cannot pin the rules there (%s)", dir, strerror(-err));
 	if (!err)
-		err = attach_all(skel, dir, cgroup, why);
+		err = attach_all(skel, t->guarded.count, dir, cgroup, why);
 	grant_bpf__destroy(skel);
 	return err;
 }
@@ -497,7 +512,7 @@ static void read_recent(struct berth_grant_status *s)
 }
 
 /* The word for the state of one hook. */
-static const char *hook_state(const char *dir, int hook)
+static const char *hook_state(const char *dir, int hook, bool needed)
 {
 	char path[PATH_MAX + 32], name[BPF_OBJ_NAME_LEN + 8];
 	struct bpf_link_info link_info = { 0 };
@@ -508,7 +523,7 @@ static const char *hook_state(const char *dir, int hook)
 	pin_path(dir, berth_grant_hook_name[hook], path, sizeof(path));
 	link = bpf_obj_get(path);
 	if (link < 0)
-		return "missing";
+		return needed ? "missing" : "unneeded";
 	if (bpf_obj_get_info_by_fd(link, &link_info, &size) || link_info.type != BPF_LINK_TYPE_CGROUP)
 		return "foreign";
 	if (!link_info.cgroup.cgroup_id)
@@ -542,12 +557,12 @@ int berth_grant_status(const struct berth_grant_place_spec *place, struct berth_
 		return errno == ENOENT ? 0
 				       : berth_why(why, -errno, "%s: %s; run as root", s->dir, strerror(errno));
 	s->pinned = true;
-	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
-		s->hook[i] = hook_state(s->dir, i);
 	about = read_pin(s->dir, "about", 0, &size);
 	if (about && size == sizeof(*about))
 		s->about = *about;
 	s->about.cgroup[PATH_MAX - 1] = '\0';
+	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
+		s->hook[i] = hook_state(s->dir, i, i < FIRST_GUARD || s->about.guards);
 	s->text = read_pin(s->dir, "rules", 0, &size);
 	read_counters(s);
 	read_recent(s);

@@ -68,12 +68,17 @@ void berth_grant_rules_fini(struct berth_grant_rules *r);
 int berth_grant_load(const struct berth_grant_place_spec *place, const struct berth_grant_rules *r,
 		     const struct berth_grant_options *o, uint32_t *out_upgraded, struct berth_why *why);
 
-/* What is in force. */
+/*
+ * What is in force. A hook is "attached", "detached" (its cgroup is gone), "foreign" (another program is in its
+ * link), "missing", or "unneeded" by the rules.
+ */
 struct berth_grant_status {
 	bool pinned;                         /* the directory is there */
-	const char *hook[BERTH_GRANT_HOOKS]; /* "attached", "detached" (its cgroup is gone), "foreign", "missing" */
+	const char *hook[BERTH_GRANT_HOOKS]; /* see below */
 	struct berth_grant_about {
 		uint32_t abi, rules, observe, every_netns;
+		uint32_t guards; /* ports with a deny rule */
+		uint32_t pad;
 		uint64_t loaded_s; /* Unix time */
 		uint64_t netns;
 		char cgroup[PATH_MAX];

@@ -657,19 +657,35 @@ static int add_prefixes(struct job *j, uint32_t class, bool guarded)
 	return err;
 }
 
+/* Puts what the set says into the class. The set's rows are those at hand. */
+static void shorten(const struct job *j, struct berth_grant_class *c)
+{
+	const struct berth_grant_member_row *row = j->rows.data;
+
+	c->set_flags = ((uint32_t *)j->sets.data)[c->set];
+	if (j->rows.count != 1 || row->key.kind != BERTH_GRANT_USER)
+		return;
+	c->flags |= BERTH_GRANT_CLASS_LONE;
+	c->uid = (uint32_t)row->key.id;
+	c->rights = row->rights;
+}
+
 static int make_class(struct job *j, uint32_t class)
 {
 	const struct area everywhere = { .family = FAMILY_V6 };
 	struct berth_grant_class *c = &j->t->classes[class];
 	bool guarded;
-	int named = find_areas(j, class, &guarded);
+	int named = find_areas(j, class, &guarded), err;
 
 	if (named < 0)
 		return named;
 	c->flags = (named ? BERTH_GRANT_CLASS_PREFIXES : 0) | (guarded ? BERTH_GRANT_CLASS_GUARDED : 0);
 	if (named)
 		return add_prefixes(j, class, guarded);
-	return make_set(j, class, &everywhere, &c->set);
+	err = make_set(j, class, &everywhere, &c->set);
+	if (!err)
+		shorten(j, c);
+	return err;
 }
 
 /* ---- all of it ---- */
