@@ -16,32 +16,36 @@
 
 #define BERTH_GRANT_ABI 1u
 
-#define BERTH_GRANT_PROTOCOLS 2u      /* 0: TCP, 1: UDP */
-#define BERTH_GRANT_CLASSES 65535u    /* at most; class 0 has no rules */
+#define BERTH_GRANT_PROTOCOLS 2u       /* 0: TCP, 1: UDP */
+#define BERTH_GRANT_CLASSES 65535u     /* at most; class 0 has no rules */
 #define BERTH_GRANT_ENTRIES (1u << 20) /* sets, members and prefixes, at most of each */
-#define BERTH_GRANT_DEPTH 16u         /* levels of cgroups that rules can name */
-#define BERTH_GRANT_NAME 256u         /* bytes of a cgroup's name, NUL included */
-#define BERTH_GRANT_GROUPS 65536u     /* supplementary groups, as many as the kernel allows */
-#define BERTH_GRANT_RECENT 64u        /* refusals that are remembered */
+#define BERTH_GRANT_DEPTH 16u          /* levels of cgroups that rules can name */
+#define BERTH_GRANT_NAME 256u          /* bytes of a cgroup's name, NUL included */
+#define BERTH_GRANT_GROUPS 65536u      /* supplementary groups, as many as the kernel allows */
+#define BERTH_GRANT_RECENT 64u         /* refusals that are remembered */
 
 /* One row a counter: enumerator, name in JSON, what it counts. */
-#define BERTH_GRANT_COUNTERS(X)                                                                      \
-	X(GRANTED, "granted", "calls that were freed of the need for CAP_NET_BIND_SERVICE")          \
-	X(REFUSED, "refused", "calls refused by a deny rule")                                        \
-	X(REFUSED_CHOICE, "refused_choice", "ports of the kernel's own choice refused by a deny rule") \
-	X(WOULD_GRANT, "would_grant", "calls that --observe would have granted")                     \
-	X(WOULD_REFUSE, "would_refuse", "calls that --observe would have refused")                   \
-	X(FAILED_OPEN, "failed_open", "processes that could not be told, let through by fail=open")  \
+#define BERTH_GRANT_COUNTERS(X)                                                                    \
+	X(GRANTED, "granted", "calls that were freed of the need for CAP_NET_BIND_SERVICE")        \
+	X(REFUSED, "refused", "calls refused by a deny rule")                                      \
+	X(REFUSED_CHOICE, "refused_choice",                                                        \
+	  "ports of the kernel's own choice refused by a deny rule")                               \
+	X(WOULD_GRANT, "would_grant", "calls that --observe would have granted")                   \
+	X(WOULD_REFUSE, "would_refuse", "calls that --observe would have refused")                 \
+	X(FAILED_OPEN, "failed_open",                                                              \
+	  "processes that could not be told, let through by fail=open")                            \
 	X(FAILED_CLOSED, "failed_closed", "processes that could not be told, refused")
 
 #define BERTH_GRANT_COUNTER_ENUM(id, name, text) BERTH_GRANT_##id,
-enum berth_grant_counter { BERTH_GRANT_COUNTERS(BERTH_GRANT_COUNTER_ENUM) BERTH_GRANT_COUNTER_COUNT };
+enum berth_grant_counter {
+	BERTH_GRANT_COUNTERS(BERTH_GRANT_COUNTER_ENUM) BERTH_GRANT_COUNTER_COUNT
+};
 #undef BERTH_GRANT_COUNTER_ENUM
 
 /* Constant for the life of the programs: their read-only data. */
 struct berth_grant_config {
-	uint64_t netns;  /* cookie of the namespace that the rules are for; 0: every */
-	uint64_t key[2]; /* of the hashes of paths */
+	uint64_t netns;   /* cookie of the namespace that the rules are for; 0: every */
+	uint64_t key[2];  /* of the hashes of paths */
 	uint32_t observe; /* count, enforce nothing */
 	uint32_t pad;
 };

@@ -220,6 +220,8 @@ static uint32_t group_rights(uint32_t set, const struct cred *cred)
 /* Adds the next level to the path in scratch; false where its name cannot be read. */
 static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level, uint64_t *hash)
 {
+	/* Read as the volatile that they are: the compiler takes them for constants otherwise. */
+	uint64_t key[2] = { config.key[0], config.key[1] };
 	struct cgroup *at = 0;
 	const char *name;
 	uint32_t i;
@@ -232,8 +234,7 @@ static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level, ui
 	if (bpf_probe_read_kernel_str(s->step.name, sizeof(s->step.name), name) < 0)
 		return false;
 	s->step.above = *hash;
-	*hash = berth_siphash((const uint64_t *)config.key, (const uint64_t *)&s->step,
-			      sizeof(s->step) / 8);
+	*hash = berth_siphash(key, (const uint64_t *)&s->step, sizeof(s->step) / 8);
 	return true;
 }
 
@@ -299,7 +300,8 @@ static int weigh(const struct berth_grant_class *class, uint32_t set, uint32_t f
 	if (!(flags & BERTH_GRANT_SET_GUARDED) || (found & BERTH_GRANT_OWNS))
 		return found & BERTH_GRANT_MAY ? PASS_WITHOUT_CAPABILITY : PASS;
 	if (!known)
-		count(flags & BERTH_GRANT_SET_OPEN ? BERTH_GRANT_FAILED_OPEN : BERTH_GRANT_FAILED_CLOSED);
+		count(flags & BERTH_GRANT_SET_OPEN ? BERTH_GRANT_FAILED_OPEN
+						   : BERTH_GRANT_FAILED_CLOSED);
 	return !known && (flags & BERTH_GRANT_SET_OPEN) ? PASS : REFUSE;
 }
 

@@ -89,16 +89,20 @@ static int set_json(void *into, const char *value, struct berth_why *why)
 
 const struct berth_opt berth_grant_opts[] = {
 	{ "rule", "RULE", NULL, "A rule; may be repeated.", NULL, set_rule },
-	{ "status", NULL, NULL, "Show what is in force; so does the verb alone.", NULL, set_status },
+	{ "status", NULL, NULL, "Show what is in force; so does the verb alone.", NULL,
+	  set_status },
 	{ "remove", NULL, NULL, "Take all rules out of force.", NULL, set_remove },
-	{ "observe", NULL, NULL, "Enforce nothing: only count what would be granted and refused.", NULL,
-	  set_observe },
-	{ "every-netns", NULL, NULL, "The rules hold in each network namespace, not only in this one.", NULL,
+	{ "observe", NULL, NULL, "Enforce nothing: only count what would be granted and refused.",
+	  NULL, set_observe },
+	{ "every-netns", NULL, NULL,
+	  "The rules hold in each network namespace, not only in this one.", NULL,
 	  set_every_netns },
-	{ "cgroup", "DIR", "the root of cgroup v2", "The rules hold for processes in this cgroup and below.",
-	  NULL, set_cgroup },
-	{ "bpffs", "DIR", "/sys/fs/bpf", "The BPF file system in which the rules are pinned.", NULL, set_bpffs },
-	{ "dry-run", NULL, NULL, "Check the rules and print them; change nothing.", NULL, set_dry_run },
+	{ "cgroup", "DIR", "the root of cgroup v2",
+	  "The rules hold for processes in this cgroup and below.", NULL, set_cgroup },
+	{ "bpffs", "DIR", "/sys/fs/bpf", "The BPF file system in which the rules are pinned.", NULL,
+	  set_bpffs },
+	{ "dry-run", NULL, NULL, "Check the rules and print them; change nothing.", NULL,
+	  set_dry_run },
 	{ "json", NULL, NULL,
 	  "One object: state (in-force, partial, none), abi, rules (list), observe, every_netns, cgroup, loaded "
 	  "(Unix time), hooks, counters, recent (refusals), newer and older (versions pinned beside, or null).",
@@ -165,11 +169,13 @@ static json_t *recent_json(const struct berth_grant_status *s)
 
 		format_addr(e, addr);
 		json_array_append_new(
-			list, json_pack("{s:I s:s s:s s:i s:i s:i s:o s:b s:b}", "time", (json_int_t)when(e),
-					"protocol", e->protocol ? "udp" : "tcp", "address", addr, "port",
-					(int)e->port, "uid", (int)e->uid, "pid", (int)e->pid, "command",
-					text_value(e->comm, strnlen(e->comm, sizeof(e->comm))), "chosen",
-					(int)e->chosen, "observed", (int)e->observed));
+			list,
+			json_pack("{s:I s:s s:s s:i s:i s:i s:o s:b s:b}", "time",
+				  (json_int_t)when(e), "protocol", e->protocol ? "udp" : "tcp",
+				  "address", addr, "port", (int)e->port, "uid", (int)e->uid, "pid",
+				  (int)e->pid, "command",
+				  text_value(e->comm, strnlen(e->comm, sizeof(e->comm))), "chosen",
+				  (int)e->chosen, "observed", (int)e->observed));
 	}
 	return list;
 }
@@ -195,12 +201,14 @@ static void print_json(const struct berth_grant_status *s)
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
 		json_object_set_new(hooks, berth_grant_hook_name[i], json_string(s->hook[i]));
 	for (i = 0; i < BERTH_GRANT_COUNTER_COUNT; i++)
-		json_object_set_new(counters, counter_name[i], json_integer((json_int_t)s->counters[i]));
-	all = json_pack("{s:s s:i s:o s:b s:b s:s s:I s:o s:o s:o s:o s:o}", "state", state_of(s), "abi",
-			(int)BERTH_GRANT_ABI, "rules", rules_json(s->text), "observe", (int)s->about.observe,
-			"every_netns", (int)s->about.every_netns, "cgroup", s->about.cgroup, "loaded",
-			(json_int_t)s->about.loaded_s, "hooks", hooks, "counters", counters, "recent",
-			recent_json(s), "newer", s->newer ? json_integer(s->newer - 1) : json_null(), "older",
+		json_object_set_new(counters, counter_name[i],
+				    json_integer((json_int_t)s->counters[i]));
+	all = json_pack("{s:s s:i s:o s:b s:b s:s s:I s:o s:o s:o s:o s:o}", "state", state_of(s),
+			"abi", (int)BERTH_GRANT_ABI, "rules", rules_json(s->text), "observe",
+			(int)s->about.observe, "every_netns", (int)s->about.every_netns, "cgroup",
+			s->about.cgroup, "loaded", (json_int_t)s->about.loaded_s, "hooks", hooks,
+			"counters", counters, "recent", recent_json(s), "newer",
+			s->newer ? json_integer(s->newer - 1) : json_null(), "older",
 			s->older ? json_integer(s->older - 1) : json_null());
 	json_dumpf(all, stdout, JSON_INDENT(2));
 	putchar('\n');
@@ -215,8 +223,8 @@ static void print_event(const struct berth_grant_event *e)
 
 	format_addr(e, addr);
 	strftime(time_text, sizeof(time_text), "%F %T", localtime_r(&at, &tm));
-	printf("%s  %s %s port %u  uid %u  pid %u  ", e->observed ? "would refuse" : "refused     ", time_text,
-	       e->protocol ? "udp" : "tcp", e->port, e->uid, e->pid);
+	printf("%s  %s %s port %u  uid %u  pid %u  ", e->observed ? "would refuse" : "refused     ",
+	       time_text, e->protocol ? "udp" : "tcp", e->port, e->uid, e->pid);
 	berth_text_print_safe(stdout, e->comm, strnlen(e->comm, sizeof(e->comm)));
 	printf("  at %s%s\n", addr, e->chosen ? ", chosen by the kernel" : "");
 }
@@ -231,7 +239,8 @@ static void print_text(const struct berth_grant_status *s)
 	strftime(loaded, sizeof(loaded), "%F %T", localtime_r(&at, &tm));
 	printf("%u rules %s in %s, for %s, since %s\n", s->about.rules,
 	       s->about.observe ? "observed" : "enforced",
-	       s->about.every_netns ? "every network namespace" : "one network namespace", s->about.cgroup, loaded);
+	       s->about.every_netns ? "every network namespace" : "one network namespace",
+	       s->about.cgroup, loaded);
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
 		printf("%s%s %s", i ? ", " : "hooks: ", berth_grant_hook_name[i], s->hook[i]);
 	for (i = 0; i < BERTH_GRANT_COUNTER_COUNT; i++)
@@ -302,7 +311,8 @@ static int load(struct want *want, struct berth_why *why)
 		return err;
 	if (want->dry_run) {
 		fputs(want->rules.text, stdout);
-		fprintf(stderr, "berth grant: %u rules are good; nothing was changed\n", want->rules.count);
+		fprintf(stderr, "berth grant: %u rules are good; nothing was changed\n",
+			want->rules.count);
 		return 0;
 	}
 	err = berth_grant_load(&want->place, &want->rules, &want->options, &upgraded, why);
@@ -323,8 +333,10 @@ static int remove_all(const struct want *want)
 	if (berth_grant_status(&want->place, &s, &why))
 		return berth_complain("grant", &why, BERTH_EXIT_FAILURE);
 	if (s.newer) {
-		berth_why(&why, 0, "version %u is pinned by a newer berth and left alone; remove it with that one",
-			  s.newer - 1);
+		berth_why(
+			&why, 0,
+			"version %u is pinned by a newer berth and left alone; remove it with that one",
+			s.newer - 1);
 		status = berth_complain("grant", &why, BERTH_EXIT_FINDINGS);
 	}
 	if (want->dry_run)
@@ -342,11 +354,13 @@ static int remove_all(const struct want *want)
 static int act(struct want *want, int argc, char **argv)
 {
 	struct berth_why why;
-	int at = berth_opt_parse(berth_grant_opts, argc, argv, want, &why), err = at < 0 ? at : 0, i;
+	int at = berth_opt_parse(berth_grant_opts, argc, argv, want, &why), err = at < 0 ? at : 0,
+	    i;
 	bool changes = want->given || (at >= 0 && at < argc);
 
 	if (!err && changes + want->remove + want->status > 1)
-		err = berth_why(&why, -EINVAL, "rules, --status and --remove are three things; choose one");
+		err = berth_why(&why, -EINVAL,
+				"rules, --status and --remove are three things; choose one");
 	for (i = at; !err && i < argc; i++)
 		err = read_file(want, argv[i], &why);
 	if (!err && want->remove)

@@ -90,7 +90,8 @@ static uint32_t find_kind(const struct reader *rd, size_t at, size_t len, char m
 	for (kind = 0; kind < BERTH_RULE_KINDS; kind++) {
 		size_t n = length(kind_word[kind]);
 
-		if (len > n && rd->line[at + n] == mark && !memcmp(rd->line + at, kind_word[kind], n))
+		if (len > n && rd->line[at + n] == mark &&
+		    !memcmp(rd->line + at, kind_word[kind], n))
 			return kind;
 	}
 	return BERTH_RULE_KINDS;
@@ -104,10 +105,12 @@ static int add_name(const struct reader *rd, struct berth_rule *r, uint32_t kind
 	if (r->names == BERTH_RULE_NAMES)
 		return refuse(rd, at, "more than 16 names; write a second rule");
 	if (kind == BERTH_RULE_CGROUP && rd->line[at] != '/')
-		return refuse(rd, at, "a cgroup is a path below the root of cgroup v2, from \"/\" on");
+		return refuse(rd, at,
+			      "a cgroup is a path below the root of cgroup v2, from \"/\" on");
 	if (kind == BERTH_RULE_UNIT && memchr(rd->line + at, '/', len))
 		return refuse(rd, at, "a unit has no \"/\" in its name; for a path write cgroup=");
-	r->name[r->names++] = (struct berth_rule_name){ (uint8_t)kind, (uint16_t)at, (uint16_t)len };
+	r->name[r->names++] =
+		(struct berth_rule_name){ (uint8_t)kind, (uint16_t)at, (uint16_t)len };
 	return 0;
 }
 
@@ -125,7 +128,8 @@ static int read_names(const struct reader *rd, struct berth_rule *r, size_t at, 
 		if (kind == BERTH_RULE_KINDS) {
 			k = find_kind(rd, at, n, ':');
 			if (k == BERTH_RULE_KINDS)
-				return refuse(rd, at, "write user:, group:, cgroup: or unit: and a name");
+				return refuse(rd, at,
+					      "write user:, group:, cgroup: or unit: and a name");
 			skip = length(kind_word[k]) + 1;
 		}
 		err = add_name(rd, r, k, at + skip, n - skip);
@@ -154,8 +158,9 @@ static int read_subject(struct reader *rd, struct berth_rule *r)
 	if (kind == BERTH_RULE_KINDS)
 		return 0;
 	if (r->verb == BERTH_RULE_DENY)
-		return refuse(rd, rd->at,
-			      "deny keeps everybody off; whom it spares is written owner=KIND:NAME");
+		return refuse(
+			rd, rd->at,
+			"deny keeps everybody off; whom it spares is written owner=KIND:NAME");
 	err = read_names(rd, r, rd->at + length(kind_word[kind]) + 1, kind);
 	if (err)
 		return err;
@@ -176,9 +181,10 @@ static int read_protocols(struct reader *rd, struct berth_rule *r)
 		else if (is_piece(rd, at, n, "udp"))
 			r->protocols |= BERTH_RULE_UDP;
 		else
-			return refuse(rd, at, r->verb == BERTH_RULE_ALLOW && !r->names
-						      ? "user=, group=, cgroup=, unit=, tcp or udp expected"
-						      : "tcp or udp expected");
+			return refuse(rd, at,
+				      r->verb == BERTH_RULE_ALLOW && !r->names
+					      ? "user=, group=, cgroup=, unit=, tcp or udp expected"
+					      : "tcp or udp expected");
 		if (at + n >= end)
 			break;
 	}
@@ -195,7 +201,8 @@ static int read_ports(struct reader *rd, struct berth_portset *ports, size_t *ou
 	if (!rd->len)
 		return refuse(rd, rd->at, "port expected");
 	if (rd->len > PORTS_MAX)
-		return refuse(rd, rd->at, "port set of more than 1024 characters; write a second rule");
+		return refuse(rd, rd->at,
+			      "port set of more than 1024 characters; write a second rule");
 	memcpy(text, rd->line + rd->at, rd->len);
 	text[rd->len] = '\0';
 	if (berth_portset_parse(text, ports, &error))
@@ -245,10 +252,11 @@ static int read_option(struct reader *rd, struct berth_rule *r)
 	else if (is_word(rd, "fail=closed") && !r->fail)
 		r->fail = BERTH_RULE_FAIL_CLOSED;
 	else
-		return refuse(rd, rd->at,
-			      r->verb == BERTH_RULE_ALLOW
-				      ? "on, trusted or fail=open|closed expected, each once"
-				      : "on, owner=KIND:NAME or fail=open|closed expected, each once");
+		return refuse(
+			rd, rd->at,
+			r->verb == BERTH_RULE_ALLOW
+				? "on, trusted or fail=open|closed expected, each once"
+				: "on, owner=KIND:NAME or fail=open|closed expected, each once");
 	next(rd);
 	return err;
 }
@@ -286,8 +294,9 @@ int berth_rule_parse(const char *line, struct berth_rule *out_rule, struct berth
 	if (err)
 		return err;
 	if (out_rule->verb == BERTH_RULE_ALLOW && !out_rule->trusted && is_trusted(out_ports))
-		return refuse(&rd, ports_at,
-			      "who binds ports 512-1023 can pose as this host; if that is meant, add "
-			      "the word trusted");
+		return refuse(
+			&rd, ports_at,
+			"who binds ports 512-1023 can pose as this host; if that is meant, add "
+			"the word trusted");
 	return 1;
 }

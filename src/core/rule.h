@@ -24,7 +24,8 @@
 enum berth_rule_verb { BERTH_RULE_ALLOW, BERTH_RULE_DENY };
 
 /* What a subject or an owner is; one row each: enumerator, word. */
-#define BERTH_RULE_KIND_ROWS(X) X(USER, "user") X(GROUP, "group") X(CGROUP, "cgroup") X(UNIT, "unit")
+#define BERTH_RULE_KIND_ROWS(X)                                                                    \
+	X(USER, "user") X(GROUP, "group") X(CGROUP, "cgroup") X(UNIT, "unit")
 #define BERTH_RULE_KIND_ENUM(id, word) BERTH_RULE_##id,
 enum berth_rule_kind { BERTH_RULE_KIND_ROWS(BERTH_RULE_KIND_ENUM) BERTH_RULE_KINDS };
 #undef BERTH_RULE_KIND_ENUM

@@ -40,7 +40,7 @@
 #define VERSION_PREFIX "grant-v"
 
 const char *const berth_grant_hook_name[BERTH_GRANT_HOOKS] = { "bind4", "bind6", "post_bind4",
-								"post_bind6" };
+							       "post_bind6" };
 
 /* ---- the directory ---- */
 
@@ -49,9 +49,11 @@ static const char *bpffs_of(const struct berth_grant_place_spec *place)
 	return place->bpffs ? place->bpffs : BPFFS;
 }
 
-static int version_dir(const struct berth_grant_place_spec *place, uint32_t version, char out[PATH_MAX])
+static int version_dir(const struct berth_grant_place_spec *place, uint32_t version,
+		       char out[PATH_MAX])
 {
-	return snprintf(out, PATH_MAX, "%s/berth/" VERSION_PREFIX "%u", bpffs_of(place), version) < PATH_MAX
+	return snprintf(out, PATH_MAX, "%s/berth/" VERSION_PREFIX "%u", bpffs_of(place), version) <
+			       PATH_MAX
 		       ? 0
 		       : -ENAMETOOLONG;
 }
@@ -62,7 +64,8 @@ static void pin_path(const char *dir, const char *name, char *out, size_t size)
 }
 
 /* Opens BPFFS/berth and locks it; make: makes it where it is missing. -ENOENT: it is not there. */
-static int open_home(const struct berth_grant_place_spec *place, bool make, int *out_fd, struct berth_why *why)
+static int open_home(const struct berth_grant_place_spec *place, bool make, int *out_fd,
+		     struct berth_why *why)
 {
 	const char *bpffs = bpffs_of(place);
 	berth_auto_fd int fd = -1;
@@ -70,12 +73,13 @@ static int open_home(const struct berth_grant_place_spec *place, bool make, int 
 	struct statfs fs;
 
 	if (statfs(bpffs, &fs) || fs.f_type != BPF_FS_MAGIC)
-		return berth_why(why, -ENODEV, "%s: no BPF file system is mounted there; mount -t bpf bpf %s",
+		return berth_why(why, -ENODEV,
+				 "%s: no BPF file system is mounted there; mount -t bpf bpf %s",
 				 bpffs, bpffs);
 	snprintf(home, sizeof(home), "%s/berth", bpffs);
 	if (make && mkdir(home, 0755) && errno != EEXIST)
-		return berth_why(why, -errno, "%s: the kernel refused to make it (%s); run as root", home,
-				 strerror(errno));
+		return berth_why(why, -errno, "%s: the kernel refused to make it (%s); run as root",
+				 home, strerror(errno));
 	fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || flock(fd, LOCK_EX))
 		return berth_why(why, -errno, "%s: %s", home, strerror(errno));
@@ -131,7 +135,8 @@ static void detach(const char *path)
 }
 
 /* Detaches the links of a version and removes its pins. */
-static int remove_version(const struct berth_grant_place_spec *place, uint32_t version, struct berth_why *why)
+static int remove_version(const struct berth_grant_place_spec *place, uint32_t version,
+			  struct berth_why *why)
 {
 	char dirname[PATH_MAX], path[PATH_MAX + 256];
 	struct dirent *e;
@@ -153,8 +158,8 @@ static int remove_version(const struct berth_grant_place_spec *place, uint32_t v
 	if (dir)
 		closedir(dir);
 	if (rmdir(dirname) && errno != ENOENT)
-		return berth_why(why, -errno, "%s: cannot remove it (%s); rm -r %s", dirname, strerror(errno),
-				 dirname);
+		return berth_why(why, -errno, "%s: cannot remove it (%s); rm -r %s", dirname,
+				 strerror(errno), dirname);
 	return 0;
 }
 
@@ -168,10 +173,11 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
 
 static int refuse_load(int err, struct berth_why *why)
 {
-	return berth_why(why, err,
-			 "bpf: the kernel did not accept the programs (%s); they need root, or CAP_BPF, "
-			 "CAP_NET_ADMIN and CAP_PERFMON, and Linux 6.1 or newer: see \"berth doctor\"",
-			 strerror(-err));
+	return berth_why(
+		why, err,
+		"bpf: the kernel did not accept the programs (%s); they need root, or CAP_BPF, "
+		"CAP_NET_ADMIN and CAP_PERFMON, and Linux 6.1 or newer: see \"berth doctor\"",
+		strerror(-err));
 }
 
 static int netns_cookie(uint64_t *out)
@@ -205,7 +211,8 @@ static int fill(struct grant_bpf *skel, const struct berth_grant_tables *t)
 	int err = 0;
 
 	for (i = 0; !err && i < t->class_count; i++)
-		err = bpf_map_update_elem(bpf_map__fd(skel->maps.classes), &i, &t->classes[i], BPF_ANY);
+		err = bpf_map_update_elem(bpf_map__fd(skel->maps.classes), &i, &t->classes[i],
+					  BPF_ANY);
 	for (i = 0; !err && i < t->set_count; i++)
 		err = bpf_map_update_elem(bpf_map__fd(skel->maps.sets), &i, &t->sets[i], BPF_ANY);
 	for (i = 0; !err && i < t->prefix_count; i++)
@@ -235,8 +242,8 @@ static int load(struct grant_bpf *skel, const char *dir, const struct berth_gran
 }
 
 /* The cgroup that the rules hold for. */
-static int open_cgroup(const struct berth_grant_place_spec *place, char out_path[PATH_MAX], int *out_fd,
-		       struct berth_why *why)
+static int open_cgroup(const struct berth_grant_place_spec *place, char out_path[PATH_MAX],
+		       int *out_fd, struct berth_why *why)
 {
 	berth_auto_free char *mounts = NULL;
 	bool rw;
@@ -250,13 +257,14 @@ static int open_cgroup(const struct berth_grant_place_spec *place, char out_path
 			err = berth_mounts_find(mounts, "cgroup2", out_path, PATH_MAX, &rw);
 	}
 	if (err)
-		return berth_why(why, err,
-				 "cgroup v2: not mounted on this host; mkdir -p /sys/fs/cgroup/unified && mount "
-				 "-t cgroup2 none /sys/fs/cgroup/unified");
+		return berth_why(
+			why, err,
+			"cgroup v2: not mounted on this host; mkdir -p /sys/fs/cgroup/unified && mount "
+			"-t cgroup2 none /sys/fs/cgroup/unified");
 	*out_fd = open(out_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*out_fd < 0)
-		return berth_why(why, -errno, "--cgroup: %s: %s; name a directory of cgroup v2", out_path,
-				 strerror(errno));
+		return berth_why(why, -errno, "--cgroup: %s: %s; name a directory of cgroup v2",
+				 out_path, strerror(errno));
 	return 0;
 }
 
@@ -275,7 +283,8 @@ static uint64_t cgroup_of(int link_fd)
 static int attach_new(int prog_fd, int cgroup_fd, enum bpf_attach_type type, const char *path)
 {
 	char fresh[PATH_MAX + 64];
-	berth_auto_fd int link = bpf_link_create(prog_fd, cgroup_fd, type, NULL), old = bpf_obj_get(path);
+	berth_auto_fd int link = bpf_link_create(prog_fd, cgroup_fd, type, NULL),
+			  old = bpf_obj_get(path);
 
 	if (link < 0)
 		return -errno;
@@ -335,10 +344,11 @@ static int attach_all(const struct grant_bpf *skel, bool guarded, const char *di
 		}
 		err = attach(bpf_program__fd(row[i].prog), cgroup_fd, row[i].type, path);
 		if (err)
-			return berth_why(why, err,
-					 "cgroup: the kernel refused to attach %s (%s); hooks after it keep what "
-					 "they had: see \"berth grant --status\"",
-					 berth_grant_hook_name[i], strerror(-err));
+			return berth_why(
+				why, err,
+				"cgroup: the kernel refused to attach %s (%s); hooks after it keep what "
+				"they had: see \"berth grant --status\"",
+				berth_grant_hook_name[i], strerror(-err));
 	}
 	return 0;
 }
@@ -365,8 +375,8 @@ static int pin_bytes(const void *data, size_t size, const char *dir, const char 
 	return pin_map(fd, dir, name);
 }
 
-static int pin_maps(const struct grant_bpf *skel, const char *dir, const struct berth_grant_rules *r,
-		    const struct berth_grant_about *about)
+static int pin_maps(const struct grant_bpf *skel, const char *dir,
+		    const struct berth_grant_rules *r, const struct berth_grant_about *about)
 {
 	int err = pin_bytes(about, sizeof(*about), dir, "about");
 
@@ -381,10 +391,11 @@ static int pin_maps(const struct grant_bpf *skel, const char *dir, const struct 
 
 /* Loads, attaches and pins; the directory of the version is there. */
 static int enforce(const struct berth_grant_place_spec *place, const struct berth_grant_rules *r,
-		   const struct berth_grant_options *o, const struct berth_grant_tables *t, const char *dir,
-		   struct berth_why *why)
+		   const struct berth_grant_options *o, const struct berth_grant_tables *t,
+		   const char *dir, struct berth_why *why)
 {
-	struct berth_grant_config config = { .key = { r->key[0], r->key[1] }, .observe = o->observe };
+	struct berth_grant_config config = { .key = { r->key[0], r->key[1] },
+					     .observe = o->observe };
 	struct berth_grant_about about = { .abi = BERTH_GRANT_ABI,
 					   .rules = r->count,
 					   .observe = o->observe,
@@ -396,7 +407,8 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 	int err = open_cgroup(place, about.cgroup, &cgroup, why);
 
 	if (!err && (err = netns_cookie(&about.netns)))
-		err = berth_why(why, err, "network namespace: the kernel does not tell its cookie (%s)",
+		err = berth_why(why, err,
+				"network namespace: the kernel does not tell its cookie (%s)",
 				strerror(-err));
 	if (err)
 		return err;
@@ -408,23 +420,27 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 	if (err)
 		err = refuse_load(err, why);
 	if (!err && (err = pin_maps(skel, dir, r, &about)))
-		err = berth_why(why, err, "%s: cannot pin the rules there (%s)", dir, strerror(-err));
+		err = berth_why(why, err, "%s: cannot pin the rules there (%s)", dir,
+				strerror(-err));
 	if (!err)
 		err = attach_all(skel, t->guarded.count, dir, cgroup, why);
 	grant_bpf__destroy(skel);
 	return err;
 }
 
-static int refuse_newer(const struct berth_grant_place_spec *place, uint32_t newer, struct berth_why *why)
+static int refuse_newer(const struct berth_grant_place_spec *place, uint32_t newer,
+			struct berth_why *why)
 {
 	return berth_why(why, -EEXIST,
-			 "%s/berth/" VERSION_PREFIX "%u: pinned by a newer berth and left alone; remove it with "
+			 "%s/berth/" VERSION_PREFIX
+			 "%u: pinned by a newer berth and left alone; remove it with "
 			 "that one, or: rm -r %s/berth/" VERSION_PREFIX "%u",
 			 bpffs_of(place), newer - 1, bpffs_of(place), newer - 1);
 }
 
 int berth_grant_load(const struct berth_grant_place_spec *place, const struct berth_grant_rules *r,
-		     const struct berth_grant_options *o, uint32_t *out_upgraded, struct berth_why *why)
+		     const struct berth_grant_options *o, uint32_t *out_upgraded,
+		     struct berth_why *why)
 {
 	struct berth_grant_tables t = { 0 };
 	berth_auto_fd int lock = -1;
@@ -524,7 +540,8 @@ static const char *hook_state(const char *dir, int hook, bool needed)
 	link = bpf_obj_get(path);
 	if (link < 0)
 		return needed ? "missing" : "unneeded";
-	if (bpf_obj_get_info_by_fd(link, &link_info, &size) || link_info.type != BPF_LINK_TYPE_CGROUP)
+	if (bpf_obj_get_info_by_fd(link, &link_info, &size) ||
+	    link_info.type != BPF_LINK_TYPE_CGROUP)
 		return "foreign";
 	if (!link_info.cgroup.cgroup_id)
 		return "detached";
@@ -537,8 +554,8 @@ static const char *hook_state(const char *dir, int hook, bool needed)
 	return strncmp(prog_info.name, name, BPF_OBJ_NAME_LEN - 1) ? "foreign" : "attached";
 }
 
-int berth_grant_status(const struct berth_grant_place_spec *place, struct berth_grant_status *out_status,
-		       struct berth_why *why)
+int berth_grant_status(const struct berth_grant_place_spec *place,
+		       struct berth_grant_status *out_status, struct berth_why *why)
 {
 	struct berth_grant_status *s = out_status;
 	berth_auto_free struct berth_grant_about *about = NULL;
@@ -555,7 +572,8 @@ int berth_grant_status(const struct berth_grant_place_spec *place, struct berth_
 		s->hook[i] = "missing";
 	if (stat(s->dir, &st))
 		return errno == ENOENT ? 0
-				       : berth_why(why, -errno, "%s: %s; run as root", s->dir, strerror(errno));
+				       : berth_why(why, -errno, "%s: %s; run as root", s->dir,
+						   strerror(errno));
 	s->pinned = true;
 	about = read_pin(s->dir, "about", 0, &size);
 	if (about && size == sizeof(*about))

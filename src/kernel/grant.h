@@ -66,7 +66,8 @@ void berth_grant_rules_fini(struct berth_grant_rules *r);
  * out_upgraded: one more than the number of the older version whose pins were removed, or 0. Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON.
  */
 int berth_grant_load(const struct berth_grant_place_spec *place, const struct berth_grant_rules *r,
-		     const struct berth_grant_options *o, uint32_t *out_upgraded, struct berth_why *why);
+		     const struct berth_grant_options *o, uint32_t *out_upgraded,
+		     struct berth_why *why);
 
 /*
  * What is in force. A hook is "attached", "detached" (its cgroup is gone), "foreign" (another program is in its
@@ -84,7 +85,7 @@ struct berth_grant_status {
 		char cgroup[PATH_MAX];
 	} about;
 	uint64_t counters[BERTH_GRANT_COUNTER_COUNT];
-	char *text;                                          /* the rules; freed by berth_grant_status_fini() */
+	char *text; /* the rules; freed by berth_grant_status_fini() */
 	struct berth_grant_event recent[BERTH_GRANT_RECENT]; /* oldest first */
 	uint32_t recent_count;
 	/* One more than the number of a version that is pinned beside; 0: none. */
@@ -96,8 +97,8 @@ struct berth_grant_status {
 extern const char *const berth_grant_hook_name[BERTH_GRANT_HOOKS];
 
 /* Reads the pins. 0, or -errno where the file system cannot be read. */
-int berth_grant_status(const struct berth_grant_place_spec *place, struct berth_grant_status *out_status,
-		       struct berth_why *why);
+int berth_grant_status(const struct berth_grant_place_spec *place,
+		       struct berth_grant_status *out_status, struct berth_why *why);
 
 void berth_grant_status_fini(struct berth_grant_status *s);
 

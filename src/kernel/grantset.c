@@ -48,14 +48,15 @@ struct list {
 struct job {
 	const struct berth_grantset *g;
 	struct berth_grant_tables *t;
-	uint32_t *where;      /* port of the class's first port: protocol << 16 | port */
-	uint32_t *from;       /* class i: rules list[from[i]] to list[from[i + 1] - 1] */
+	uint32_t *where; /* port of the class's first port: protocol << 16 | port */
+	uint32_t *from;  /* class i: rules list[from[i]] to list[from[i + 1] - 1] */
 	uint32_t *list;
-	struct list areas;    /* of the class at hand: struct area */
-	struct list rows;     /* of the set at hand: struct berth_grant_member_row */
+	struct list areas;                   /* of the class at hand: struct area */
+	struct list guards;                  /* of the wildcard at hand: struct guard */
+	struct list rows;                    /* of the set at hand: struct berth_grant_member_row */
 	struct list prefixes, sets, members; /* of the tables */
-	struct list starts;   /* index of each set's first member */
-	uint32_t *buckets;    /* of sets, by their contents: 0 or the set */
+	struct list starts;                  /* index of each set's first member */
+	uint32_t *buckets;                   /* of sets, by their contents: 0 or the set */
 	uint32_t bucket_count;
 	uint64_t work;
 };
@@ -89,7 +90,8 @@ static struct area area_of(const struct berth_prefix *p)
 	struct area a = { .prefix = *p };
 
 	a.family = berth_prefix_covers(&v4_all, p) ? FAMILY_V4 : FAMILY_V6;
-	a.wildcard = p->len == 128 && !memcmp(p->addr, a.family == FAMILY_V4 ? v4_zero.addr : v6_zero.addr, 16);
+	a.wildcard = p->len == 128 &&
+		     !memcmp(p->addr, a.family == FAMILY_V4 ? v4_zero.addr : v6_zero.addr, 16);
 	return a;
 }
 
@@ -147,8 +149,8 @@ struct berth_grantset *berth_grantset_new(void)
 }
 
 int berth_grantset_add(struct berth_grantset *g, const struct berth_rule *rule,
-		       const struct berth_portset *ports, const struct berth_grant_id *ids, uint32_t count,
-		       bool nobody)
+		       const struct berth_portset *ports, const struct berth_grant_id *ids,
+		       uint32_t count, bool nobody)
 {
 	const uint64_t key[2] = { 0x6265727468, 1 }, word[1] = { g->count };
 	struct list l = { g->rules, g->count, g->room };
@@ -262,7 +264,9 @@ static void visit_classes(struct job *j, uint32_t i, bool fill)
 	for (p = 0; p < BERTH_GRANT_PROTOCOLS; p++)
 		for (k = 0; r->protocols & (1u << p) && k < r->range_count; k++) {
 			c = class_from(j, p << 16 | r->ranges[k].first);
-			for (; c < j->t->class_count && j->where[c] <= (p << 16 | r->ranges[k].last); c++) {
+			for (;
+			     c < j->t->class_count && j->where[c] <= (p << 16 | r->ranges[k].last);
+			     c++) {
 				if (fill)
 					j->list[j->from[c]++] = i;
 				else
@@ -331,7 +335,8 @@ static bool same_set(const struct job *j, uint32_t set, uint32_t flags)
 {
 	const struct berth_grant_member_row *a = j->rows.data, *b = j->members.data;
 	const uint32_t *starts = j->starts.data;
-	uint32_t i, n = (set + 1 < j->starts.count ? starts[set + 1] : j->members.count) - starts[set];
+	uint32_t i,
+		n = (set + 1 < j->starts.count ? starts[set + 1] : j->members.count) - starts[set];
 
 	if (((uint32_t *)j->sets.data)[set] != flags || n != j->rows.count)
 		return false;
@@ -441,7 +446,8 @@ static int add_members(struct job *j, const struct rule *r, uint32_t right)
 	uint32_t i;
 
 	for (i = 0; i < r->id_count; i++) {
-		struct berth_grant_member_row *row = append(&j->rows, sizeof(*row), BERTH_GRANT_ENTRIES);
+		struct berth_grant_member_row *row =
+			append(&j->rows, sizeof(*row), BERTH_GRANT_ENTRIES);
 
 		if (!row)
 			return -E2BIG;
@@ -469,15 +475,48 @@ static int reach(struct job *j, const struct rule *r, const struct area *a)
 	return longest;
 }
 
-/* True where the deny rule is about some address of the wildcard's family. */
-static bool touches(const struct rule *r, enum family family)
-{
-	uint32_t i;
+/* A prefix of a deny rule. */
+struct guard {
+	struct berth_prefix prefix;
+	const struct rule *rule;
+};
 
-	for (i = 0; i < r->area_count; i++)
-		if (r->areas[i].family == FAMILY_ANY || r->areas[i].family == family)
-			return true;
-	return false;
+static int by_guard(const void *a, const void *b)
+{
+	const struct berth_prefix *x = &((const struct guard *)a)->prefix,
+				  *y = &((const struct guard *)b)->prefix;
+	int c = memcmp(x->addr, y->addr, 16);
+
+	return c ? c : (int)x->len - (int)y->len;
+}
+
+/* Lists the prefixes of the class's deny rules that have addresses of the family, sorted. */
+static int find_guards(struct job *j, uint32_t class, enum family family)
+{
+	uint32_t i, k;
+
+	j->guards.count = 0;
+	for (i = j->from[class]; i < j->from[class + 1]; i++) {
+		const struct rule *r = &j->g->rules[j->list[i]];
+
+		for (k = 0; r->verb == BERTH_RULE_DENY && k < r->area_count; k++) {
+			struct guard *g;
+
+			if (r->areas[k].family != FAMILY_ANY && r->areas[k].family != family)
+				continue;
+			g = append(&j->guards, sizeof(*g), BERTH_GRANT_ENTRIES);
+			if (!g)
+				return -E2BIG;
+			g->prefix = r->areas[k].prefix;
+			g->rule = r;
+			/* A rule without an address is wider than ::/0, and no other has this length. */
+			if (r->areas[k].family == FAMILY_ANY)
+				g->prefix.len = UINT8_MAX;
+		}
+	}
+	if (j->guards.count)
+		qsort(j->guards.data, j->guards.count, sizeof(struct guard), by_guard);
+	return 0;
 }
 
 static bool owns(const struct rule *r, const struct berth_grant_member *m)
@@ -490,34 +529,57 @@ static bool owns(const struct rule *r, const struct berth_grant_member *m)
 	return false;
 }
 
-/* Adds the members that own every deny rule of the wildcard's family. */
-static int add_common_owners(struct job *j, uint32_t class, enum family family, const struct rule *first)
+/* Keeps those of the rows at hand that own some rule of guards first to end. */
+static void keep_owners(struct job *j, uint32_t first, uint32_t end)
 {
-	uint32_t i, k, at = j->rows.count, n;
-	struct berth_grant_member_row *row;
-	int err = add_members(j, first, BERTH_GRANT_OWNS);
+	const struct guard *guard = j->guards.data;
+	struct berth_grant_member_row *row = j->rows.data;
+	uint32_t i, k, n = 0;
 
-	row = j->rows.data;
-	for (i = n = at; !err && i < j->rows.count; i++) {
-		bool all = true;
+	for (i = 0; i < j->rows.count; i++) {
+		bool kept = false;
 
-		for (k = j->from[class]; all && k < j->from[class + 1]; k++) {
-			const struct rule *r = &j->g->rules[j->list[k]];
-
-			j->work += r->id_count;
-			all = r->verb != BERTH_RULE_DENY || !touches(r, family) || owns(r, &row[i].key);
+		for (k = first; !kept && k < end; k++) {
+			j->work += guard[k].rule->id_count + 1;
+			kept = owns(guard[k].rule, &row[i].key);
 		}
-		if (all)
+		if (kept)
 			row[n++] = row[i];
 	}
-	j->rows.count = err ? j->rows.count : n;
+	j->rows.count = n;
+}
+
+/*
+ * The guard of a wildcard: whoever is refused some address of the family is refused this. Rules with one
+ * prefix guard it together; an owner of the wildcard is one of each prefix.
+ */
+static int add_wildcard_guard(struct job *j, uint32_t class, const struct area *a, uint32_t *flags)
+{
+	int err = find_guards(j, class, a->family);
+	const struct guard *guard = j->guards.data;
+	bool open = true;
+	uint32_t i, first = 0;
+
+	for (i = 0; !err && i < j->guards.count; i++) {
+		open = open && guard[i].rule->open;
+		if (by_guard(&guard[first], &guard[i])) {
+			if (first)
+				keep_owners(j, first, i);
+			first = i;
+		}
+		if (!by_guard(&guard[0], &guard[i]))
+			err = add_members(j, guard[i].rule, BERTH_GRANT_OWNS);
+	}
+	if (first)
+		keep_owners(j, first, j->guards.count);
+	if (j->guards.count)
+		*flags |= BERTH_GRANT_SET_GUARDED | (open ? BERTH_GRANT_SET_OPEN : 0);
 	return err;
 }
 
-/* The deny rules that decide for the area: their owners, and the flags of the set. */
+/* The deny rules that decide for the area, those with the longest prefix: their owners, and the set's flags. */
 static int add_guard(struct job *j, uint32_t class, const struct area *a, uint32_t *flags)
 {
-	const struct rule *first = NULL;
 	int longest = -1, len, err = 0;
 	bool open = true;
 	uint32_t i;
@@ -525,27 +587,19 @@ static int add_guard(struct job *j, uint32_t class, const struct area *a, uint32
 	for (i = j->from[class]; i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
-		if (r->verb != BERTH_RULE_DENY)
-			continue;
-		len = reach(j, r, a);
+		len = r->verb == BERTH_RULE_DENY ? reach(j, r, a) : -1;
 		longest = len > longest ? len : longest;
-		if (a->wildcard && touches(r, a->family))
-			first = first ? first : r;
 	}
-	for (i = j->from[class]; !err && i < j->from[class + 1]; i++) {
+	for (i = j->from[class]; !err && longest >= 0 && i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
-		if (r->verb != BERTH_RULE_DENY ||
-		    (first ? !touches(r, a->family) : longest < 0 || reach(j, r, a) != longest))
+		if (r->verb != BERTH_RULE_DENY || reach(j, r, a) != longest)
 			continue;
 		*flags |= BERTH_GRANT_SET_GUARDED;
 		open = open && r->open;
-		if (!first)
-			err = add_members(j, r, BERTH_GRANT_OWNS);
+		err = add_members(j, r, BERTH_GRANT_OWNS);
 	}
-	if (!err && first)
-		err = add_common_owners(j, class, a->family, first);
-	if (open && (*flags & BERTH_GRANT_SET_GUARDED))
+	if (open && longest >= 0)
 		*flags |= BERTH_GRANT_SET_OPEN;
 	return err;
 }
@@ -557,7 +611,8 @@ static int make_set(struct job *j, uint32_t class, const struct area *a, uint32_
 	int err;
 
 	j->rows.count = 0;
-	err = add_guard(j, class, a, &flags);
+	err = a->wildcard ? add_wildcard_guard(j, class, a, &flags)
+			  : add_guard(j, class, a, &flags);
 	for (i = j->from[class]; !err && i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
@@ -577,7 +632,8 @@ static int make_set(struct job *j, uint32_t class, const struct area *a, uint32_
 
 static int by_area(const void *a, const void *b)
 {
-	const struct berth_prefix *x = &((const struct area *)a)->prefix, *y = &((const struct area *)b)->prefix;
+	const struct berth_prefix *x = &((const struct area *)a)->prefix,
+				  *y = &((const struct area *)b)->prefix;
 	int c = memcmp(x->addr, y->addr, 16);
 
 	return c ? c : (int)x->len - (int)y->len;
@@ -679,7 +735,8 @@ static int make_class(struct job *j, uint32_t class)
 
 	if (named < 0)
 		return named;
-	c->flags = (named ? BERTH_GRANT_CLASS_PREFIXES : 0) | (guarded ? BERTH_GRANT_CLASS_GUARDED : 0);
+	c->flags = (named ? BERTH_GRANT_CLASS_PREFIXES : 0) |
+		   (guarded ? BERTH_GRANT_CLASS_GUARDED : 0);
 	if (named)
 		return add_prefixes(j, class, guarded);
 	err = make_set(j, class, &everywhere, &c->set);
@@ -735,6 +792,7 @@ int berth_grantset_compile(const struct berth_grantset *g, struct berth_grant_ta
 	free(j.from);
 	free(j.list);
 	free(j.areas.data);
+	free(j.guards.data);
 	free(j.rows.data);
 	free(j.starts.data);
 	free(j.buckets);
@@ -752,10 +810,11 @@ int berth_grantset_compile(const struct berth_grantset *g, struct berth_grant_ta
 		berth_grant_tables_fini(t);
 	free(t);
 	if (err == -E2BIG)
-		return berth_why(why, err,
-				 "the rules are too many for one table: berth keeps %u entries; join rules "
-				 "with the same ports, name a group in place of its users",
-				 BERTH_GRANT_ENTRIES);
+		return berth_why(
+			why, err,
+			"the rules are too many for one table: berth keeps %u entries; join rules "
+			"with the same ports, name a group in place of its users",
+			BERTH_GRANT_ENTRIES);
 	return err ? berth_why(why, err, "no memory for the rules") : 0;
 }
 

@@ -7,7 +7,8 @@
  *   - a deny rule refuses the ports on its addresses to all but its owners, even where an allow rule
  *     grants them. Of several deny rules those with the longest prefix decide, together;
  *   - 0.0.0.0 and :: stand for every address of their family: a deny rule for some address refuses them
- *     too, to all who do not own every such rule; an allow rule grants them only where its prefix has them.
+ *     too, to all who are not an owner of each such prefix; an allow rule grants them only where its prefix
+ *     has them.
  *
  * Workload: 10,000 rules, each with a port of its own or all with one. Limits: BERTH_GRANT_ENTRIES of each
  * table, WORK_MAX comparisons.
@@ -34,14 +35,14 @@ struct berth_grant_tables {
 	struct berth_grant_prefix_row {
 		struct berth_grant_prefix key;
 		uint32_t set;
-	} *prefixes;
+	} * prefixes;
 	uint32_t prefix_count;
-	uint32_t *sets; /* flags */
+	uint32_t *sets;     /* flags */
 	uint32_t set_count; /* set 0, which has no rules, too */
 	struct berth_grant_member_row {
 		struct berth_grant_member key;
 		uint32_t rights;
-	} *members;
+	} * members;
 	uint32_t member_count;
 	struct berth_portset guarded; /* ports with a deny rule, of either protocol */
 };
@@ -56,8 +57,8 @@ struct berth_grantset *berth_grantset_new(void);
  * could be found, so an allow rule grants nobody, and a deny rule has no owner. 0 or -ENOMEM.
  */
 int berth_grantset_add(struct berth_grantset *g, const struct berth_rule *rule,
-		       const struct berth_portset *ports, const struct berth_grant_id *ids, uint32_t count,
-		       bool nobody);
+		       const struct berth_portset *ports, const struct berth_grant_id *ids,
+		       uint32_t count, bool nobody);
 
 /* Compiles; the caller gives the tables back. 0; -ENOMEM; -E2BIG: beyond the limits. */
 int berth_grantset_compile(const struct berth_grantset *g, struct berth_grant_tables *out_tables,

@@ -49,44 +49,49 @@ static int keep_text(struct berth_grant_rules *r, const char *line)
 	return 0;
 }
 
-static int unknown(const struct line *at, const struct berth_rule_name *n, const char *name, int err,
-		   struct berth_why *why)
+static int unknown(const struct line *at, const struct berth_rule_name *n, const char *name,
+		   int err, struct berth_why *why)
 {
 	const char *kind = berth_subject_kind(n->kind);
 
 	if (err == -ENOENT)
-		return berth_why(why, err,
-				 "%s:%u:%u: there is no %s \"%s\" on this host; make it, or say with "
-				 "fail=open or fail=closed what holds without it",
-				 at->file, at->number, n->at + 1u, kind, name);
+		return berth_why(
+			why, err,
+			"%s:%u:%u: there is no %s \"%s\" on this host; make it, or say with "
+			"fail=open or fail=closed what holds without it",
+			at->file, at->number, n->at + 1u, kind, name);
 	if (err == -ENOTSUP)
-		return berth_why(why, err,
-				 "%s:%u:%u: the root of cgroup v2 is not to be seen from inside a cgroup "
-				 "namespace; load the rules outside of the container",
-				 at->file, at->number, n->at + 1u);
-	return berth_why(why, err,
-			 "%s:%u:%u: \"%s\" cannot be a %s (%s); at most 16 levels of 255 characters", at->file,
-			 at->number, n->at + 1u, name, kind, strerror(-err));
+		return berth_why(
+			why, err,
+			"%s:%u:%u: the root of cgroup v2 is not to be seen from inside a cgroup "
+			"namespace; load the rules outside of the container",
+			at->file, at->number, n->at + 1u);
+	return berth_why(
+		why, err,
+		"%s:%u:%u: \"%s\" cannot be a %s (%s); at most 16 levels of 255 characters",
+		at->file, at->number, n->at + 1u, name, kind, strerror(-err));
 }
 
 /* Says that a rule does not hold as written. */
-static void tell(const struct berth_grant_rules *r, const struct line *at, const struct berth_rule *rule,
-		 const char *kind, const char *name)
+static void tell(const struct berth_grant_rules *r, const struct line *at,
+		 const struct berth_rule *rule, const char *kind, const char *name)
 {
 	const char *outcome = rule->fail == BERTH_RULE_FAIL_OPEN ? "fails open: it is left out"
-			      : rule->verb == BERTH_RULE_ALLOW   ? "fails closed: it grants nobody"
-								 : "fails closed: it denies everybody";
+			      : rule->verb == BERTH_RULE_ALLOW
+				      ? "fails closed: it grants nobody"
+				      : "fails closed: it denies everybody";
 	char sentence[512];
 
-	snprintf(sentence, sizeof(sentence), "%.200s:%u: no %s \"%.200s\": the rule %s", at->file, at->number, kind,
-		 name, outcome);
+	snprintf(sentence, sizeof(sentence), "%.200s:%u: no %s \"%.200s\": the rule %s", at->file,
+		 at->number, kind, name, outcome);
 	if (r->note)
 		r->note(r->arg, sentence);
 }
 
 /* Finds everybody whom the rule names; *out_count stays 0 where it holds for none of them. */
-static int find_names(struct berth_grant_rules *r, const struct line *at, const struct berth_rule *rule,
-		      struct berth_grant_id *ids, uint32_t *out_count, bool *out_skip, struct berth_why *why)
+static int find_names(struct berth_grant_rules *r, const struct line *at,
+		      const struct berth_rule *rule, struct berth_grant_id *ids,
+		      uint32_t *out_count, bool *out_skip, struct berth_why *why)
 {
 	uint32_t i, n = 0;
 	bool missing = false;
@@ -123,8 +128,9 @@ static int add_line(struct berth_grant_rules *r, const struct line *at, struct b
 	int err = berth_rule_parse(at->text, &rule, &ports, &error);
 
 	if (err < 0)
-		return berth_why(why, err, "%s:%u:%zu: %s, at \"%.24s\"; see \"berth help grant\"", at->file,
-				 at->number, error.at + 1, error.what, at->text + error.at);
+		return berth_why(why, err, "%s:%u:%zu: %s, at \"%.24s\"; see \"berth help grant\"",
+				 at->file, at->number, error.at + 1, error.what,
+				 at->text + error.at);
 	if (!err)
 		return 0;
 	err = find_names(r, at, &rule, ids, &count, &skip, why);

@@ -105,7 +105,8 @@ static bool search(char *path, size_t size, const char *name)
 		snprintf(path + len, size - len, "/%s", e->d_name);
 		/* Units lie in slices; what lies in a unit belongs to whoever runs there. */
 		found = !strcmp(e->d_name, name) ||
-			(strlen(e->d_name) > 6 && !strcmp(e->d_name + strlen(e->d_name) - 6, ".slice") &&
+			(strlen(e->d_name) > 6 &&
+			 !strcmp(e->d_name + strlen(e->d_name) - 6, ".slice") &&
 			 search(path, size, name));
 		if (!found)
 			path[len] = '\0';
@@ -121,7 +122,8 @@ static void usual_place(const char *unit, char *out, size_t size)
 	const char *at = strchr(unit, '@');
 
 	if (at)
-		snprintf(out, size, "/system.slice/system-%.*s.slice/%s", (int)(at - unit), unit, unit);
+		snprintf(out, size, "/system.slice/system-%.*s.slice/%s", (int)(at - unit), unit,
+			 unit);
 	else
 		snprintf(out, size, "/system.slice/%s", unit);
 }

@@ -16,8 +16,7 @@ static int make(const struct options *o)
 	int fd = socket(o->at.sa.sa_family, (o->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 	int one = 1;
 
-	if (fd < 0 ||
-	    (o->v6only && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)))) {
+	if (fd < 0 || (o->v6only && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)))) {
 		perror("test-bind: socket");
 		exit(2);
 	}
