@@ -16,6 +16,9 @@
 #include "src/core/range.h"
 #include "src/kernel/file.h"
 #include "src/kernel/grant.h"
+#include "src/kernel/ledger.h"
+#include "src/kernel/reserved.h"
+#include "src/kernel/runs.h"
 
 struct want {
 	bool status, remove, dry_run, json;
@@ -301,9 +304,64 @@ static int read_file(struct want *want, const char *path, struct berth_why *why)
 	return berth_grant_rules_add(&want->rules, path, text, why);
 }
 
+/*
+ * Enters the ports of the deny rules into the ledger of reservations, owned by the pins, or takes them out where
+ * there are none: the kernel's own choice and the pools of berth then pass them over.
+ */
+static int reserve(const struct want *want, const struct berth_portset *guarded, struct berth_why *why)
+{
+	struct berth_reservation r = { .netns = "", .why = "deny rule of berth grant" };
+	char owner[PATH_MAX + 8], later[PATH_MAX];
+	berth_auto_free char *text = NULL;
+	struct berth_ledger *l;
+	size_t n = berth_portset_format(guarded, NULL, 0) + 1;
+	int err = berth_ledger_open(true, &l, why);
+
+	if (err)
+		return err;
+	berth_grant_dir(&want->place, owner, sizeof(owner));
+	berth_ledger_remove_owner(l, owner);
+	text = malloc(n);
+	if (text && guarded->count) {
+		berth_portset_format(guarded, text, n);
+		r.ports = text;
+		r.owner = owner;
+		err = berth_ledger_add(l, &r, why);
+	}
+	if (!err)
+		err = berth_ledger_commit(l, later, why);
+	berth_ledger_close(l);
+	return err;
+}
+
+/* Runs in progress keep the pool that they began with: no hook sees a port that a run assigns. */
+static int warn_run(const struct berth_run *run, bool alive, void *arg)
+{
+	static struct berth_portset pool;
+	const struct berth_portset *guarded = arg;
+	struct berth_range_error error;
+	int32_t p;
+
+	(void)alive;
+	if (berth_portset_parse(run->ports, &pool, &error))
+		return 0;
+	for (p = berth_portset_next(guarded, 0); p >= 0; p = berth_portset_next(guarded, (uint32_t)p + 1)) {
+		if (berth_portset_has(&pool, (uint32_t)p)) {
+			fprintf(stderr,
+				"berth grant: the run of process %d began with port %d in its pool and may assign it "
+				"until it ends; start it again\n",
+				(int)run->pid, p);
+			return 0;
+		}
+		if (p == 65535)
+			break;
+	}
+	return 0;
+}
+
 static int load(struct want *want, struct berth_why *why)
 {
-	struct berth_portset guarded;
+	static struct berth_portset guarded;
 	uint32_t upgraded = 0;
 	int err = berth_grant_rules_check(&want->rules, &guarded, why);
 
@@ -318,6 +376,12 @@ static int load(struct want *want, struct berth_why *why)
 	err = berth_grant_load(&want->place, &want->rules, &want->options, &upgraded, why);
 	if (err)
 		return err;
+	if (want->options.observe)
+		guarded = (struct berth_portset){ 0 };
+	berth_runs_each(warn_run, &guarded);
+	err = reserve(want, &guarded, why);
+	if (err)
+		return err;
 	fprintf(stderr, "berth grant: %u rules %s%s\n", want->rules.count,
 		want->options.observe ? "observed" : "in force",
 		upgraded ? "; those of an older version are removed" : "");
@@ -326,6 +390,7 @@ static int load(struct want *want, struct berth_why *why)
 
 static int remove_all(const struct want *want)
 {
+	static const struct berth_portset none;
 	struct berth_grant_status s;
 	struct berth_why why;
 	int removed = 0, status = BERTH_EXIT_OK;
@@ -341,7 +406,8 @@ static int remove_all(const struct want *want)
 	}
 	if (want->dry_run)
 		removed = s.pinned || s.older;
-	else if ((removed = berth_grant_remove(&want->place, &why)) < 0)
+	else if ((removed = berth_grant_remove(&want->place, &why)) < 0 ||
+		 (removed && reserve(want, &none, &why)))
 		status = berth_complain("grant", &why, BERTH_EXIT_FAILURE);
 	if (!removed) {
 		fputs("no rules in force\n", stderr);

@@ -37,6 +37,15 @@ static const struct berth_verb verbs[] = {
 	  "through, closed does not; without it an unknown name is an error.\n"
 	  "Exit status: 0 done, or all hooks in force; 1 nothing, or not all; 2 berth failed.",
 	  berth_grant_opts, berth_grant_main },
+	{ "reserve", "keep ports from being assigned, and say who did it and why", "[list|add PORTS|remove PORTS]",
+	  "One ledger, /var/lib/berth/reservations.json, for ip_local_reserved_ports, which the kernel does not choose "
+	  "from, for the pools of \"berth run\", and for other network namespaces. A program that asks for such a "
+	  "port by number gets it; \"berth grant\" refuses it.\n"
+	  "What others have put into ip_local_reserved_ports or sysctl.d stays there. What has no pid as its owner is "
+	  "kept in /etc/sysctl.d/60-berth-reserved.conf. A reservation ends with its owner or its date, at the next "
+	  "call of the verb.\n"
+	  "Exit status: 0 done, 1 nothing is reserved or some of the ports to remove were not, 2 berth failed.",
+	  berth_reserve_opts, berth_reserve_main },
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },

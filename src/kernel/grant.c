@@ -58,6 +58,11 @@ static int version_dir(const struct berth_grant_place_spec *place, uint32_t vers
 		       : -ENAMETOOLONG;
 }
 
+void berth_grant_dir(const struct berth_grant_place_spec *place, char *out, size_t size)
+{
+	snprintf(out, size, "path:%s/berth/" VERSION_PREFIX "%u", bpffs_of(place), BERTH_GRANT_ABI);
+}
+
 static void pin_path(const char *dir, const char *name, char *out, size_t size)
 {
 	snprintf(out, size, "%s/%s", dir, name);

@@ -93,6 +93,9 @@ struct berth_grant_status {
 	char dir[PATH_MAX];
 };
 
+/* Writes "path:" and the directory of the pins of this version: their name as an owner of reservations. */
+void berth_grant_dir(const struct berth_grant_place_spec *place, char *out, size_t size);
+
 /* Names of the hooks, as of their pins. */
 extern const char *const berth_grant_hook_name[BERTH_GRANT_HOOKS];
 
