@@ -304,30 +304,48 @@ static const struct {
 	int (*act)(struct want *want, struct berth_ledger *l, int argc, char **argv, int at, struct berth_why *why);
 } actions[] = { { "list", false, list }, { "add", true, add }, { "remove", true, take_out } };
 
+/* Parses options and operands in any order; moves the operands to the front of argv and returns their number. */
+static int parse_words(struct want *want, int argc, char **argv, struct berth_why *why)
+{
+	int before = 0, operands = 0;
+
+	/* The parser passes over its first word: the verb, then the operand that was just taken. */
+	do {
+		int at = berth_opt_parse(berth_reserve_opts, argc - before, argv + before, want, why);
+
+		if (at < 0)
+			return at;
+		before += at;
+		if (before < argc)
+			argv[operands++] = argv[before];
+	} while (before + 1 < argc);
+	return operands;
+}
+
+/* The row of a word; no word is the first row. Negative with the sentence where there is none. */
+static int find_action(const char *name, struct berth_why *why)
+{
+	unsigned i;
+
+	for (i = 0; i < sizeof(actions) / sizeof(*actions); i++)
+		if (!name || !strcmp(name, actions[i].name))
+			return (int)i;
+	return berth_why(why, -EINVAL, "\"%s\": choose one of list, add PORTS, remove PORTS", name);
+}
+
 int berth_reserve_main(int argc, char **argv)
 {
 	struct want want = { 0 };
 	struct berth_ledger *l = NULL;
 	struct berth_why why;
-	const char *name;
-	unsigned i;
-	int at = berth_opt_parse(berth_reserve_opts, argc, argv, &want, &why), err = at < 0 ? at : 0;
+	int words = parse_words(&want, argc, argv, &why), i, err;
 
-	name = at >= 0 && at < argc ? argv[at] : "list";
-	for (i = 0; !err && strcmp(name, actions[i].name);)
-		if (++i == sizeof(actions) / sizeof(*actions))
-			err = berth_why(&why, -EINVAL, "\"%s\": choose one of list, add PORTS, remove PORTS", name);
-	/* Options may stand behind the word as well. */
-	if (!err && at < argc) {
-		int more = berth_opt_parse(berth_reserve_opts, argc - at, argv + at, &want, &why);
-
-		err = more < 0 ? more : 0;
-		at += more;
-	}
+	i = words < 0 ? words : find_action(words ? argv[0] : NULL, &why);
+	err = i < 0 ? i : 0;
 	if (!err)
-		err = berth_ledger_open((actions[i].writes && !want.dry_run) || (!geteuid() && !want.dry_run), &l, &why);
+		err = berth_ledger_open(!want.dry_run && (actions[i].writes || !geteuid()), &l, &why);
 	if (!err)
-		err = actions[i].act(&want, l, argc, argv, at, &why);
+		err = actions[i].act(&want, l, words, argv, 1, &why);
 	berth_ledger_close(l);
 	return err < 0 ? berth_complain("reserve", &why, BERTH_EXIT_FAILURE) : err;
 }
