@@ -37,6 +37,18 @@ static const struct berth_verb verbs[] = {
 	  "through, closed does not; without it an unknown name is an error.\n"
 	  "Exit status: 0 done, or all hooks in force; 1 nothing, or not all; 2 berth failed.",
 	  berth_grant_opts, berth_grant_main },
+	{ "hold", "keep a port for a service that is down, and hand it over without a gap",
+	  "ENDPOINT... [-- PROGRAM [ARG...]]",
+	  "An ENDPOINT is [tcp:|udp:][ADDR:]PORT, without an address every one of both families.\n"
+	  "Without PROGRAM the verb binds the endpoints and keeps them until it is told to end. With PROGRAM it takes "
+	  "their sockets from such a holder, which keeps its own copies, and becomes PROGRAM, which finds them as those "
+	  "of socket activation: from descriptor 3 on, with LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES; streams listen. "
+	  "Between two runs of PROGRAM the port is never free, and connections wait in the queue. Where nobody holds an "
+	  "endpoint it is bound on the spot.\n"
+	  "For a service that takes no sockets a deny rule of \"berth grant\" keeps the port.\n"
+	  "Exit status: the program's; 127 where it is not found, 126 where it cannot be executed, 2 where berth failed; "
+	  "0 for a holder that was told to end.",
+	  berth_hold_opts, berth_hold_main },
 	{ "reserve", "keep ports from being assigned, and say who did it and why", "[list|add PORTS|remove PORTS]",
 	  "One ledger, /var/lib/berth/reservations.json, for ip_local_reserved_ports, which the kernel does not choose "
 	  "from, for the pools of \"berth run\", and for other network namespaces. A program that asks for such a "
