@@ -14,6 +14,7 @@
 #include "src/base/text.h"
 #include "src/cli/cli.h"
 #include "src/core/range.h"
+#include "src/kernel/authbind.h"
 #include "src/kernel/file.h"
 #include "src/kernel/grant.h"
 #include "src/kernel/ledger.h"
@@ -32,6 +33,12 @@ static int set_rule(void *into, const char *value, struct berth_why *why)
 {
 	((struct want *)into)->given = true;
 	return berth_grant_rules_add(&((struct want *)into)->rules, "--rule", value, why);
+}
+
+static int set_authbind(void *into, const char *value, struct berth_why *why)
+{
+	((struct want *)into)->given = true;
+	return berth_authbind_add(&((struct want *)into)->rules, value, why);
 }
 
 static int set_status(void *into, const char *value, struct berth_why *why)
@@ -92,6 +99,9 @@ static int set_json(void *into, const char *value, struct berth_why *why)
 
 const struct berth_opt berth_grant_opts[] = {
 	{ "rule", "RULE", NULL, "A rule; may be repeated.", NULL, set_rule },
+	{ "authbind", "DIR", NULL,
+	  "The rules of a folder like /etc/authbind: byport, byaddr and byuid. --dry-run shows what becomes of them.",
+	  NULL, set_authbind },
 	{ "status", NULL, NULL, "Show what is in force; so does the verb alone.", NULL,
 	  set_status },
 	{ "remove", NULL, NULL, "Take all rules out of force.", NULL, set_remove },

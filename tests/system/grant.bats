@@ -338,3 +338,42 @@ END
   rules 'allow tcp 80'
   equal "hooks without a deny rule" "$(grant --json | jq -r .hooks.post_bind4)" unneeded
 }
+
+@test "the rule files of authbind" {
+  mkdir -p "$tmp/a/byport" "$tmp/a/byaddr" "$tmp/a/byuid"
+  at() { install -m "$2" -o "$3" -g "$4" /dev/null "$tmp/a/$1"; }
+  at byport/80 500 1234 0
+  at byport/81 050 0 77
+  at byport/82 755 0 0
+  at byport/83 600 1234 0
+  at 'byport/!600' 500 1234 0
+  at byport/601 500 1234 0
+  at byaddr/127.0.0.1,90 500 1234 0
+  at byaddr/127.0.0.1:91 500 1234 0
+  at byaddr/::1,90 500 1234 0
+  printf '%s\n' '# a comment' '127.0.0.1/8:100,110' '::/0,100-110' '10.9.0.0/16,83' '127.0.0.1-127.0.0.9,5' '0.0.0.0/0,500-600' \
+    '!127.0.0.0/8,700' >"$tmp/a/byuid/1235"
+  grant --authbind "$tmp/a" --dry-run >"$tmp/o" 2>"$tmp/e"
+  equal rules "$(cat "$tmp/o")" "allow user=1234 tcp,udp 600 trusted
+allow user=1234 tcp,udp 80
+allow group=77 tcp,udp 81
+allow tcp,udp 82
+allow user=1234 tcp,udp 90 on 127.0.0.1/32
+allow user=1234 tcp,udp 91 on 127.0.0.1/32
+allow user=1234 tcp,udp 90 on ::1/128
+allow user=1235 tcp,udp 100-110 on 127.0.0.0/8
+allow user=1235 tcp,udp 100-110 on ::/0
+allow user=1235 tcp,udp 500-511 on 0.0.0.0/0
+allow user=1235 tcp,udp 700 on 127.0.0.0/8 trusted"
+  equal notes "$(grep -c 'left out' "$tmp/e")" 2
+  grant --authbind "$tmp/a"
+  may 1234 127.0.0.1 80
+  may 1:77 ::1 81
+  may 4321 127.0.0.1 82
+  may_not 1234 127.0.0.1 83
+  may 1234 127.0.0.1 600
+  may_not 1234 127.0.0.1 601
+  may 1235 127.0.0.1 105
+  may_not 1235 "$near4" 105
+  may_not 1235 "$near4" 83
+}
