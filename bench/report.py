@@ -214,6 +214,15 @@ def core():
                     [worst["median_ns"]], "ns", at_most=goal)
 
 
+def grant():
+    rows = events("grant.jsonl")
+    for case in dict.fromkeys(r["case"] for r in rows):
+        ours = [r for r in rows if r["case"] == case]
+        add("grant", f"bind() without rules; {case}", [r["without_ns"] for r in ours], "ns")
+        add("grant", f"10,000 rules / none; {case}", [r["with_ns"] / r["without_ns"] for r in ours],
+            "x", at_most=1.1)
+
+
 def text(value):
     if abs(value) >= 1000:
         return f"{value:,.0f}"
@@ -236,7 +245,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, grant):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:
