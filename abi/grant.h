@@ -55,7 +55,11 @@ enum berth_grant_class_flag {
 	BERTH_GRANT_CLASS_PREFIXES = 1, /* the address decides: ask the prefixes */
 	BERTH_GRANT_CLASS_GUARDED = 2,  /* some set of the class has a deny rule */
 	BERTH_GRANT_CLASS_LONE = 4,     /* the only member of the set is the user uid */
+	BERTH_GRANT_CLASS_TRIE = 8,     /* too many lengths of prefixes: ask the trie */
 };
+
+#define BERTH_GRANT_LENGTHS 8u /* of prefixes in a class, asked for one by one */
+#define BERTH_GRANT_NO_LENGTH 0xffu
 
 /* Without BERTH_GRANT_CLASS_PREFIXES the set is here, and its flags, which saves a look-up. */
 struct berth_grant_class {
@@ -63,10 +67,16 @@ struct berth_grant_class {
 	uint32_t set;
 	uint32_t set_flags;
 	uint32_t uid, rights; /* with BERTH_GRANT_CLASS_LONE */
+	/* With BERTH_GRANT_CLASS_PREFIXES: longest first; BERTH_GRANT_NO_LENGTH where there are fewer. */
+	uint8_t length[BERTH_GRANT_LENGTHS];
 	uint32_t pad;
 };
-_Static_assert(sizeof(struct berth_grant_class) == 24, "grant class");
+_Static_assert(sizeof(struct berth_grant_class) == 32, "grant class");
 
+/*
+ * Key of the trie, and of the table for classes whose prefixes have few lengths: there a look-up for each length
+ * is quicker than the trie, which walks down the number of the class bit by bit.
+ */
 struct berth_grant_prefix {
 	uint32_t prefix_len; /* 32 more than that of the address */
 	uint32_t class_be;

@@ -101,6 +101,13 @@ struct {
 } prefixes SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct berth_grant_prefix);
+	__type(value, uint32_t);
+} areas SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, uint32_t);
@@ -163,6 +170,7 @@ struct {
 /* One bind() in question. */
 struct question {
 	uint8_t addr[16];
+	const struct berth_grant_class *rules;
 	uint32_t port, protocol, class;
 	uint32_t chosen; /* not asked for by the program */
 };
@@ -282,21 +290,33 @@ static uint32_t cgroup_rights(uint32_t set, bool *known)
 	return found;
 }
 
+/* Rights of the current process in the set; *known is cleared where they cannot all be told. */
+static uint32_t find_rights(const struct berth_grant_class *class, uint32_t set, uint32_t flags,
+			    bool *known)
+{
+	uint32_t found = flags & BERTH_GRANT_SET_ANYBODY ? BERTH_GRANT_MAY : 0;
+	const struct cred *cred;
+
+	if (flags & (BERTH_GRANT_SET_USERS | BERTH_GRANT_SET_GROUPS)) {
+		cred = current_cred();
+		if (class->flags & BERTH_GRANT_CLASS_LONE)
+			found |= cred->euid.val == class->uid ? class->rights : 0;
+		else if (flags & BERTH_GRANT_SET_USERS)
+			found |= rights(set, BERTH_GRANT_USER, cred->euid.val);
+		if (flags & BERTH_GRANT_SET_GROUPS)
+			found |= group_rights(set, cred);
+	}
+	if (flags & BERTH_GRANT_SET_CGROUPS)
+		found |= cgroup_rights(set, known);
+	return found;
+}
+
 /* What the rules of one set say of the current process: PASS, PASS_WITHOUT_CAPABILITY or REFUSE. */
 static int weigh(const struct berth_grant_class *class, uint32_t set, uint32_t flags)
 {
-	const struct cred *cred = current_cred();
-	uint32_t found = flags & BERTH_GRANT_SET_ANYBODY ? BERTH_GRANT_MAY : 0;
 	bool known = true;
+	uint32_t found = find_rights(class, set, flags, &known);
 
-	if (class->flags & BERTH_GRANT_CLASS_LONE)
-		found |= cred->euid.val == class->uid ? class->rights : 0;
-	else if (flags & BERTH_GRANT_SET_USERS)
-		found |= rights(set, BERTH_GRANT_USER, cred->euid.val);
-	if (flags & BERTH_GRANT_SET_GROUPS)
-		found |= group_rights(set, cred);
-	if (flags & BERTH_GRANT_SET_CGROUPS)
-		found |= cgroup_rights(set, &known);
 	if (!(flags & BERTH_GRANT_SET_GUARDED) || (found & BERTH_GRANT_OWNS))
 		return found & BERTH_GRANT_MAY ? PASS_WITHOUT_CAPABILITY : PASS;
 	if (!known)
@@ -305,23 +325,51 @@ static int weigh(const struct berth_grant_class *class, uint32_t set, uint32_t f
 	return !known && (flags & BERTH_GRANT_SET_OPEN) ? PASS : REFUSE;
 }
 
+/* The first bits of a word of an address. */
+static uint64_t masked(uint64_t be, int bits)
+{
+	if (bits <= 0)
+		return 0;
+	return bits >= 64 ? be : be & bpf_cpu_to_be64(~0ULL << (64 - bits));
+}
+
+/* The set of the address: by the longest prefix of the class that has it. */
+static uint32_t *find_set(const struct question *q)
+{
+	struct berth_grant_prefix key = { .prefix_len = 32 + 128, .class_be = bpf_htonl(q->class) };
+	uint64_t *to = (uint64_t *)key.addr;
+	const uint64_t *addr = (const uint64_t *)q->addr;
+	uint32_t i, *set;
+
+	to[0] = addr[0];
+	to[1] = addr[1];
+	if (q->rules->flags & BERTH_GRANT_CLASS_TRIE)
+		return bpf_map_lookup_elem(&prefixes, &key);
+	for (i = 0; i < BERTH_GRANT_LENGTHS; i++) {
+		uint8_t length = q->rules->length[i];
+
+		if (length == BERTH_GRANT_NO_LENGTH)
+			break;
+		key.prefix_len = 32u + length;
+		to[0] = masked(addr[0], length);
+		to[1] = masked(addr[1], length - 64);
+		set = bpf_map_lookup_elem(&areas, &key);
+		if (set)
+			return set;
+	}
+	return 0;
+}
+
 /* As weigh(), for the address and port in question. Inlined: a call is a thirtieth of a bind(). */
 static __attribute__((always_inline)) int judge(const struct question *q)
 {
-	struct berth_grant_prefix key = { .prefix_len = 32 + 128 };
-	struct berth_grant_class *class;
-	uint32_t at = q->class, *set, *flags;
+	uint32_t *set, *flags;
 
-	class = bpf_map_lookup_elem(&classes, &at);
-	if (!class)
-		return PASS;
-	if (!(class->flags & BERTH_GRANT_CLASS_PREFIXES))
-		return weigh(class, class->set, class->set_flags);
-	key.class_be = bpf_htonl(at);
-	__builtin_memcpy(key.addr, q->addr, sizeof(key.addr));
-	set = bpf_map_lookup_elem(&prefixes, &key);
+	if (!(q->rules->flags & BERTH_GRANT_CLASS_PREFIXES))
+		return weigh(q->rules, q->rules->set, q->rules->set_flags);
+	set = find_set(q);
 	flags = set ? bpf_map_lookup_elem(&sets, set) : 0;
-	return flags ? weigh(class, *set, *flags) : PASS;
+	return flags ? weigh(q->rules, *set, *flags) : PASS;
 }
 
 static void remember(const struct question *q)
@@ -367,15 +415,21 @@ static int conclude(const struct question *q, int verdict)
 	return REFUSE;
 }
 
-/* True where the port has rules; fills in its class. */
+/* True where the port has rules; fills them in. */
 static bool has_rules(struct question *q, uint32_t protocol, uint32_t port)
 {
+	uint32_t class;
+
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return false;
 	q->protocol = protocol == IPPROTO_UDP;
 	q->port = port & 65535;
-	q->class = port_class[q->protocol << 16 | q->port];
-	return q->class != 0;
+	class = port_class[q->protocol << 16 | q->port];
+	if (!class)
+		return false;
+	q->class = class;
+	q->rules = bpf_map_lookup_elem(&classes, &class);
+	return q->rules != 0;
 }
 
 static bool is_elsewhere(uint64_t netns)
@@ -426,11 +480,10 @@ static int judge_v6(struct question *q, const struct bpf_sock *sk)
 /* Remembers for post_bind, which runs where a deny rule is about the port, that the call has passed. */
 static int let_pass(const struct question *q, int verdict)
 {
-	uint32_t zero = 0, at = q->class;
-	struct berth_grant_class *class = bpf_map_lookup_elem(&classes, &at);
+	uint32_t zero = 0;
 	struct berth_grant_passed *p;
 
-	if (!class || !(class->flags & BERTH_GRANT_CLASS_GUARDED) || verdict == REFUSE)
+	if (!(q->rules->flags & BERTH_GRANT_CLASS_GUARDED) || verdict == REFUSE)
 		return verdict;
 	p = bpf_map_lookup_elem(&passed, &zero);
 	if (p) {
@@ -480,15 +533,9 @@ int grant_bind6(struct bpf_sock_addr *ctx)
 /* True where a deny rule may be about the port, and was not asked before. */
 static bool is_guarded(struct question *q, uint32_t protocol, uint32_t port)
 {
-	struct berth_grant_class *class;
-	uint32_t key;
-
-	if (!has_rules(q, protocol, port))
-		return false;
-	key = q->class;
-	class = bpf_map_lookup_elem(&classes, &key);
 	q->chosen = 1;
-	return class && (class->flags & BERTH_GRANT_CLASS_GUARDED) && !has_passed(q);
+	return has_rules(q, protocol, port) && (q->rules->flags & BERTH_GRANT_CLASS_GUARDED) &&
+	       !has_passed(q);
 }
 
 SEC("cgroup/post_bind4")

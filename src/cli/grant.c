@@ -318,7 +318,8 @@ static int read_file(struct want *want, const char *path, struct berth_why *why)
  * Enters the ports of the deny rules into the ledger of reservations, owned by the pins, or takes them out where
  * there are none: the kernel's own choice and the pools of berth then pass them over.
  */
-static int reserve(const struct want *want, const struct berth_portset *guarded, struct berth_why *why)
+static int reserve(const struct want *want, const struct berth_portset *guarded,
+		   struct berth_why *why)
 {
 	struct berth_reservation r = { .netns = "", .why = "deny rule of berth grant" };
 	char owner[PATH_MAX + 8], later[PATH_MAX];
@@ -355,7 +356,8 @@ static int warn_run(const struct berth_run *run, bool alive, void *arg)
 	(void)alive;
 	if (berth_portset_parse(run->ports, &pool, &error))
 		return 0;
-	for (p = berth_portset_next(guarded, 0); p >= 0; p = berth_portset_next(guarded, (uint32_t)p + 1)) {
+	for (p = berth_portset_next(guarded, 0); p >= 0;
+	     p = berth_portset_next(guarded, (uint32_t)p + 1)) {
 		if (berth_portset_has(&pool, (uint32_t)p)) {
 			fprintf(stderr,
 				"berth grant: the run of process %d began with port %d in its pool and may assign it "

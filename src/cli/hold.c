@@ -52,7 +52,8 @@ static int set_for(void *into, const char *value, struct berth_why *why)
 		g = getgrnam(value + 6);
 		whom->gid = g ? g->gr_gid : (gid_t)id;
 	} else {
-		return berth_why(why, -EINVAL, "--for: \"%s\": write user:NAME or group:NAME", value);
+		return berth_why(why, -EINVAL, "--for: \"%s\": write user:NAME or group:NAME",
+				 value);
 	}
 	value = strchr(value, ':') + 1;
 	if (!p && !g && (!*value || value[strspn(value, "0123456789")]))
@@ -75,7 +76,8 @@ const struct berth_opt berth_hold_opts[] = {
 	{ "for", "WHOM", NULL,
 	  "Who may take the sockets beside root and the holder's own user: user:NAME or group:NAME, the primary one.",
 	  NULL, set_for },
-	{ "json", NULL, NULL, "JSON Lines, one object an endpoint that is held: endpoint, pid.", NULL, set_json },
+	{ "json", NULL, NULL, "JSON Lines, one object an endpoint that is held: endpoint, pid.",
+	  NULL, set_json },
 	{ NULL },
 };
 
@@ -135,7 +137,8 @@ static int keep(const struct want *want)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	fds[want->count] = (struct pollfd){ .fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN };
+	fds[want->count] =
+		(struct pollfd){ .fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN };
 	for (i = 0; i < want->count; i++)
 		fds[i] = (struct pollfd){ .fd = want->offer[i], .events = POLLIN };
 	tell(want);
@@ -152,7 +155,8 @@ static int keep(const struct want *want)
 static int hold(struct want *want)
 {
 	struct berth_why why;
-	int i, status = open_all(want, &why) ? berth_complain("hold", &why, BERTH_EXIT_FAILURE) : keep(want);
+	int i, status = open_all(want, &why) ? berth_complain("hold", &why, BERTH_EXIT_FAILURE)
+					     : keep(want);
 
 	for (i = 0; i < want->count; i++)
 		if (want->offer[i] >= 0)
@@ -172,12 +176,14 @@ static int take_one(struct want *want, int i, struct berth_why *why)
 		err = berth_hold_bind(&want->at[i], true, &want->socket[i], why);
 		berth_endpoint_format(&want->at[i], text);
 		if (!err)
-			fprintf(stderr, "berth hold: nobody holds %s; bound here, it is free when the program ends\n",
+			fprintf(stderr,
+				"berth hold: nobody holds %s; bound here, it is free when the program ends\n",
 				text);
 		return err;
 	}
 	if (!err && !want->at[i].udp && listen(want->socket[i], SOMAXCONN))
-		err = berth_why(why, -errno, "the socket from the holder does not listen: %s", strerror(errno));
+		err = berth_why(why, -errno, "the socket from the holder does not listen: %s",
+				strerror(errno));
 	return err;
 }
 
@@ -189,7 +195,8 @@ static int place_all(struct want *want, struct berth_why *why)
 	for (i = 0; i < want->count; i++) {
 		high = fcntl(want->socket[i], F_DUPFD_CLOEXEC, FIRST_PASSED + want->count);
 		if (high < 0)
-			return berth_why(why, -errno, "descriptors: %s; see ulimit -n", strerror(errno));
+			return berth_why(why, -errno, "descriptors: %s; see ulimit -n",
+					 strerror(errno));
 		close(want->socket[i]);
 		want->socket[i] = high;
 	}
@@ -243,13 +250,16 @@ static int parse_words(struct want *want, int argc, char **argv, struct berth_wh
 
 	for (; at >= 0 && at < argc && strcmp(argv[at], "--"); at++) {
 		if (want->count == ENDPOINTS_MAX)
-			return berth_why(why, -E2BIG, "more than %d endpoints; start a second holder", ENDPOINTS_MAX);
+			return berth_why(why, -E2BIG,
+					 "more than %d endpoints; start a second holder",
+					 ENDPOINTS_MAX);
 		err = berth_endpoint_parse(argv[at], &want->at[want->count++], why);
 		if (err)
 			return err;
 	}
 	if (at >= 0 && !want->count)
-		return berth_why(why, -EINVAL, "name what is to be held, e.g. berth hold 443 udp:443");
+		return berth_why(why, -EINVAL,
+				 "name what is to be held, e.g. berth hold 443 udp:443");
 	if (at >= 0 && at + 1 == argc)
 		return berth_why(why, -EINVAL, "no program after \"--\"");
 	return at < 0 ? at : at < argc ? at + 1 : argc;

@@ -49,7 +49,8 @@ static const struct berth_verb verbs[] = {
 	  "Exit status: the program's; 127 where it is not found, 126 where it cannot be executed, 2 where berth failed; "
 	  "0 for a holder that was told to end.",
 	  berth_hold_opts, berth_hold_main },
-	{ "reserve", "keep ports from being assigned, and say who did it and why", "[list|add PORTS|remove PORTS]",
+	{ "reserve", "keep ports from being assigned, and say who did it and why",
+	  "[list|add PORTS|remove PORTS]",
 	  "One ledger, /var/lib/berth/reservations.json, for ip_local_reserved_ports, which the kernel does not choose "
 	  "from, for the pools of \"berth run\", and for other network namespaces. A program that asks for such a "
 	  "port by number gets it; \"berth grant\" refuses it.\n"

@@ -41,7 +41,9 @@ static int set_why(void *into, const char *value, struct berth_why *why)
 static int set_netns(void *into, const char *value, struct berth_why *why)
 {
 	if (!berth_reserved_has_netns(value))
-		return berth_why(why, -ENOENT, "--netns: there is no network namespace \"%s\"; see \"ip netns\"", value);
+		return berth_why(why, -ENOENT,
+				 "--netns: there is no network namespace \"%s\"; see \"ip netns\"",
+				 value);
 	((struct want *)into)->netns = value;
 	return 0;
 }
@@ -75,9 +77,10 @@ static int set_until(void *into, const char *value, struct berth_why *why)
 			want->until_s = (uint64_t)mktime(&tm);
 	}
 	if (!want->until_s)
-		return berth_why(why, -EINVAL,
-				 "--until: \"%s\" is no date; write 2030-12-31, 2030-12-31T18:00 or +12h (s, m, h, d, w)",
-				 value);
+		return berth_why(
+			why, -EINVAL,
+			"--until: \"%s\" is no date; write 2030-12-31, 2030-12-31T18:00 or +12h (s, m, h, d, w)",
+			value);
 	if (want->until_s <= (uint64_t)time(NULL))
 		return berth_why(why, -EINVAL, "--until: %s is over already", value);
 	return 0;
@@ -101,10 +104,13 @@ const struct berth_opt berth_reserve_opts[] = {
 	{ "owner", "OWNER", NULL,
 	  "The reservation ends with its owner: pid:NUMBER a process, unit:NAME a unit of systemd, path:/PATH a file.",
 	  NULL, set_owner },
-	{ "until", "DATE", NULL, "It ends then: 2030-12-31, 2030-12-31T18:00, or +12h from now.", NULL, set_until },
+	{ "until", "DATE", NULL, "It ends then: 2030-12-31, 2030-12-31T18:00, or +12h from now.",
+	  NULL, set_until },
 	{ "why", "TEXT", NULL, "The reason, for those who read the list.", NULL, set_why },
-	{ "netns", "NAME", "this one", "The network namespace, as \"ip netns\" names it, or a path.", NULL, set_netns },
-	{ "dry-run", NULL, NULL, "Say what would be reserved in the end; change nothing.", NULL, set_dry_run },
+	{ "netns", "NAME", "this one",
+	  "The network namespace, as \"ip netns\" names it, or a path.", NULL, set_netns },
+	{ "dry-run", NULL, NULL, "Say what would be reserved in the end; change nothing.", NULL,
+	  set_dry_run },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a reservation: ports, netns, owner, by, why, made, until (Unix times, null without), "
 	  "source: berth, or kernel for what somebody else has put into ip_local_reserved_ports.",
@@ -129,9 +135,10 @@ static json_t *date_or_null(uint64_t at_s)
 
 static void row_json(const struct berth_reservation *r, const char *source)
 {
-	json_t *o = json_pack("{s:s s:s s:s s:s s:s s:o s:o s:s}", "ports", r->ports, "netns", r->netns, "owner",
-			      r->owner, "by", r->by, "why", r->why, "made", date_or_null(r->made_s), "until",
-			      date_or_null(r->until_s), "source", source);
+	json_t *o = json_pack("{s:s s:s s:s s:s s:s s:o s:o s:s}", "ports", r->ports, "netns",
+			      r->netns, "owner", r->owner, "by", r->by, "why", r->why, "made",
+			      date_or_null(r->made_s), "until", date_or_null(r->until_s), "source",
+			      source);
 
 	json_dumpf(o, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -140,7 +147,8 @@ static void row_json(const struct berth_reservation *r, const char *source)
 
 static void put(const char *text, size_t width)
 {
-	size_t shown = berth_text_print_safe(stdout, *text ? text : "-", strlen(*text ? text : "-"));
+	size_t shown =
+		berth_text_print_safe(stdout, *text ? text : "-", strlen(*text ? text : "-"));
 
 	printf("%*s", shown < width ? (int)(width - shown) : 1, "");
 }
@@ -150,7 +158,8 @@ static void row_text(const struct berth_reservation *r, bool first)
 	char until[32] = "-";
 
 	if (first)
-		printf("%-24s%-12s%-28s%-18s%-12s%s\n", "PORTS", "BY", "OWNER", "UNTIL", "NETNS", "WHY");
+		printf("%-24s%-12s%-28s%-18s%-12s%s\n", "PORTS", "BY", "OWNER", "UNTIL", "NETNS",
+		       "WHY");
 	if (r->until_s)
 		format_date(r->until_s, until);
 	put(r->ports, 24);
@@ -191,7 +200,8 @@ static void show_others(struct want *want, const struct berth_ledger *l)
 	if (berth_reserved_read(r.netns, &now, NULL))
 		return;
 	berth_ledger_applied(l, r.netns, &ours);
-	for (p = berth_portset_next(&ours, 0); p >= 0; p = p == 65535 ? -1 : berth_portset_next(&ours, (uint32_t)p + 1))
+	for (p = berth_portset_next(&ours, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(&ours, (uint32_t)p + 1))
 		berth_portset_remove(&now, (uint32_t)p);
 	n = berth_portset_format(&now, NULL, 0) + 1;
 	text = malloc(n);
@@ -208,15 +218,19 @@ static void show_others(struct want *want, const struct berth_ledger *l)
 
 /* ---- changes ---- */
 
-static int read_ports(int argc, char **argv, int at, struct berth_portset *out, struct berth_why *why)
+static int read_ports(int argc, char **argv, int at, struct berth_portset *out,
+		      struct berth_why *why)
 {
 	struct berth_range_error error;
 
 	if (at + 1 != argc)
-		return berth_why(why, -EINVAL, "name the ports in one word, e.g. berth reserve add 5432,6000-6009");
+		return berth_why(
+			why, -EINVAL,
+			"name the ports in one word, e.g. berth reserve add 5432,6000-6009");
 	if (berth_portset_parse(argv[at], out, &error))
-		return berth_why(why, -EINVAL, "%s at character %zu, \"%.12s\"; write e.g. 5432,6000-6009", error.what,
-				 error.at + 1, argv[at] + error.at);
+		return berth_why(why, -EINVAL,
+				 "%s at character %zu, \"%.12s\"; write e.g. 5432,6000-6009",
+				 error.what, error.at + 1, argv[at] + error.at);
 	return out->count ? 0 : berth_why(why, -EINVAL, "no port is left in \"%s\"", argv[at]);
 }
 
@@ -246,7 +260,8 @@ static int finish(const struct want *want, struct berth_ledger *l, struct berth_
 	return err;
 }
 
-static int add(struct want *want, struct berth_ledger *l, int argc, char **argv, int at, struct berth_why *why)
+static int add(struct want *want, struct berth_ledger *l, int argc, char **argv, int at,
+	       struct berth_why *why)
 {
 	static struct berth_portset ports;
 	struct berth_reservation r = { .netns = want->netns ? want->netns : "",
@@ -266,7 +281,8 @@ static int add(struct want *want, struct berth_ledger *l, int argc, char **argv,
 	return err ? err : finish(want, l, why);
 }
 
-static int take_out(struct want *want, struct berth_ledger *l, int argc, char **argv, int at, struct berth_why *why)
+static int take_out(struct want *want, struct berth_ledger *l, int argc, char **argv, int at,
+		    struct berth_why *why)
 {
 	static struct berth_portset ports;
 	int err = read_ports(argc, argv, at, &ports, why);
@@ -277,18 +293,21 @@ static int take_out(struct want *want, struct berth_ledger *l, int argc, char **
 	removed = berth_ledger_remove(l, want->netns ? want->netns : "", &ports);
 	err = finish(want, l, why);
 	if (!err && removed < ports.count) {
-		fprintf(stderr, "berth reserve: %u of %u ports were reserved by berth; see \"berth reserve list\"\n",
+		fprintf(stderr,
+			"berth reserve: %u of %u ports were reserved by berth; see \"berth reserve list\"\n",
 			removed, ports.count);
 		return BERTH_EXIT_FINDINGS;
 	}
 	return err;
 }
 
-static int list(struct want *want, struct berth_ledger *l, int argc, char **argv, int at, struct berth_why *why)
+static int list(struct want *want, struct berth_ledger *l, int argc, char **argv, int at,
+		struct berth_why *why)
 {
 	(void)argv;
 	if (at < argc)
-		return berth_why(why, -EINVAL, "list takes no operand; --netns chooses a namespace");
+		return berth_why(why, -EINVAL,
+				 "list takes no operand; --netns chooses a namespace");
 	if (berth_ledger_swept(l) && !geteuid() && !want->dry_run && finish(want, l, why))
 		return -EIO;
 	berth_ledger_each(l, show, want);
@@ -301,7 +320,8 @@ static int list(struct want *want, struct berth_ledger *l, int argc, char **argv
 static const struct {
 	const char *name;
 	bool writes;
-	int (*act)(struct want *want, struct berth_ledger *l, int argc, char **argv, int at, struct berth_why *why);
+	int (*act)(struct want *want, struct berth_ledger *l, int argc, char **argv, int at,
+		   struct berth_why *why);
 } actions[] = { { "list", false, list }, { "add", true, add }, { "remove", true, take_out } };
 
 /* Parses options and operands in any order; moves the operands to the front of argv and returns their number. */
@@ -311,7 +331,8 @@ static int parse_words(struct want *want, int argc, char **argv, struct berth_wh
 
 	/* The parser passes over its first word: the verb, then the operand that was just taken. */
 	do {
-		int at = berth_opt_parse(berth_reserve_opts, argc - before, argv + before, want, why);
+		int at = berth_opt_parse(berth_reserve_opts, argc - before, argv + before, want,
+					 why);
 
 		if (at < 0)
 			return at;
@@ -343,7 +364,8 @@ int berth_reserve_main(int argc, char **argv)
 	i = words < 0 ? words : find_action(words ? argv[0] : NULL, &why);
 	err = i < 0 ? i : 0;
 	if (!err)
-		err = berth_ledger_open(!want.dry_run && (actions[i].writes || !geteuid()), &l, &why);
+		err = berth_ledger_open(!want.dry_run && (actions[i].writes || !geteuid()), &l,
+					&why);
 	if (!err)
 		err = actions[i].act(&want, l, words, argv, 1, &why);
 	berth_ledger_close(l);

@@ -193,7 +193,8 @@ static int read_ports(struct session *s, struct berth_why *why)
 		return err;
 	dropped = berth_pool_drop_reserved(&s->ports);
 	if (dropped && s->want.ports)
-		fprintf(stderr, "berth run: %u ports of --ports are reserved and left out; see \"berth reserve list\"\n",
+		fprintf(stderr,
+			"berth run: %u ports of --ports are reserved and left out; see \"berth reserve list\"\n",
 			dropped);
 	if (!s->ports.count)
 		return berth_why(

@@ -44,32 +44,25 @@ static void next(struct reader *rd)
 		rd->len++;
 }
 
-/* Length of a constant word: this room has no strlen(). */
-static size_t length(const char *word)
+/* Length of the constant word where the text of len characters begins with it, else 0. */
+static size_t matched(const struct reader *rd, size_t at, size_t len, const char *word)
 {
-	size_t n = 0;
+	size_t n;
 
-	while (word[n])
-		n++;
+	for (n = 0; word[n]; n++)
+		if (n == len || rd->line[at + n] != word[n])
+			return 0;
 	return n;
 }
 
 static bool is_piece(const struct reader *rd, size_t at, size_t len, const char *word)
 {
-	return len == length(word) && !memcmp(rd->line + at, word, len);
+	return len && matched(rd, at, len, word) == len;
 }
 
 static bool is_word(const struct reader *rd, const char *word)
 {
 	return is_piece(rd, rd->at, rd->len, word);
-}
-
-/* True where the word begins with "prefix". */
-static bool begins(const struct reader *rd, const char *prefix)
-{
-	size_t n = length(prefix);
-
-	return rd->len >= n && !memcmp(rd->line + rd->at, prefix, n);
 }
 
 /* Length of the item at the place: up to a comma or the end of the word. */
@@ -82,16 +75,17 @@ static size_t item_length(const struct reader *rd, size_t at)
 	return n;
 }
 
-/* The kind whose word and the mark behind it the text begins with; BERTH_RULE_KINDS: none. */
-static uint32_t find_kind(const struct reader *rd, size_t at, size_t len, char mark)
+/* The kind whose word and the mark behind it the text begins with, and their length; BERTH_RULE_KINDS: none. */
+static uint32_t find_kind(const struct reader *rd, size_t at, size_t len, char mark,
+			  size_t *out_len)
 {
 	uint32_t kind;
 
 	for (kind = 0; kind < BERTH_RULE_KINDS; kind++) {
-		size_t n = length(kind_word[kind]);
+		size_t n = matched(rd, at, len, kind_word[kind]);
 
-		if (len > n && rd->line[at + n] == mark &&
-		    !memcmp(rd->line + at, kind_word[kind], n))
+		*out_len = n + 1;
+		if (n && n < len && rd->line[at + n] == mark)
 			return kind;
 	}
 	return BERTH_RULE_KINDS;
@@ -152,7 +146,8 @@ static int read_verb(struct reader *rd, struct berth_rule *r)
 
 static int read_subject(struct reader *rd, struct berth_rule *r)
 {
-	uint32_t kind = find_kind(rd, rd->at, rd->len, '=');
+	size_t skip;
+	uint32_t kind = find_kind(rd, rd->at, rd->len, '=', &skip);
 	int err;
 
 	if (kind == BERTH_RULE_KINDS)
@@ -161,11 +156,11 @@ static int read_subject(struct reader *rd, struct berth_rule *r)
 		return refuse(
 			rd, rd->at,
 			"deny keeps everybody off; whom it spares is written owner=KIND:NAME");
-	err = read_names(rd, r, rd->at + length(kind_word[kind]) + 1, kind);
+	err = read_names(rd, r, rd->at + skip, kind);
 	if (err)
 		return err;
 	next(rd);
-	if (find_kind(rd, rd->at, rd->len, '=') != BERTH_RULE_KINDS)
+	if (find_kind(rd, rd->at, rd->len, '=', &skip) != BERTH_RULE_KINDS)
 		return refuse(rd, rd->at, "one subject a rule; write a second rule");
 	return 0;
 }
@@ -245,7 +240,7 @@ static int read_option(struct reader *rd, struct berth_rule *r)
 		return read_prefixes(rd, r);
 	if (is_word(rd, "trusted") && r->verb == BERTH_RULE_ALLOW && !r->trusted)
 		r->trusted = true;
-	else if (begins(rd, "owner=") && r->verb == BERTH_RULE_DENY && !r->names)
+	else if (matched(rd, rd->at, rd->len, "owner=") && r->verb == BERTH_RULE_DENY && !r->names)
 		err = read_names(rd, r, rd->at + 6, BERTH_RULE_KINDS);
 	else if (is_word(rd, "fail=open") && !r->fail)
 		r->fail = BERTH_RULE_FAIL_OPEN;

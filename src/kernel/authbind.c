@@ -58,7 +58,8 @@ static int grant(struct reader *rd, const char *path, const struct claim *c, con
 	}
 	if (c->has_prefix)
 		format_prefix(&c->prefix, prefix, sizeof(prefix));
-	snprintf(line, sizeof(line), "allow %stcp,udp %s%s%s", subject, ports, prefix, c->trusted ? " trusted" : "");
+	snprintf(line, sizeof(line), "allow %stcp,udp %s%s%s", subject, ports, prefix,
+		 c->trusted ? " trusted" : "");
 	return berth_grant_rules_add(rd->rules, path, line, rd->why);
 }
 
@@ -115,7 +116,7 @@ static bool read_prefix(const char *text, size_t n, struct claim *c)
 		return false;
 	c->prefix.len = (uint8_t)(128 - width + len);
 	for (bit = c->prefix.len; bit < 128; bit++)
-		c->prefix.addr[bit / 8] &= (uint8_t)~(0x80u >> (bit % 8));
+		c->prefix.addr[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
 	c->has_prefix = true;
 	return true;
 }
@@ -168,7 +169,8 @@ static int read_byaddr(struct reader *rd, const char *name, const char *path)
 	name = unmark(name, &c);
 	cut = strrchr(name, ',');
 	cut = cut ? cut : strrchr(name, ':');
-	if (!cut || !read_prefix(name, (size_t)(cut - name), &c) || !read_ports(cut + 1, &c.ports)) {
+	if (!cut || !read_prefix(name, (size_t)(cut - name), &c) ||
+	    !read_ports(cut + 1, &c.ports)) {
 		note(rd, path, "no address and port; left out");
 		return 0;
 	}
@@ -183,8 +185,10 @@ static bool read_line(const char *line, struct claim *c)
 
 	if (!comma)
 		return false;
-	if (colon && colon < comma && strchr(line, '.') && strchr(line, '.') < colon && memchr(line, '/', (size_t)(colon - line))) {
-		snprintf(ports, sizeof(ports), "%.*s-%s", (int)(comma - colon - 1), colon + 1, comma + 1);
+	if (colon && colon < comma && strchr(line, '.') && strchr(line, '.') < colon &&
+	    memchr(line, '/', (size_t)(colon - line))) {
+		snprintf(ports, sizeof(ports), "%.*s-%s", (int)(comma - colon - 1), colon + 1,
+			 comma + 1);
 		return read_prefix(line, (size_t)(colon - line), c) && read_ports(ports, &c->ports);
 	}
 	return read_prefix(line, (size_t)(comma - line), c) && read_ports(comma + 1, &c->ports);
@@ -223,7 +227,8 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 }
 
 /* Hands every file of a folder to each, by name. */
-static int read_folder(struct reader *rd, const char *name, int (*each)(struct reader *, const char *, const char *))
+static int read_folder(struct reader *rd, const char *name,
+		       int (*each)(struct reader *, const char *, const char *))
 {
 	char folder[PATH_MAX - NAME_MAX - 2], path[PATH_MAX];
 	struct dirent **entries;
@@ -232,7 +237,9 @@ static int read_folder(struct reader *rd, const char *name, int (*each)(struct r
 	snprintf(folder, sizeof(folder), "%s/%s", rd->folder, name);
 	n = scandir(folder, &entries, NULL, by_name);
 	if (n < 0)
-		return errno == ENOENT ? 0 : berth_why(rd->why, -errno, "%s: %s", folder, strerror(errno));
+		return errno == ENOENT
+			       ? 0
+			       : berth_why(rd->why, -errno, "%s: %s", folder, strerror(errno));
 	for (i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
 		if (!err && entries[i]->d_name[0] != '.')

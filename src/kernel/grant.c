@@ -8,6 +8,7 @@
  */
 #include "src/kernel/grant.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -210,6 +211,15 @@ static void reuse(const char *dir, struct bpf_map *map)
 		bpf_map__reuse_fd(map, fd);
 }
 
+/* The map that has the prefixes of the row's class. */
+static int prefix_map(const struct grant_bpf *skel, const struct berth_grant_tables *t, uint32_t i)
+{
+	uint32_t class = ntohl(t->prefixes[i].key.class_be);
+
+	return bpf_map__fd(t->classes[class].flags & BERTH_GRANT_CLASS_TRIE ? skel->maps.prefixes
+									    : skel->maps.areas);
+}
+
 static int fill(struct grant_bpf *skel, const struct berth_grant_tables *t)
 {
 	uint32_t i;
@@ -221,7 +231,7 @@ static int fill(struct grant_bpf *skel, const struct berth_grant_tables *t)
 	for (i = 0; !err && i < t->set_count; i++)
 		err = bpf_map_update_elem(bpf_map__fd(skel->maps.sets), &i, &t->sets[i], BPF_ANY);
 	for (i = 0; !err && i < t->prefix_count; i++)
-		err = bpf_map_update_elem(bpf_map__fd(skel->maps.prefixes), &t->prefixes[i].key,
+		err = bpf_map_update_elem(prefix_map(skel, t, i), &t->prefixes[i].key,
 					  &t->prefixes[i].set, BPF_ANY);
 	for (i = 0; !err && i < t->member_count; i++)
 		err = bpf_map_update_elem(bpf_map__fd(skel->maps.members), &t->members[i].key,
@@ -239,6 +249,7 @@ static int load(struct grant_bpf *skel, const char *dir, const struct berth_gran
 	bpf_map__set_max_entries(skel->maps.classes, t->class_count);
 	bpf_map__set_max_entries(skel->maps.sets, t->set_count);
 	bpf_map__set_max_entries(skel->maps.prefixes, at_least_one(t->prefix_count));
+	bpf_map__set_max_entries(skel->maps.areas, at_least_one(t->prefix_count));
 	bpf_map__set_max_entries(skel->maps.members, at_least_one(t->member_count));
 	reuse(dir, skel->maps.counters);
 	reuse(dir, skel->maps.recent);

@@ -689,6 +689,24 @@ static int add_prefix(struct job *j, uint32_t class, const struct area *a)
 	return 0;
 }
 
+/* Notes the length of a prefix in the class, longest first; too many are the trie's. */
+static void note_length(struct berth_grant_class *c, uint8_t len)
+{
+	uint32_t i;
+
+	for (i = BERTH_GRANT_LENGTHS;
+	     i > 0 && (c->length[i - 1] == BERTH_GRANT_NO_LENGTH || c->length[i - 1] < len); i--)
+		;
+	if (i && c->length[i - 1] == len)
+		return;
+	if (c->length[BERTH_GRANT_LENGTHS - 1] != BERTH_GRANT_NO_LENGTH) {
+		c->flags |= BERTH_GRANT_CLASS_TRIE;
+		return;
+	}
+	memmove(&c->length[i + 1], &c->length[i], BERTH_GRANT_LENGTHS - 1 - i);
+	c->length[i] = len;
+}
+
 /* Both families are always there, so that an address finds the rules of its own family. */
 static int add_prefixes(struct job *j, uint32_t class, bool guarded)
 {
@@ -708,8 +726,10 @@ static int add_prefixes(struct job *j, uint32_t class, bool guarded)
 		return err;
 	qsort(area, j->areas.count, sizeof(*area), by_area);
 	for (i = 0; !err && i < j->areas.count; i++)
-		if (!i || by_area(&area[i - 1], &area[i]))
+		if (!i || by_area(&area[i - 1], &area[i])) {
 			err = add_prefix(j, class, &area[i]);
+			note_length(&j->t->classes[class], area[i].prefix.len);
+		}
 	return err;
 }
 
@@ -735,6 +755,7 @@ static int make_class(struct job *j, uint32_t class)
 
 	if (named < 0)
 		return named;
+	memset(c->length, BERTH_GRANT_NO_LENGTH, sizeof(c->length));
 	c->flags = (named ? BERTH_GRANT_CLASS_PREFIXES : 0) |
 		   (guarded ? BERTH_GRANT_CLASS_GUARDED : 0);
 	if (named)

@@ -25,7 +25,8 @@
 
 static int refuse(const char *text, const char *what, struct berth_why *why)
 {
-	return berth_why(why, -EINVAL, "\"%s\": %s; write e.g. 80, udp:53, tcp:127.0.0.1:8080 or [::1]:443", text,
+	return berth_why(why, -EINVAL,
+			 "\"%s\": %s; write e.g. 80, udp:53, tcp:127.0.0.1:8080 or [::1]:443", text,
 			 what);
 }
 
@@ -46,7 +47,8 @@ static int parse_addr(const char *text, const char *addr, size_t n, struct berth
 	return 0;
 }
 
-int berth_endpoint_parse(const char *text, struct berth_endpoint *out_endpoint, struct berth_why *why)
+int berth_endpoint_parse(const char *text, struct berth_endpoint *out_endpoint,
+			 struct berth_why *why)
 {
 	struct berth_endpoint e = { 0 };
 	const char *rest = text, *colon;
@@ -78,7 +80,8 @@ void berth_endpoint_format(const struct berth_endpoint *e, char *out)
 	char addr[INET6_ADDRSTRLEN];
 
 	inet_ntop(e->is_v4 ? AF_INET : AF_INET6, e->addr + (e->is_v4 ? 12 : 0), addr, sizeof(addr));
-	snprintf(out, BERTH_ENDPOINT_TEXT, e->is_v4 ? "%s:%s:%u" : "%s:[%s]:%u", e->udp ? "udp" : "tcp", addr, e->port);
+	snprintf(out, BERTH_ENDPOINT_TEXT, e->is_v4 ? "%s:%s:%u" : "%s:[%s]:%u",
+		 e->udp ? "udp" : "tcp", addr, e->port);
 }
 
 static bool is_any(const struct berth_endpoint *e)
@@ -102,7 +105,8 @@ static int make_socket(const struct berth_endpoint *e, bool *out_v4)
 	return fd;
 }
 
-int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd, struct berth_why *why)
+int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
+		    struct berth_why *why)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(e->port) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(e->port) };
@@ -121,8 +125,10 @@ int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd, s
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &none, sizeof(none));
 	if (fd < 0 || bind(fd, is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
 			   is_v4 ? sizeof(v4) : sizeof(v6)))
-		return berth_why(why, -errno, "%s: the kernel refused it (%s); see \"ss -anp sport = :%u\", \"berth grant\"",
-				 text, strerror(errno), e->port);
+		return berth_why(
+			why, -errno,
+			"%s: the kernel refused it (%s); see \"ss -anp sport = :%u\", \"berth grant\"",
+			text, strerror(errno), e->port);
 	if (listens && !e->udp && listen(fd, SOMAXCONN))
 		return berth_why(why, -errno, "%s: cannot listen (%s)", text, strerror(errno));
 	*out_fd = berth_take_fd(&fd);
@@ -146,8 +152,8 @@ static int offer_address(const struct berth_endpoint *e, bool own, struct sockad
 	for (c = text; *c; c++)
 		*c = *c == ':' || *c == '[' || *c == ']' ? '_' : *c;
 	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	return snprintf(out->sun_path, sizeof(out->sun_path), "%s/hold-%lu-%s", dir, (unsigned long)netns.st_ino,
-			text) < (int)sizeof(out->sun_path)
+	return snprintf(out->sun_path, sizeof(out->sun_path), "%s/hold-%lu-%s", dir,
+			(unsigned long)netns.st_ino, text) < (int)sizeof(out->sun_path)
 		       ? 0
 		       : -ENAMETOOLONG;
 }
@@ -180,12 +186,13 @@ int berth_hold_offer(const struct berth_endpoint *e, int *out_fd, struct berth_w
 	berth_endpoint_format(e, text);
 	err = offer_address(e, true, &at);
 	if (!err && !reach(&at, &other))
-		return berth_why(why, -EADDRINUSE, "%s: another \"berth hold\" has it already", text);
+		return berth_why(why, -EADDRINUSE, "%s: another \"berth hold\" has it already",
+				 text);
 	if (!err) {
 		unlink(at.sun_path);
 		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) || chmod(at.sun_path, 0666) ||
-		    listen(fd, 64))
+		if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) ||
+		    chmod(at.sun_path, 0666) || listen(fd, 64))
 			err = -errno;
 	}
 	if (err)
@@ -223,7 +230,8 @@ static int send_answer(int to, int fd)
 	return sendmsg(to, &m, MSG_NOSIGNAL) == 1 ? 0 : -errno;
 }
 
-int berth_hold_serve(int offer_fd, int socket_fd, const struct berth_hold_for *whom, struct berth_why *why)
+int berth_hold_serve(int offer_fd, int socket_fd, const struct berth_hold_for *whom,
+		     struct berth_why *why)
 {
 	berth_auto_fd int taker = accept4(offer_fd, NULL, NULL, SOCK_CLOEXEC);
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
@@ -235,8 +243,10 @@ int berth_hold_serve(int offer_fd, int socket_fd, const struct berth_hold_for *w
 	setsockopt(taker, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (cred.uid && cred.uid != geteuid() && cred.uid != whom->uid && cred.gid != whom->gid) {
 		send_answer(taker, -1);
-		return berth_why(why, -EPERM, "process %d of user %u asked for the port and was refused; allow it with --for",
-				 (int)cred.pid, (unsigned)cred.uid);
+		return berth_why(
+			why, -EPERM,
+			"process %d of user %u asked for the port and was refused; allow it with --for",
+			(int)cred.pid, (unsigned)cred.uid);
 	}
 	return send_answer(taker, socket_fd) ? 0 : cred.pid;
 }
@@ -272,7 +282,8 @@ static bool is_trusted(int holder)
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
 
-	return !getsockopt(holder, SOL_SOCKET, SO_PEERCRED, &cred, &size) && (!cred.uid || cred.uid == geteuid());
+	return !getsockopt(holder, SOL_SOCKET, SO_PEERCRED, &cred, &size) &&
+	       (!cred.uid || cred.uid == geteuid());
 }
 
 int berth_hold_take(const struct berth_endpoint *e, int *out_fd, struct berth_why *why)
@@ -302,7 +313,8 @@ int berth_hold_take(const struct berth_endpoint *e, int *out_fd, struct berth_wh
 	if (err == -ENOENT)
 		return berth_why(why, err, "%s: nobody holds it; start: berth hold %s", text, text);
 	if (err == -EPERM)
-		return berth_why(why, err, "%s: its holder refused user %u; start it with --for user:%u", text,
-				 (unsigned)geteuid(), (unsigned)geteuid());
+		return berth_why(why, err,
+				 "%s: its holder refused user %u; start it with --for user:%u",
+				 text, (unsigned)geteuid(), (unsigned)geteuid());
 	return berth_why(why, err, "%s: its holder does not answer (%s)", text, strerror(-err));
 }

@@ -23,7 +23,8 @@ struct berth_endpoint {
 #define BERTH_ENDPOINT_TEXT 64
 
 /* Reads "[tcp:|udp:][ADDR:]PORT", an IPv6 address in brackets. 0 or -EINVAL. */
-int berth_endpoint_parse(const char *text, struct berth_endpoint *out_endpoint, struct berth_why *why);
+int berth_endpoint_parse(const char *text, struct berth_endpoint *out_endpoint,
+			 struct berth_why *why);
 
 /* Writes "tcp:[::]:80"; BERTH_ENDPOINT_TEXT bytes are enough. */
 void berth_endpoint_format(const struct berth_endpoint *e, char *out);
@@ -35,7 +36,8 @@ struct berth_hold_for {
 };
 
 /* Binds a socket; a stream listens where that is wanted. 0, or -errno with the sentence. */
-int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd, struct berth_why *why);
+int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
+		    struct berth_why *why);
 
 /*
  * Opens the place where takers ask for the endpoint: a unix socket in the folder of runs (src/kernel/runs.h),
@@ -47,7 +49,8 @@ int berth_hold_offer(const struct berth_endpoint *e, int *out_fd, struct berth_w
  * Serves one taker of an offer: a copy of the socket, or a refusal. Returns the taker's pid, 0 where it went
  * away, or -EPERM, with the sentence.
  */
-int berth_hold_serve(int offer_fd, int socket_fd, const struct berth_hold_for *whom, struct berth_why *why);
+int berth_hold_serve(int offer_fd, int socket_fd, const struct berth_hold_for *whom,
+		     struct berth_why *why);
 
 /* Takes the offer away. */
 void berth_hold_withdraw(const struct berth_endpoint *e);

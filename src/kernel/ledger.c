@@ -46,7 +46,8 @@ static unsigned long long start_of(long pid)
 	/* The second field is a name that may hold anything; the 22nd is the start. */
 	rest = strrchr(text, ')');
 	if (rest)
-		sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		sscanf(rest + 1,
+		       " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
 		       &start);
 	return start;
 }
@@ -54,8 +55,8 @@ static unsigned long long start_of(long pid)
 static bool has_unit(const char *name)
 {
 	static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system",
-					       "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
-					       "/lib/systemd/system" };
+					       "/usr/local/lib/systemd/system",
+					       "/usr/lib/systemd/system", "/lib/systemd/system" };
 	char path[PATH_MAX];
 	const char *at = strchr(name, '@');
 	size_t i;
@@ -110,8 +111,11 @@ int berth_ledger_owner(const char *text, char *out, size_t size, struct berth_wh
 	else if (!strncmp(text, "path:/", 6) || text[0] == '/')
 		snprintf(out, size, "%s%s", text[0] == '/' ? "path:" : "", text);
 	else
-		return berth_why(why, -EINVAL, "--owner: \"%s\": write pid:NUMBER, unit:NAME or path:/PATH", text);
-	return is_alive(out) ? 0 : berth_why(why, -ENOENT, "--owner: there is no %s on this host", out);
+		return berth_why(why, -EINVAL,
+				 "--owner: \"%s\": write pid:NUMBER, unit:NAME or path:/PATH",
+				 text);
+	return is_alive(out) ? 0
+			     : berth_why(why, -ENOENT, "--owner: there is no %s on this host", out);
 }
 
 /* ---- the file ---- */
@@ -133,7 +137,8 @@ static int open_lock(int *out_fd, struct berth_why *why)
 	berth_auto_fd int fd = -1;
 
 	if (mkdir(FOLDER, 0755) && errno != EEXIST)
-		return berth_why(why, -errno, FOLDER ": cannot make it (%s); run as root", strerror(errno));
+		return berth_why(why, -errno, FOLDER ": cannot make it (%s); run as root",
+				 strerror(errno));
 	fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX))
 		return berth_why(why, -errno, LOCK ": %s; run as root", strerror(errno));
@@ -149,8 +154,8 @@ static bool is_sound(const json_t *root)
 	struct berth_portset set;
 	size_t i;
 
-	if (json_integer_value(json_object_get(root, "version")) != VERSION || !json_is_array(entries) ||
-	    !json_is_object(json_object_get(root, "applied")))
+	if (json_integer_value(json_object_get(root, "version")) != VERSION ||
+	    !json_is_array(entries) || !json_is_object(json_object_get(root, "applied")))
 		return false;
 	json_array_foreach(entries, i, e)
 	{
@@ -169,9 +174,10 @@ static int read_root(struct berth_ledger *l, struct berth_why *why)
 		l->root = json_pack("{s:i s:[] s:{}}", "version", VERSION, "entries", "applied");
 	if (l->root && is_sound(l->root))
 		return 0;
-	return berth_why(why, -EINVAL,
-			 LEDGER ": cannot read it (%s, line %d); mend it, or move it away and reserve again",
-			 l->root ? "not a ledger of this version" : error.text, l->root ? 0 : error.line);
+	return berth_why(
+		why, -EINVAL,
+		LEDGER ": cannot read it (%s, line %d); mend it, or move it away and reserve again",
+		l->root ? "not a ledger of this version" : error.text, l->root ? 0 : error.line);
 }
 
 static bool is_over(const json_t *e, time_t now)
@@ -236,10 +242,13 @@ void berth_ledger_close(struct berth_ledger *l)
 
 static int save(const struct berth_ledger *l, struct berth_why *why)
 {
-	berth_auto_fd int fd = open(LEDGER ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	berth_auto_fd int fd =
+		open(LEDGER ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 
-	if (fd < 0 || json_dumpfd(l->root, fd, JSON_INDENT(1)) || fsync(fd) || rename(LEDGER ".new", LEDGER))
-		return berth_why(why, errno ? -errno : -EIO, LEDGER ": cannot write it (%s)", strerror(errno));
+	if (fd < 0 || json_dumpfd(l->root, fd, JSON_INDENT(1)) || fsync(fd) ||
+	    rename(LEDGER ".new", LEDGER))
+		return berth_why(why, errno ? -errno : -EIO, LEDGER ": cannot write it (%s)",
+				 strerror(errno));
 	return 0;
 }
 
@@ -259,15 +268,17 @@ static const char *who(char *buf, size_t size)
 	return buf;
 }
 
-int berth_ledger_add(struct berth_ledger *l, const struct berth_reservation *r, struct berth_why *why)
+int berth_ledger_add(struct berth_ledger *l, const struct berth_reservation *r,
+		     struct berth_why *why)
 {
 	char by[64];
-	json_t *e = json_pack("{s:s s:s s:s s:s s:s s:I s:I}", "ports", r->ports, "netns", r->netns, "owner",
-			      r->owner, "by", who(by, sizeof(by)), "why", r->why, "made", (json_int_t)time(NULL),
-			      "until", (json_int_t)r->until_s);
+	json_t *e = json_pack("{s:s s:s s:s s:s s:s s:I s:I}", "ports", r->ports, "netns", r->netns,
+			      "owner", r->owner, "by", who(by, sizeof(by)), "why", r->why, "made",
+			      (json_int_t)time(NULL), "until", (json_int_t)r->until_s);
 
 	if (!e)
-		return berth_why(why, -EINVAL, "a text of the reservation is not UTF-8; write it again");
+		return berth_why(why, -EINVAL,
+				 "a text of the reservation is not UTF-8; write it again");
 	return json_array_append_new(entries_of(l), e) ? berth_why(why, -ENOMEM, "no memory") : 0;
 }
 
@@ -289,7 +300,8 @@ static unsigned subtract(struct berth_portset *a, const struct berth_portset *b)
 	unsigned n = 0;
 	int32_t p;
 
-	for (p = berth_portset_next(b, 0); p >= 0; p = p == 65535 ? -1 : berth_portset_next(b, (uint32_t)p + 1))
+	for (p = berth_portset_next(b, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(b, (uint32_t)p + 1))
 		n += berth_portset_remove(a, (uint32_t)p);
 	return n;
 }
@@ -298,7 +310,8 @@ static void unite(struct berth_portset *a, const struct berth_portset *b)
 {
 	int32_t p;
 
-	for (p = berth_portset_next(b, 0); p >= 0; p = p == 65535 ? -1 : berth_portset_next(b, (uint32_t)p + 1))
+	for (p = berth_portset_next(b, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(b, (uint32_t)p + 1))
 		berth_portset_add(a, (uint32_t)p);
 }
 
@@ -311,7 +324,8 @@ static void parse(const char *text, struct berth_portset *out)
 		*out = (struct berth_portset){ 0 };
 }
 
-unsigned berth_ledger_remove(struct berth_ledger *l, const char *netns, const struct berth_portset *ports)
+unsigned berth_ledger_remove(struct berth_ledger *l, const char *netns,
+			     const struct berth_portset *ports)
 {
 	static struct berth_portset set, found;
 	json_t *entries = entries_of(l);
@@ -350,8 +364,8 @@ void berth_ledger_remove_owner(struct berth_ledger *l, const char *owner)
 	}
 }
 
-int berth_ledger_each(const struct berth_ledger *l, int (*each)(const struct berth_reservation *r, void *arg),
-		      void *arg)
+int berth_ledger_each(const struct berth_ledger *l,
+		      int (*each)(const struct berth_reservation *r, void *arg), void *arg)
 {
 	const json_t *e;
 	size_t i;
@@ -377,7 +391,8 @@ int berth_ledger_each(const struct berth_ledger *l, int (*each)(const struct ber
 }
 
 /* Adds up the ports of a namespace; lasting: without those of processes, which do not outlive a boot. */
-static void sum(const struct berth_ledger *l, const char *netns, bool lasting, struct berth_portset *out)
+static void sum(const struct berth_ledger *l, const char *netns, bool lasting,
+		struct berth_portset *out)
 {
 	static struct berth_portset one;
 	const json_t *e;
@@ -386,19 +401,22 @@ static void sum(const struct berth_ledger *l, const char *netns, bool lasting, s
 	*out = (struct berth_portset){ 0 };
 	json_array_foreach(entries_of(l), i, e)
 	{
-		if (strcmp(text_of(e, "netns"), netns) || (lasting && !strncmp(text_of(e, "owner"), "pid:", 4)))
+		if (strcmp(text_of(e, "netns"), netns) ||
+		    (lasting && !strncmp(text_of(e, "owner"), "pid:", 4)))
 			continue;
 		parse(text_of(e, "ports"), &one);
 		unite(out, &one);
 	}
 }
 
-void berth_ledger_ports(const struct berth_ledger *l, const char *netns, struct berth_portset *out_ports)
+void berth_ledger_ports(const struct berth_ledger *l, const char *netns,
+			struct berth_portset *out_ports)
 {
 	sum(l, netns, false, out_ports);
 }
 
-void berth_ledger_applied(const struct berth_ledger *l, const char *netns, struct berth_portset *out_ports)
+void berth_ledger_applied(const struct berth_ledger *l, const char *netns,
+			  struct berth_portset *out_ports)
 {
 	parse(text_of(json_object_get(l->root, "applied"), *netns ? netns : "-"), out_ports);
 }

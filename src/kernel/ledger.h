@@ -40,23 +40,27 @@ unsigned berth_ledger_swept(const struct berth_ledger *l);
 int berth_ledger_owner(const char *text, char *out, size_t size, struct berth_why *why);
 
 /* Adds one. made_s and by are filled in. 0 or -errno. */
-int berth_ledger_add(struct berth_ledger *l, const struct berth_reservation *r, struct berth_why *why);
+int berth_ledger_add(struct berth_ledger *l, const struct berth_reservation *r,
+		     struct berth_why *why);
 
 /* Takes ports out of all reservations of the namespace; returns how many of them were reserved. */
-unsigned berth_ledger_remove(struct berth_ledger *l, const char *netns, const struct berth_portset *ports);
+unsigned berth_ledger_remove(struct berth_ledger *l, const char *netns,
+			     const struct berth_portset *ports);
 
 /* Takes out all reservations of the owner. */
 void berth_ledger_remove_owner(struct berth_ledger *l, const char *owner);
 
 /* Calls each for every reservation in order; a result other than 0 ends the walk and is returned. */
-int berth_ledger_each(const struct berth_ledger *l, int (*each)(const struct berth_reservation *r, void *arg),
-		      void *arg);
+int berth_ledger_each(const struct berth_ledger *l,
+		      int (*each)(const struct berth_reservation *r, void *arg), void *arg);
 
 /* The ports that are reserved in a namespace. */
-void berth_ledger_ports(const struct berth_ledger *l, const char *netns, struct berth_portset *out_ports);
+void berth_ledger_ports(const struct berth_ledger *l, const char *netns,
+			struct berth_portset *out_ports);
 
 /* The ports of a namespace that berth has put into the kernel. */
-void berth_ledger_applied(const struct berth_ledger *l, const char *netns, struct berth_portset *out_ports);
+void berth_ledger_applied(const struct berth_ledger *l, const char *netns,
+			  struct berth_portset *out_ports);
 
 /*
  * Tells the kernel and sysctl.d, and saves the file. Ports of others stay in both. out_later: as of

@@ -300,8 +300,8 @@ static bool is_here(const char *netns)
 	struct stat a, b;
 
 	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : "/run/netns/", netns);
-	return !*netns ||
-	       (!stat(path, &a) && !stat("/proc/self/ns/net", &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+	return !*netns || (!stat(path, &a) && !stat("/proc/self/ns/net", &b) &&
+			   a.st_dev == b.st_dev && a.st_ino == b.st_ino);
 }
 
 static int drop_reservation(const struct berth_reservation *r, void *arg)
@@ -312,7 +312,8 @@ static int drop_reservation(const struct berth_reservation *r, void *arg)
 
 	if (!is_here(r->netns) || berth_portset_parse(r->ports, &one, &error))
 		return 0;
-	for (p = berth_portset_next(&one, 0); p >= 0; p = p == 65535 ? -1 : berth_portset_next(&one, (uint32_t)p + 1))
+	for (p = berth_portset_next(&one, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(&one, (uint32_t)p + 1))
 		berth_portset_remove(arg, (uint32_t)p);
 	return 0;
 }

@@ -45,10 +45,12 @@ static int enter(const char *netns, int *out_home, struct berth_why *why)
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	there = open(path, O_RDONLY | O_CLOEXEC);
 	if (there < 0)
-		return berth_why(why, -errno, "--netns: %s: %s; see \"ip netns\"", path, strerror(errno));
-	if (home < 0 || setns(there, CLONE_NEWNET))
-		return berth_why(why, -errno, "--netns: %s: the kernel refused to enter it (%s); run as root", path,
+		return berth_why(why, -errno, "--netns: %s: %s; see \"ip netns\"", path,
 				 strerror(errno));
+	if (home < 0 || setns(there, CLONE_NEWNET))
+		return berth_why(why, -errno,
+				 "--netns: %s: the kernel refused to enter it (%s); run as root",
+				 path, strerror(errno));
 	*out_home = berth_take_fd(&home);
 	return 0;
 }
@@ -113,7 +115,8 @@ static int write_all(int fd, const char *text)
 	return 0;
 }
 
-int berth_reserved_write(const char *netns, const struct berth_portset *ports, struct berth_why *why)
+int berth_reserved_write(const char *netns, const struct berth_portset *ports,
+			 struct berth_why *why)
 {
 	berth_auto_free char *text = format(ports);
 	berth_auto_fd int fd = -1;
@@ -124,7 +127,8 @@ int berth_reserved_write(const char *netns, const struct berth_portset *ports, s
 	fd = open(SYSCTL, O_WRONLY | O_CLOEXEC);
 	err = fd < 0 ? -errno : write_all(fd, text);
 	leave(home);
-	return err ? berth_why(why, err, SYSCTL ": the kernel refused to write it (%s); run as root",
+	return err ? berth_why(why, err,
+			       SYSCTL ": the kernel refused to write it (%s); run as root",
 			       strerror(-err))
 		   : 0;
 }
@@ -132,12 +136,13 @@ int berth_reserved_write(const char *netns, const struct berth_portset *ports, s
 /* ---- files ---- */
 
 static const char *const folders[] = { "/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d",
-					"/usr/lib/sysctl.d", "/lib/sysctl.d" };
+				       "/usr/lib/sysctl.d", "/lib/sysctl.d" };
 
 /* The value of the line where it sets the key, else NULL. */
 static char *value_of(char *line)
 {
-	static const char *const keys[] = { "net.ipv4.ip_local_reserved_ports", "net/ipv4/ip_local_reserved_ports" };
+	static const char *const keys[] = { "net.ipv4.ip_local_reserved_ports",
+					    "net/ipv4/ip_local_reserved_ports" };
 	size_t i, n = strlen(keys[0]);
 
 	line += strspn(line, " \t-");
@@ -159,7 +164,8 @@ static void add_all(struct berth_portset *to, const struct berth_portset *from)
 {
 	int32_t p;
 
-	for (p = berth_portset_next(from, 0); p >= 0; p = p == 65535 ? -1 : berth_portset_next(from, (uint32_t)p + 1))
+	for (p = berth_portset_next(from, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(from, (uint32_t)p + 1))
 		berth_portset_add(to, (uint32_t)p);
 }
 
@@ -237,8 +243,9 @@ static int replace_file(const char *path, const char *head, const char *text)
 
 int berth_reserved_persist(const struct berth_portset *ports, struct berth_why *why)
 {
-	static const char head[] = "# Written by \"berth reserve\", which keeps what other files reserve: see "
-				   "\"berth reserve list\".\nnet.ipv4.ip_local_reserved_ports = ";
+	static const char head[] =
+		"# Written by \"berth reserve\", which keeps what other files reserve: see "
+		"\"berth reserve list\".\nnet.ipv4.ip_local_reserved_ports = ";
 	berth_auto_free char *text = format(ports);
 	int err = text ? 0 : -ENOMEM;
 
@@ -246,8 +253,10 @@ int berth_reserved_persist(const struct berth_portset *ports, struct berth_why *
 		err = unlink(BERTH_RESERVED_FILE) && errno != ENOENT ? -errno : 0;
 	else if (!err)
 		err = replace_file(BERTH_RESERVED_FILE, head, text);
-	return err ? berth_why(why, err, BERTH_RESERVED_FILE ": cannot write it (%s); the ports are reserved until "
-							      "the next boot only",
+	return err ? berth_why(why, err,
+			       BERTH_RESERVED_FILE
+			       ": cannot write it (%s); the ports are reserved until "
+			       "the next boot only",
 			       strerror(-err))
 		   : 0;
 }

@@ -17,7 +17,8 @@
 int berth_reserved_read(const char *netns, struct berth_portset *out_ports, struct berth_why *why);
 
 /* Writes the ports. Needs CAP_NET_ADMIN; CAP_SYS_ADMIN for another namespace. */
-int berth_reserved_write(const char *netns, const struct berth_portset *ports, struct berth_why *why);
+int berth_reserved_write(const char *netns, const struct berth_portset *ports,
+			 struct berth_why *why);
 
 /* True where there is such a namespace. */
 bool berth_reserved_has_netns(const char *netns);

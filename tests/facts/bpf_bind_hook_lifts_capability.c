@@ -9,7 +9,8 @@ static void drop_capability(void)
 	cap_value_t cap = CAP_NET_BIND_SERVICE;
 	cap_t caps = cap_get_proc();
 
-	fact_need(caps && !cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_CLEAR) && !cap_set_proc(caps),
+	fact_need(caps && !cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, CAP_CLEAR) &&
+			  !cap_set_proc(caps),
 		  "drop the capability");
 	cap_free(caps);
 }

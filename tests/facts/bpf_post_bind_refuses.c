@@ -6,8 +6,9 @@ int main(void)
 {
 	int i, fd, code;
 
-	hooks_begin("post_bind4 can refuse a port of the kernel's choice; the kernel does not try another, the "
-		    "program gets the errno, and the socket is unbound again; a reserved port is passed over");
+	hooks_begin(
+		"post_bind4 can refuse a port of the kernel's choice; the kernel does not try another, the "
+		"program gets the errno, and the socket is unbound again; a reserved port is passed over");
 	/* The choice begins at odd ports. */
 	fact_sysctl("ipv4/ip_local_port_range", "40000 40001");
 	*want = (struct hooks_want){ .chosen_port = 40001, .refusal = -EACCES };
@@ -25,7 +26,7 @@ int main(void)
 	fact_sysctl("ipv4/ip_local_reserved_ports", "40001");
 	fd = fact_socket(SOCK_STREAM);
 	code = fact_bind(fd, LO, 0);
-	fact_expect(!code && fact_port(fd) == 40000, "with the port reserved: %s, port %u", fact_errno(code),
-		    fact_port(fd));
+	fact_expect(!code && fact_port(fd) == 40000, "with the port reserved: %s, port %u",
+		    fact_errno(code), fact_port(fd));
 	fact_holds();
 }

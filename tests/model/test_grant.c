@@ -160,6 +160,7 @@ static int find_set(const struct berth_grant_tables *t, uint32_t class,
 	int set = -1, longest = -1;
 
 	for (uint32_t i = 0; i < t->prefix_count; i++) {
+		const struct berth_grant_class *c = &t->classes[class];
 		const struct berth_grant_prefix *k = &t->prefixes[i].key;
 		struct berth_prefix p = { .len = (uint8_t)(k->prefix_len - 32) };
 
@@ -169,6 +170,8 @@ static int find_set(const struct berth_grant_tables *t, uint32_t class,
 			continue;
 		longest = p.len;
 		set = (int)t->prefixes[i].set;
+		assert_true((c->flags & BERTH_GRANT_CLASS_TRIE) ||
+			    memchr(c->length, p.len, sizeof(c->length)));
 	}
 	return set;
 }

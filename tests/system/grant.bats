@@ -108,6 +108,25 @@ counter()
   may_not 1234 ::1 83
 }
 
+@test "allow: prefixes of many lengths" {
+  local prefixes=10.0.0.0/8 len
+
+  for len in {16..26}; do
+    prefixes+=,10.9.0.0/$len
+  done
+  add_addresses 200 200
+  rules "allow user=1234 tcp 80 on $prefixes" "allow user=1235 tcp 80 on $near4" \
+    'allow user=1236 tcp 80 on 0.0.0.0/0'
+  for who in 1234 1235 1236; do
+    may $who "$near4" 80
+  done
+  may 1234 10.9.0.200 80
+  may_not 1235 10.9.0.200 80
+  may_not 1234 127.0.0.1 80
+  may 1236 127.0.0.1 80
+  may_not 1236 ::1 80
+}
+
 @test "deny: nobody but the owner has the port, root neither" {
   rules 'deny tcp 5432 owner=user:1234' 'deny udp 7000-7010'
   for addr in 127.0.0.1 "$near4" 0.0.0.0 ::1 :: ::ffff:127.0.0.1; do

@@ -83,6 +83,7 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
 }
 
 @test "nobody holds it: bound on the spot, and said so" {
+  # shellcheck disable=SC2016
   near "$berth" hold 8000 -- sh -c 'echo $LISTEN_FDS' >"$tmp/o" 2>"$tmp/e"
   equal descriptors "$(cat "$tmp/o")" 1
   grep -q 'nobody holds tcp:\[::\]:8000; bound here' "$tmp/e"
@@ -90,6 +91,7 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
 
 @test "only root, the holder's user and those of --for get the socket" {
   take() {
+    # shellcheck disable=SC2016
     near setpriv --reuid "$1" --regid "$1" --clear-groups "$berth" hold 8000 -- sh -c 'echo $LISTEN_FDS' 2>"$tmp/e" || true
   }
   [ -x "$berth" ] && near setpriv --reuid 1234 --regid 1234 --clear-groups "$berth" --version >/dev/null ||
