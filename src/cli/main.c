@@ -95,6 +95,7 @@ static const struct berth_variable variables[] = {
 	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
 	{ "PATH", "Where a program is looked for that is named without a slash." },
 	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
+	{ "SUDO_USER", "Who made a reservation, where root did it for somebody." },
 	{ "XDG_RUNTIME_DIR",
 	  "Where the runs of an ordinary user are registered, in place of /tmp, and where their shared file is made if "
 	  "/dev/shm is not to be had." },

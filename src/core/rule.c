@@ -120,11 +120,10 @@ static int read_names(const struct reader *rd, struct berth_rule *r, size_t at, 
 		n = item_length(rd, at);
 		skip = 0;
 		if (kind == BERTH_RULE_KINDS) {
-			k = find_kind(rd, at, n, ':');
+			k = find_kind(rd, at, n, ':', &skip);
 			if (k == BERTH_RULE_KINDS)
 				return refuse(rd, at,
 					      "write user:, group:, cgroup: or unit: and a name");
-			skip = length(kind_word[k]) + 1;
 		}
 		err = add_name(rd, r, k, at + skip, n - skip);
 		if (err || at + n >= end)
