@@ -13,7 +13,8 @@ struct reader {
 	struct berth_rule_error *error;
 };
 
-static const char *const kind_word[] = {
+/* Not pointers: those would be variables of the library. */
+static const char kind_word[][8] = {
 #define WORD(id, word) word,
 	BERTH_RULE_KIND_ROWS(WORD)
 #undef WORD
