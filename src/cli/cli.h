@@ -11,8 +11,11 @@ enum { BERTH_EXIT_OK = 0, BERTH_EXIT_FINDINGS = 1, BERTH_EXIT_FAILURE = 2 };
 extern const struct berth_opt berth_grant_opts[];
 extern const struct berth_opt berth_hold_opts[];
 extern const struct berth_opt berth_reserve_opts[];
+extern const struct berth_opt berth_explain_opts[];
 extern const struct berth_opt berth_run_opts[];
 extern const struct berth_opt berth_services_opts[];
+extern const struct berth_opt berth_ports_opts[];
+extern const struct berth_opt berth_ports_free_opts[];
 extern const struct berth_opt berth_status_opts[];
 extern const struct berth_opt berth_doctor_opts[];
 
@@ -21,7 +24,9 @@ int berth_run_main(int argc, char **argv);
 int berth_grant_main(int argc, char **argv);
 int berth_hold_main(int argc, char **argv);
 int berth_reserve_main(int argc, char **argv);
+int berth_explain_main(int argc, char **argv);
 int berth_services_main(int argc, char **argv);
+int berth_ports_main(int argc, char **argv);
 int berth_status_main(int argc, char **argv);
 int berth_doctor_main(int argc, char **argv);
 

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "src/base/auto.h"
-#include "src/core/rule.h"
+#include "src/core/grantrule.h"
 #include "src/kernel/file.h"
 
 struct reader {
@@ -50,7 +50,7 @@ static void format_prefix(const struct berth_prefix *p, char *out, size_t size)
 /* Enters the rule; subject is "user=7 ", "group=7 " or "". */
 static int grant(struct reader *rd, const char *path, const struct claim *c, const char *subject)
 {
-	char prefix[64] = "", line[BERTH_RULE_LINE_MAX], ports[1024];
+	char prefix[64] = "", line[BERTH_GRANTRULE_LINE_MAX], ports[1024];
 
 	if (berth_portset_format(&c->ports, ports, sizeof(ports)) >= sizeof(ports)) {
 		note(rd, path, "too many ports for one rule; left out");
@@ -88,7 +88,8 @@ static int grant_by_mode(struct reader *rd, const char *path, const struct claim
 /* Ports 512 to 1023 count with the mark only, and with it no others are needed: it is kept where it is void. */
 static void apply_mark(struct claim *c)
 {
-	const struct berth_range marked = { BERTH_RULE_TRUSTED_FIRST, BERTH_RULE_TRUSTED_LAST };
+	const struct berth_range marked = { BERTH_GRANTRULE_TRUSTED_FIRST,
+					    BERTH_GRANTRULE_TRUSTED_LAST };
 
 	if (!c->trusted)
 		berth_portset_remove_range(&c->ports, marked);

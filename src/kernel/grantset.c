@@ -23,7 +23,7 @@ struct area {
 };
 
 struct rule {
-	enum berth_rule_verb verb;
+	enum berth_grantrule_verb verb;
 	uint32_t protocols;
 	bool open, nobody;
 	uint64_t sign;
@@ -112,9 +112,9 @@ static void *copy(const void *from, uint32_t n, size_t size, bool *ok)
 	return to;
 }
 
-static void set_areas(struct rule *r, const struct berth_rule *rule, bool *ok)
+static void set_areas(struct rule *r, const struct berth_grantrule *rule, bool *ok)
 {
-	struct area areas[BERTH_RULE_PREFIXES] = { { .family = FAMILY_ANY } };
+	struct area areas[BERTH_GRANTRULE_PREFIXES] = { { .family = FAMILY_ANY } };
 	uint32_t i;
 
 	for (i = 0; i < rule->prefixes; i++)
@@ -148,7 +148,7 @@ struct berth_grantset *berth_grantset_new(void)
 	return calloc(1, sizeof(struct berth_grantset));
 }
 
-int berth_grantset_add(struct berth_grantset *g, const struct berth_rule *rule,
+int berth_grantset_add(struct berth_grantset *g, const struct berth_grantrule *rule,
 		       const struct berth_portset *ports, const struct berth_grant_id *ids,
 		       uint32_t count, bool nobody)
 {
@@ -164,7 +164,7 @@ int berth_grantset_add(struct berth_grantset *g, const struct berth_rule *rule,
 	g->room = l.room;
 	r->verb = rule->verb;
 	r->protocols = rule->protocols;
-	r->open = rule->fail == BERTH_RULE_FAIL_OPEN;
+	r->open = rule->fail == BERTH_GRANTRULE_FAIL_OPEN;
 	r->nobody = nobody;
 	r->sign = berth_siphash(key, word, 1);
 	r->id_count = count;
@@ -499,7 +499,7 @@ static int find_guards(struct job *j, uint32_t class, enum family family)
 	for (i = j->from[class]; i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
-		for (k = 0; r->verb == BERTH_RULE_DENY && k < r->area_count; k++) {
+		for (k = 0; r->verb == BERTH_GRANTRULE_DENY && k < r->area_count; k++) {
 			struct guard *g;
 
 			if (r->areas[k].family != FAMILY_ANY && r->areas[k].family != family)
@@ -587,13 +587,13 @@ static int add_guard(struct job *j, uint32_t class, const struct area *a, uint32
 	for (i = j->from[class]; i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
-		len = r->verb == BERTH_RULE_DENY ? reach(j, r, a) : -1;
+		len = r->verb == BERTH_GRANTRULE_DENY ? reach(j, r, a) : -1;
 		longest = len > longest ? len : longest;
 	}
 	for (i = j->from[class]; !err && longest >= 0 && i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
-		if (r->verb != BERTH_RULE_DENY || reach(j, r, a) != longest)
+		if (r->verb != BERTH_GRANTRULE_DENY || reach(j, r, a) != longest)
 			continue;
 		*flags |= BERTH_GRANT_SET_GUARDED;
 		open = open && r->open;
@@ -616,7 +616,7 @@ static int make_set(struct job *j, uint32_t class, const struct area *a, uint32_
 	for (i = j->from[class]; !err && i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
-		if (r->verb != BERTH_RULE_ALLOW || r->nobody || reach(j, r, a) < 0)
+		if (r->verb != BERTH_GRANTRULE_ALLOW || r->nobody || reach(j, r, a) < 0)
 			continue;
 		if (!r->id_count)
 			flags |= BERTH_GRANT_SET_ANYBODY;
@@ -660,7 +660,7 @@ static int find_areas(struct job *j, uint32_t class, bool *guarded)
 	for (i = j->from[class]; !err && i < j->from[class + 1]; i++) {
 		const struct rule *r = &j->g->rules[j->list[i]];
 
-		*guarded = *guarded || r->verb == BERTH_RULE_DENY;
+		*guarded = *guarded || r->verb == BERTH_GRANTRULE_DENY;
 		for (k = 0; !err && k < r->area_count; k++) {
 			if (r->areas[k].family == FAMILY_ANY)
 				continue;

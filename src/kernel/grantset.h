@@ -20,7 +20,7 @@
 
 #include "abi/grant.h"
 #include "src/base/why.h"
-#include "src/core/rule.h"
+#include "src/core/grantrule.h"
 
 struct berth_grant_id {
 	uint32_t kind; /* enum berth_grant_kind */
@@ -56,7 +56,7 @@ struct berth_grantset *berth_grantset_new(void);
  * Adds a rule whose names are ids (count of them; rule->name is not looked at). nobody: none of the names
  * could be found, so an allow rule grants nobody, and a deny rule has no owner. 0 or -ENOMEM.
  */
-int berth_grantset_add(struct berth_grantset *g, const struct berth_rule *rule,
+int berth_grantset_add(struct berth_grantset *g, const struct berth_grantrule *rule,
 		       const struct berth_portset *ports, const struct berth_grant_id *ids,
 		       uint32_t count, bool nobody);
 

@@ -18,11 +18,11 @@
 
 #define ROOT_INODE 1 /* of the hierarchy's own root: kernfs numbers from there */
 
-const char *berth_subject_kind(enum berth_rule_kind kind)
+const char *berth_subject_kind(enum berth_grantrule_kind kind)
 {
 	static const char *const words[] = {
 #define WORD(id, word) word,
-		BERTH_RULE_KIND_ROWS(WORD)
+		BERTH_GRANTRULE_KIND_ROWS(WORD)
 #undef WORD
 	};
 
@@ -146,7 +146,7 @@ static int find_unit(const char *name, const uint64_t key[2], uint64_t *out)
 	return berth_grant_hash_path(key, path, out);
 }
 
-int berth_subject_find(enum berth_rule_kind kind, const char *name, const uint64_t key[2],
+int berth_subject_find(enum berth_grantrule_kind kind, const char *name, const uint64_t key[2],
 		       struct berth_grant_id *out_id)
 {
 	static const uint32_t kinds[] = { BERTH_GRANT_USER, BERTH_GRANT_GROUP, BERTH_GRANT_CGROUP,
@@ -155,19 +155,19 @@ int berth_subject_find(enum berth_rule_kind kind, const char *name, const uint64
 	int err = -EINVAL;
 
 	switch (kind) {
-	case BERTH_RULE_USER:
+	case BERTH_GRANTRULE_USER:
 		err = find_user(name, &id);
 		break;
-	case BERTH_RULE_GROUP:
+	case BERTH_GRANTRULE_GROUP:
 		err = find_group(name, &id);
 		break;
-	case BERTH_RULE_CGROUP:
+	case BERTH_GRANTRULE_CGROUP:
 		err = find_cgroup(name, key, &id);
 		break;
-	case BERTH_RULE_UNIT:
+	case BERTH_GRANTRULE_UNIT:
 		err = find_unit(name, key, &id);
 		break;
-	case BERTH_RULE_KINDS:
+	case BERTH_GRANTRULE_KINDS:
 		break;
 	}
 	if (!err)

@@ -3,7 +3,7 @@
 #ifndef BERTH_KERNEL_SUBJECT_H
 #define BERTH_KERNEL_SUBJECT_H
 
-#include "src/core/rule.h"
+#include "src/core/grantrule.h"
 #include "src/kernel/grantset.h"
 
 /*
@@ -12,10 +12,10 @@
  * systemd puts it. key: of berth_grant_hash_path().
  * Returns 0; -ENOENT: nobody has the name; -EINVAL: no path; -ENOTSUP: a cgroup namespace hides the root.
  */
-int berth_subject_find(enum berth_rule_kind kind, const char *name, const uint64_t key[2],
+int berth_subject_find(enum berth_grantrule_kind kind, const char *name, const uint64_t key[2],
 		       struct berth_grant_id *out_id);
 
 /* The word of a kind: "user", "group", "cgroup", "unit". */
-const char *berth_subject_kind(enum berth_rule_kind kind);
+const char *berth_subject_kind(enum berth_grantrule_kind kind);
 
 #endif

@@ -22,7 +22,7 @@
 enum verdict { PASS, GRANT, REFUSE };
 
 struct twin {
-	struct berth_rule rule[RULES];
+	struct berth_grantrule rule[RULES];
 	struct berth_portset ports[RULES];
 	uint32_t user[RULES]; /* a set of users, a bit each; 0: everybody or nobody */
 	uint32_t count;
@@ -54,7 +54,7 @@ static bool is_v4(const struct berth_prefix *p)
 }
 
 /* Length of the rule's longest prefix for the place, -1: none; 0 where it names no address. */
-static int reach(const struct berth_rule *r, const struct berth_prefix *place)
+static int reach(const struct berth_grantrule *r, const struct berth_prefix *place)
 {
 	int longest = r->prefixes ? -1 : 0;
 
@@ -70,7 +70,7 @@ static bool applies(const struct twin *t, uint32_t i, uint32_t protocol, uint32_
 	return (t->rule[i].protocols & (1u << protocol)) && berth_portset_has(&t->ports[i], port);
 }
 
-static bool has_prefix(const struct berth_rule *r, const struct berth_prefix *p)
+static bool has_prefix(const struct berth_grantrule *r, const struct berth_prefix *p)
 {
 	for (uint32_t i = 0; i < r->prefixes; i++)
 		if (!memcmp(r->prefix[i].addr, p->addr, 16) && r->prefix[i].len == p->len)
@@ -83,7 +83,7 @@ static bool owns_prefix(const struct twin *t, uint32_t protocol, uint32_t port,
 			const struct berth_prefix *p, uint32_t user)
 {
 	for (uint32_t i = 0; i < t->count; i++)
-		if (t->rule[i].verb == BERTH_RULE_DENY && applies(t, i, protocol, port) &&
+		if (t->rule[i].verb == BERTH_GRANTRULE_DENY && applies(t, i, protocol, port) &&
 		    (p ? has_prefix(&t->rule[i], p) : !t->rule[i].prefixes) &&
 		    (t->user[i] >> user & 1))
 			return true;
@@ -95,9 +95,9 @@ static bool refused_somewhere(const struct twin *t, uint32_t protocol, uint32_t 
 			      uint32_t user)
 {
 	for (uint32_t i = 0; i < t->count; i++) {
-		const struct berth_rule *r = &t->rule[i];
+		const struct berth_grantrule *r = &t->rule[i];
 
-		if (r->verb != BERTH_RULE_DENY || !applies(t, i, protocol, port))
+		if (r->verb != BERTH_GRANTRULE_DENY || !applies(t, i, protocol, port))
 			continue;
 		if (!r->prefixes && !owns_prefix(t, protocol, port, NULL, user))
 			return true;
@@ -117,12 +117,12 @@ static bool refused_here(const struct twin *t, uint32_t protocol, uint32_t port,
 	bool owner = false;
 
 	for (uint32_t i = 0; i < t->count; i++)
-		if (t->rule[i].verb == BERTH_RULE_DENY && applies(t, i, protocol, port) &&
+		if (t->rule[i].verb == BERTH_GRANTRULE_DENY && applies(t, i, protocol, port) &&
 		    reach(&t->rule[i], place) > longest)
 			longest = reach(&t->rule[i], place);
 	for (uint32_t i = 0; i < t->count; i++)
 		owner = owner ||
-			(t->rule[i].verb == BERTH_RULE_DENY && applies(t, i, protocol, port) &&
+			(t->rule[i].verb == BERTH_GRANTRULE_DENY && applies(t, i, protocol, port) &&
 			 reach(&t->rule[i], place) == longest && (t->user[i] >> user & 1));
 	return longest >= 0 && !owner;
 }
@@ -139,7 +139,7 @@ static enum verdict expected(const struct twin *t, uint32_t protocol, uint32_t p
 		     : refused_here(t, protocol, port, place, user))
 		return REFUSE;
 	for (uint32_t i = 0; i < t->count; i++)
-		if (t->rule[i].verb == BERTH_RULE_ALLOW && applies(t, i, protocol, port) &&
+		if (t->rule[i].verb == BERTH_GRANTRULE_ALLOW && applies(t, i, protocol, port) &&
 		    reach(&t->rule[i], place) >= 0 && (!t->user[i] || t->user[i] >> user & 1))
 			return GRANT;
 	return PASS;
@@ -207,9 +207,9 @@ static void add_random(struct twin *t, struct berth_grantset *g)
 {
 	uint32_t i = t->count++, n = 0, u;
 	struct berth_grant_id ids[USERS];
-	struct berth_rule *r = &t->rule[i];
+	struct berth_grantrule *r = &t->rule[i];
 
-	*r = (struct berth_rule){ .verb = random_below(2), .protocols = 1 + random_below(3) };
+	*r = (struct berth_grantrule){ .verb = random_below(2), .protocols = 1 + random_below(3) };
 	t->ports[i] = (struct berth_portset){ 0 };
 	for (u = 1 + random_below(3); u; u--)
 		berth_portset_add(&t->ports[i], 1000 + random_below(6));
@@ -265,7 +265,7 @@ static void test_sabotage(void **state)
 	struct berth_why why;
 
 	(void)state;
-	t.rule[0] = (struct berth_rule){ .verb = BERTH_RULE_DENY, .protocols = 1 };
+	t.rule[0] = (struct berth_grantrule){ .verb = BERTH_GRANTRULE_DENY, .protocols = 1 };
 	t.count = 1;
 	berth_portset_add(&t.ports[0], 1000);
 	assert_int_equal(berth_grantset_add(g, &t.rule[0], &t.ports[0], NULL, 0, false), 0);

@@ -49,7 +49,7 @@ static int keep_text(struct berth_grant_rules *r, const char *line)
 	return 0;
 }
 
-static int unknown(const struct line *at, const struct berth_rule_name *n, const char *name,
+static int unknown(const struct line *at, const struct berth_grantrule_name *n, const char *name,
 		   int err, struct berth_why *why)
 {
 	const char *kind = berth_subject_kind(n->kind);
@@ -74,10 +74,10 @@ static int unknown(const struct line *at, const struct berth_rule_name *n, const
 
 /* Says that a rule does not hold as written. */
 static void tell(const struct berth_grant_rules *r, const struct line *at,
-		 const struct berth_rule *rule, const char *kind, const char *name)
+		 const struct berth_grantrule *rule, const char *kind, const char *name)
 {
-	const char *outcome = rule->fail == BERTH_RULE_FAIL_OPEN ? "fails open: it is left out"
-			      : rule->verb == BERTH_RULE_ALLOW
+	const char *outcome = rule->fail == BERTH_GRANTRULE_FAIL_OPEN ? "fails open: it is left out"
+			      : rule->verb == BERTH_GRANTRULE_ALLOW
 				      ? "fails closed: it grants nobody"
 				      : "fails closed: it denies everybody";
 	char sentence[512];
@@ -90,15 +90,15 @@ static void tell(const struct berth_grant_rules *r, const struct line *at,
 
 /* Finds everybody whom the rule names; *out_count stays 0 where it holds for none of them. */
 static int find_names(struct berth_grant_rules *r, const struct line *at,
-		      const struct berth_rule *rule, struct berth_grant_id *ids,
+		      const struct berth_grantrule *rule, struct berth_grant_id *ids,
 		      uint32_t *out_count, bool *out_skip, struct berth_why *why)
 {
 	uint32_t i, n = 0;
 	bool missing = false;
 
 	for (i = 0; i < rule->names; i++) {
-		const struct berth_rule_name *name = &rule->name[i];
-		char text[BERTH_RULE_LINE_MAX];
+		const struct berth_grantrule_name *name = &rule->name[i];
+		char text[BERTH_GRANTRULE_LINE_MAX];
 		int err;
 
 		snprintf(text, sizeof(text), "%.*s", name->len, at->text + name->at);
@@ -112,20 +112,20 @@ static int find_names(struct berth_grant_rules *r, const struct line *at,
 			return unknown(at, name, text, err, why);
 		n++;
 	}
-	*out_skip = missing && rule->fail == BERTH_RULE_FAIL_OPEN;
+	*out_skip = missing && rule->fail == BERTH_GRANTRULE_FAIL_OPEN;
 	*out_count = missing ? 0 : n;
 	return 0;
 }
 
 static int add_line(struct berth_grant_rules *r, const struct line *at, struct berth_why *why)
 {
-	struct berth_grant_id ids[BERTH_RULE_NAMES];
+	struct berth_grant_id ids[BERTH_GRANTRULE_NAMES];
 	static struct berth_portset ports;
-	struct berth_rule_error error;
-	struct berth_rule rule;
+	struct berth_grantrule_error error;
+	struct berth_grantrule rule;
 	uint32_t count = 0;
 	bool skip = false;
-	int err = berth_rule_parse(at->text, &rule, &ports, &error);
+	int err = berth_grantrule_parse(at->text, &rule, &ports, &error);
 
 	if (err < 0)
 		return berth_why(why, err, "%s:%u:%zu: %s, at \"%.24s\"; see \"berth help grant\"",

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "src/core/rule.h"
+#include "src/core/grantrule.h"
 
 static void test_prefixes(void **state)
 {
@@ -80,21 +80,21 @@ static void test_rule(void **state)
 	static struct berth_portset ports;
 	const char *line =
 		"\tdeny tcp,udp 5432,6000-6009 on 10.0.0.0/8,::1 owner=user:pg,unit:a.service fail=closed # x";
-	struct berth_rule_error error = { 99, NULL };
-	struct berth_rule r;
+	struct berth_grantrule_error error = { 99, NULL };
+	struct berth_grantrule r;
 
 	(void)state;
-	assert_int_equal(berth_rule_parse(line, &r, &ports, &error), 1);
-	assert_int_equal(r.verb, BERTH_RULE_DENY);
-	assert_int_equal(r.protocols, BERTH_RULE_TCP | BERTH_RULE_UDP);
+	assert_int_equal(berth_grantrule_parse(line, &r, &ports, &error), 1);
+	assert_int_equal(r.verb, BERTH_GRANTRULE_DENY);
+	assert_int_equal(r.protocols, BERTH_GRANTRULE_TCP | BERTH_GRANTRULE_UDP);
 	assert_int_equal(ports.count, 11);
 	assert_int_equal(r.prefixes, 2);
 	assert_int_equal(r.names, 2);
-	assert_int_equal(r.name[1].kind, BERTH_RULE_UNIT);
+	assert_int_equal(r.name[1].kind, BERTH_GRANTRULE_UNIT);
 	assert_memory_equal(line + r.name[1].at, "a.service", r.name[1].len);
-	assert_int_equal(r.fail, BERTH_RULE_FAIL_CLOSED);
-	assert_int_equal(berth_rule_parse("", &r, &ports, &error), 0);
-	assert_int_equal(berth_rule_parse("  # allow", &r, &ports, &error), 0);
+	assert_int_equal(r.fail, BERTH_GRANTRULE_FAIL_CLOSED);
+	assert_int_equal(berth_grantrule_parse("", &r, &ports, &error), 0);
+	assert_int_equal(berth_grantrule_parse("  # allow", &r, &ports, &error), 0);
 	assert_int_equal(error.at, 99);
 }
 
@@ -121,14 +121,14 @@ static void test_refusals(void **state)
 		{ "allow user=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q tcp 1", 43 },
 	};
 	static struct berth_portset ports;
-	struct berth_rule_error error;
-	struct berth_rule r;
+	struct berth_grantrule_error error;
+	struct berth_grantrule r;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		error.at = 999;
-		assert_int_equal(berth_rule_parse(rows[i].line, &r, &ports, &error), -EINVAL);
+		assert_int_equal(berth_grantrule_parse(rows[i].line, &r, &ports, &error), -EINVAL);
 		assert_int_equal(error.at, rows[i].at);
 		assert_non_null(error.what);
 	}

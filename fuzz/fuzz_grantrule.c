@@ -4,18 +4,18 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "src/core/rule.h"
+#include "src/core/grantrule.h"
 
-static void check_rule(const char *line, size_t len, const struct berth_rule *r)
+static void check_rule(const char *line, size_t len, const struct berth_grantrule *r)
 {
 	uint32_t i;
 
-	REQUIRE(r->protocols && r->protocols <= (BERTH_RULE_TCP | BERTH_RULE_UDP));
-	REQUIRE(r->names <= BERTH_RULE_NAMES && r->prefixes <= BERTH_RULE_PREFIXES);
+	REQUIRE(r->protocols && r->protocols <= (BERTH_GRANTRULE_TCP | BERTH_GRANTRULE_UDP));
+	REQUIRE(r->names <= BERTH_GRANTRULE_NAMES && r->prefixes <= BERTH_GRANTRULE_PREFIXES);
 	for (i = 0; i < r->names; i++) {
-		const struct berth_rule_name *n = &r->name[i];
+		const struct berth_grantrule_name *n = &r->name[i];
 
-		REQUIRE(n->len && n->kind < BERTH_RULE_KINDS && (size_t)n->at + n->len <= len);
+		REQUIRE(n->len && n->kind < BERTH_GRANTRULE_KINDS && (size_t)n->at + n->len <= len);
 		REQUIRE(!memchr(line + n->at, ',', n->len) && !memchr(line + n->at, ' ', n->len));
 	}
 	for (i = 0; i < r->prefixes; i++) {
@@ -27,8 +27,8 @@ static void check_rule(const char *line, size_t len, const struct berth_rule *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct berth_portset ports;
-	struct berth_rule_error error = { SIZE_MAX, NULL };
-	struct berth_rule rule;
+	struct berth_grantrule_error error = { SIZE_MAX, NULL };
+	struct berth_grantrule rule;
 	struct berth_prefix prefix;
 	const char *what = NULL;
 	char *line = malloc(size + 1);
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(line);
 	memcpy(line, data, size);
 	line[size] = '\0';
-	got = berth_rule_parse(line, &rule, &ports, &error);
+	got = berth_grantrule_parse(line, &rule, &ports, &error);
 	if (got < 0)
 		REQUIRE(error.at <= strlen(line) && error.what);
 	if (got > 0) {
