@@ -432,14 +432,16 @@ static int remove_all(const struct want *want)
 static int act(struct want *want, int argc, char **argv)
 {
 	struct berth_why why;
-	int at = berth_opt_parse(berth_grant_opts, argc, argv, want, &why), err = at < 0 ? at : 0,
-	    i;
-	bool changes = want->given || (at >= 0 && at < argc);
+	int rest, words = berth_opt_words(berth_grant_opts, argc, argv, want, &rest, &why), i;
+	int err = words < 0 ? words : 0;
+	bool changes = want->given || words > 0;
 
+	if (!err && rest < argc)
+		err = berth_why(&why, -EINVAL, "\"%s\": no program is run here", argv[rest]);
 	if (!err && changes + want->remove + want->status > 1)
 		err = berth_why(&why, -EINVAL,
 				"rules, --status and --remove are three things; choose one");
-	for (i = at; !err && i < argc; i++)
+	for (i = 0; !err && i < words; i++)
 		err = read_file(want, argv[i], &why);
 	if (!err && want->remove)
 		return remove_all(want);

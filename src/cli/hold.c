@@ -246,23 +246,20 @@ static int run(struct want *want, char **program)
 /* Options, endpoints, "--" and a program. Returns the index of the program, argc without one; negative: refused. */
 static int parse_words(struct want *want, int argc, char **argv, struct berth_why *why)
 {
-	int at = berth_opt_parse(berth_hold_opts, argc, argv, want, why), err;
+	int rest, words = berth_opt_words(berth_hold_opts, argc, argv, want, &rest, why), err = 0;
+	bool runs = words >= 0 && (rest < argc || !strcmp(argv[argc - 1], "--"));
 
-	for (; at >= 0 && at < argc && strcmp(argv[at], "--"); at++) {
-		if (want->count == ENDPOINTS_MAX)
-			return berth_why(why, -E2BIG,
-					 "more than %d endpoints; start a second holder",
-					 ENDPOINTS_MAX);
-		err = berth_endpoint_parse(argv[at], &want->at[want->count++], why);
-		if (err)
-			return err;
-	}
-	if (at >= 0 && !want->count)
+	if (words > ENDPOINTS_MAX)
+		return berth_why(why, -E2BIG, "more than %d endpoints; start a second holder",
+				 ENDPOINTS_MAX);
+	for (; !err && want->count < words; want->count++)
+		err = berth_endpoint_parse(argv[want->count], &want->at[want->count], why);
+	if (words < 0 || err)
+		return words < 0 ? words : err;
+	if (!words)
 		return berth_why(why, -EINVAL,
 				 "name what is to be held, e.g. berth hold 443 udp:443");
-	if (at >= 0 && at + 1 == argc)
-		return berth_why(why, -EINVAL, "no program after \"--\"");
-	return at < 0 ? at : at < argc ? at + 1 : argc;
+	return runs && rest == argc ? berth_why(why, -EINVAL, "no program after \"--\"") : rest;
 }
 
 int berth_hold_main(int argc, char **argv)

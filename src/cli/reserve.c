@@ -324,25 +324,6 @@ static const struct {
 		   struct berth_why *why);
 } actions[] = { { "list", false, list }, { "add", true, add }, { "remove", true, take_out } };
 
-/* Parses options and operands in any order; moves the operands to the front of argv and returns their number. */
-static int parse_words(struct want *want, int argc, char **argv, struct berth_why *why)
-{
-	int before = 0, operands = 0;
-
-	/* The parser passes over its first word: the verb, then the operand that was just taken. */
-	do {
-		int at = berth_opt_parse(berth_reserve_opts, argc - before, argv + before, want,
-					 why);
-
-		if (at < 0)
-			return at;
-		before += at;
-		if (before < argc)
-			argv[operands++] = argv[before];
-	} while (before + 1 < argc);
-	return operands;
-}
-
 /* The row of a word; no word is the first row. Negative with the sentence where there is none. */
 static int find_action(const char *name, struct berth_why *why)
 {
@@ -359,8 +340,11 @@ int berth_reserve_main(int argc, char **argv)
 	struct want want = { 0 };
 	struct berth_ledger *l = NULL;
 	struct berth_why why;
-	int words = parse_words(&want, argc, argv, &why), i, err;
+	int rest, i, err;
+	int words = berth_opt_words(berth_reserve_opts, argc, argv, &want, &rest, &why);
 
+	if (words >= 0 && rest < argc)
+		words = berth_why(&why, -EINVAL, "\"%s\": no program is run here", argv[rest]);
 	i = words < 0 ? words : find_action(words ? argv[0] : NULL, &why);
 	err = i < 0 ? i : 0;
 	if (!err)

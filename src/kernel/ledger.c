@@ -429,7 +429,7 @@ void berth_ledger_applied(const struct berth_ledger *l, const char *netns,
  */
 static int apply(struct berth_ledger *l, const char *netns, struct berth_why *why)
 {
-	struct berth_portset now, ours, others, want;
+	struct berth_portset now, before, ours, others, want;
 	json_t *applied = json_object_get(l->root, "applied");
 	int err = berth_reserved_read(netns, &now, why);
 
@@ -439,11 +439,18 @@ static int apply(struct berth_ledger *l, const char *netns, struct berth_why *wh
 	berth_ledger_ports(l, netns, &want);
 	others = now;
 	subtract(&others, &ours);
+	before = ours;
 	ours = want;
 	subtract(&ours, &others);
 	unite(&others, &want);
-	if (memcmp(&others, &now, sizeof(now)))
-		err = berth_reserved_write(netns, &others, why);
+	if (memcmp(&others, &now, sizeof(now))) {
+		/* Noted before it is done: a port that nobody knows to be berth's would stay for ever. */
+		unite(&before, &ours);
+		json_object_set_new(applied, *netns ? netns : "-", format(&before));
+		err = save(l, why);
+		if (!err)
+			err = berth_reserved_write(netns, &others, why);
+	}
 	if (err)
 		return err;
 	if (ours.count)

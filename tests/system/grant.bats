@@ -216,6 +216,8 @@ in_cgroup()
   equal "a longer name" "$(in_cgroup webs "${bind80[@]}")" "refused EACCES"
   equal owner "$(in_cgroup db /run/bind :: 5432)" "ok 5432"
   equal stranger "$(in_cgroup web /run/bind :: 5432)" "refused EACCES"
+  # A cgroup namespace, as containers have, changes what a process sees, not what it is.
+  equal "in a cgroup namespace" "$(in_cgroup web/a unshare -C "${bind80[@]}")" "ok 80"
   # Removed and made again it is the same.
   rmdir "$cgroup/web/a/b/c" "$cgroup/web/a/b" "$cgroup/web/a" "$cgroup/web"
   equal again "$(in_cgroup web "${bind80[@]}")" "ok 80"
