@@ -26,15 +26,16 @@ static const struct berth_verb verbs[] = {
 	  "Puts the rules of the FILEs in force, in place of those that are. They live in the kernel, pinned in the "
 	  "BPF file system, and need no process of berth; without rules the verb shows what is in force.\n"
 	  "A line is a rule, \"#\" begins a comment: \"allow [user=|group=|cgroup=|unit=NAME[,...]] tcp|udp|tcp,udp "
-	  "PORTS [on PREFIX[,...]] [trusted] [fail=open|closed]\" lets those bind the ports without "
+	  "PORTS [on PREFIX[,...]] [trusted] [fail=closed]\" lets those bind the ports without "
 	  "CAP_NET_BIND_SERVICE; \"deny tcp|udp|tcp,udp PORTS [on PREFIX[,...]] [owner=user:|group:|cgroup:|unit:NAME"
 	  "[,...]] [fail=open|closed]\" keeps everybody but the owners off them, root too. Their order does not "
 	  "matter: deny comes first, and of several deny rules those with the longest prefix. 0.0.0.0 and :: are "
 	  "denied to whoever may not bind each address of theirs.\n"
 	  "A process is its effective user, its groups, and its cgroup or one above that. Ports 512 to 1023 are "
 	  "allowed with the word \"trusted\" only: who binds them can pose as this host.\n"
-	  "fail= says what holds where a name does not exist, and where a process cannot be told: open lets it "
-	  "through, closed does not; without it an unknown name is an error.\n"
+	  "fail= says what holds where a name does not exist, and where a process cannot be told: with open the deny rule "
+	  "does not, with closed nobody has the right that the name was to give; without it an unknown name is an "
+	  "error.\n"
 	  "Exit status: 0 done, or all hooks in force; 1 nothing, or not all; 2 berth failed.",
 	  berth_grant_opts, berth_grant_main },
 	{ "hold", "keep a port for a service that is down, and hand it over without a gap",

@@ -243,6 +243,10 @@ static int read_option(struct reader *rd, struct berth_grantrule *r)
 	else if (matched(rd, rd->at, rd->len, "owner=") && r->verb == BERTH_GRANTRULE_DENY &&
 		 !r->names)
 		err = read_names(rd, r, rd->at + 6, BERTH_GRANTRULE_KINDS);
+	else if (is_word(rd, "fail=open") && r->verb == BERTH_GRANTRULE_ALLOW)
+		return refuse(
+			rd, rd->at,
+			"what an allow rule gives is given to those whom it names; write fail=closed");
 	else if (is_word(rd, "fail=open") && !r->fail)
 		r->fail = BERTH_GRANTRULE_FAIL_OPEN;
 	else if (is_word(rd, "fail=closed") && !r->fail)
@@ -251,7 +255,7 @@ static int read_option(struct reader *rd, struct berth_grantrule *r)
 		return refuse(
 			rd, rd->at,
 			r->verb == BERTH_GRANTRULE_ALLOW
-				? "on, trusted or fail=open|closed expected, each once"
+				? "on, trusted or fail=closed expected, each once"
 				: "on, owner=KIND:NAME or fail=open|closed expected, each once");
 	next(rd);
 	return err;

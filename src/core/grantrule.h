@@ -2,7 +2,7 @@
 /*
  * The text of a grant rule: who may bind which port.
  *
- *   allow [SUBJECT] PROTOCOLS PORTS [on PREFIX[,...]] [trusted] [fail=open|closed]
+ *   allow [SUBJECT] PROTOCOLS PORTS [on PREFIX[,...]] [trusted] [fail=closed]
  *   deny PROTOCOLS PORTS [on PREFIX[,...]] [owner=KIND:NAME[,...]] [fail=open|closed]
  *
  * SUBJECT is user=, group=, cgroup= or unit= with names separated by commas; none: everybody. PROTOCOLS is

@@ -48,8 +48,8 @@ int berth_grant_rules_init(struct berth_grant_rules *r, struct berth_why *why);
 
 /*
  * Adds the rules of a text; name: of the file, for sentences. A name that nobody has is an error, but where
- * the rule says fail=open (the rule is left out) or fail=closed (it grants nobody, denies everybody): that
- * is told to note. Returns 0; -EINVAL: no rule, with the place; -ENOENT: no such name.
+ * the rule says fail=open (the rule is left out) or fail=closed (nobody has the right that it gives): that is
+ * told to note. Returns 0; -EINVAL: no rule, with the place; -ENOENT: no such name.
  */
 int berth_grant_rules_add(struct berth_grant_rules *r, const char *name, const char *text,
 			  struct berth_why *why);

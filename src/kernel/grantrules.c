@@ -76,10 +76,9 @@ static int unknown(const struct line *at, const struct berth_grantrule_name *n, 
 static void tell(const struct berth_grant_rules *r, const struct line *at,
 		 const struct berth_grantrule *rule, const char *kind, const char *name)
 {
-	const char *outcome = rule->fail == BERTH_GRANTRULE_FAIL_OPEN ? "fails open: it is left out"
-			      : rule->verb == BERTH_GRANTRULE_ALLOW
-				      ? "fails closed: it grants nobody"
-				      : "fails closed: it denies everybody";
+	const char *outcome = rule->fail == BERTH_GRANTRULE_FAIL_OPEN
+				      ? "fails open: it is left out"
+				      : "fails closed: nobody has that right";
 	char sentence[512];
 
 	snprintf(sentence, sizeof(sentence), "%.200s:%u: no %s \"%.200s\": the rule %s", at->file,
@@ -88,13 +87,12 @@ static void tell(const struct berth_grant_rules *r, const struct line *at,
 		r->note(r->arg, sentence);
 }
 
-/* Finds everybody whom the rule names; *out_count stays 0 where it holds for none of them. */
+/* Finds everybody whom the rule names, without those who are not there; *out_skip: the rule is to be left out. */
 static int find_names(struct berth_grant_rules *r, const struct line *at,
 		      const struct berth_grantrule *rule, struct berth_grant_id *ids,
 		      uint32_t *out_count, bool *out_skip, struct berth_why *why)
 {
 	uint32_t i, n = 0;
-	bool missing = false;
 
 	for (i = 0; i < rule->names; i++) {
 		const struct berth_grantrule_name *name = &rule->name[i];
@@ -105,15 +103,14 @@ static int find_names(struct berth_grant_rules *r, const struct line *at,
 		err = berth_subject_find(name->kind, text, r->key, &ids[n]);
 		if (err == -ENOENT && rule->fail) {
 			tell(r, at, rule, berth_subject_kind(name->kind), text);
-			missing = true;
+			*out_skip = *out_skip || rule->fail == BERTH_GRANTRULE_FAIL_OPEN;
 			continue;
 		}
 		if (err)
 			return unknown(at, name, text, err, why);
 		n++;
 	}
-	*out_skip = missing && rule->fail == BERTH_GRANTRULE_FAIL_OPEN;
-	*out_count = missing ? 0 : n;
+	*out_count = n;
 	return 0;
 }
 

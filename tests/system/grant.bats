@@ -261,8 +261,11 @@ in_cgroup()
   equal status "$status" 2
   [[ $stderr == *'--rule:1:26: there is no user "nobody-at-all"'* ]]
   rules 'deny tcp 5432 owner=user:nobody-at-all fail=closed' 'deny tcp 5433 owner=user:nobody-at-all fail=open' \
-    'allow user=nobody-at-all tcp 80 fail=closed'
-  equal told "$(grep -c 'no user "nobody-at-all": the rule fails' "$tmp/e")" 3
+    'allow user=nobody-at-all tcp 80 fail=closed' 'deny tcp 5434 owner=user:nobody-at-all,user:1234 fail=closed'
+  equal closed "$(grep -c 'no user "nobody-at-all": the rule fails closed: nobody has that right' "$tmp/e")" 3
+  equal open "$(grep -c 'no user "nobody-at-all": the rule fails open: it is left out' "$tmp/e")" 1
+  may 1234 127.0.0.1 5434
+  may_not 1235 127.0.0.1 5434
   may_not 0 127.0.0.1 5432
   may 0 127.0.0.1 5433
   may_not 1234 127.0.0.1 80

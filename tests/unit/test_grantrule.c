@@ -117,6 +117,7 @@ static void test_refusals(void **state)
 		{ "deny tcp 80 owner=unit:a/b", 23 },
 		{ "deny tcp 80 owner=user:a owner=user:b", 25 },
 		{ "allow tcp 80,!80", 10 },
+		{ "allow tcp 80 fail=open", 13 },
 		{ "allow tcp 1-65535", 10 },
 		{ "allow user=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q tcp 1", 43 },
 	};
