@@ -227,6 +227,15 @@ def sim():
     add("sim", "10,000 hosts, 10^9 connections (ten times 10^8)", whole, "s", at_most=300)
 
 
+def grant():
+    rows = events("grant.jsonl")
+    for case in dict.fromkeys(r["case"] for r in rows):
+        ours = [r for r in rows if r["case"] == case]
+        add("grant", f"bind() without rules; {case}", [r["without_ns"] for r in ours], "ns")
+        add("grant", f"10,000 rules / none; {case}", [r["with_ns"] / r["without_ns"] for r in ours],
+            "x", at_most=1.1)
+
+
 def ports():
     runs = {name: events(f"ports-{name}.jsonl")
             for name in ("json", "ss", "count", "ss-owners", "small", "small-all", "own")}
@@ -275,7 +284,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, grant):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:
