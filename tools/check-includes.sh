@@ -11,10 +11,11 @@ abi      | core
 base     |
 core     |
 registry | base core
+lint     | base core registry
 kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel preload registry
+cli      | base core abi kernel lint preload registry
 '
 # A file or group of files that may include more than its room.
 exceptions='
@@ -25,6 +26,8 @@ libraries='
 bpf/              | bpf kernel
 jansson.h         | kernel cli
 libmnl/           | kernel
+yaml.h            | lint
+expat.h           | lint
 sys/capability.h  | kernel
 '
 

@@ -22,6 +22,8 @@ build | linux-libc-dev   | file:/usr/include/linux/bpf.h | headers of the kernel
 build | libcap-dev       | lib:libcap      | reads capabilities
 build | libjansson-dev   | lib:jansson     | writes JSON
 build | libmnl-dev       | lib:libmnl      | speaks netlink
+build | libyaml-dev      | lib:yaml-0.1    | reads YAML with lines for berth lint
+build | libexpat1-dev    | lib:expat       | reads XML with lines for berth lint
 build | libwireshark-data | file:/usr/share/wireshark/services | has the registry of services as a file
 build | iproute2         | cmd:ip          | makes the network namespaces of make run
 build | procps           | cmd:sysctl      | sets sysctls in network namespaces
