@@ -20,6 +20,8 @@ struct gather {
 	const char *shown;
 	const struct berth_lint_place *place;
 	const char *scope;
+	const char *
+		above; /* what stands in front of the tree's root: its last parts may say what a file is */
 	unsigned added;
 };
 
@@ -259,32 +261,45 @@ static const char *tail_of(const char *path, unsigned count)
 	return at;
 }
 
-/* Where a file's own name says too little, its directory's counts as well. */
-static bool says_little(const char *base)
+/* How many parts of a glob must match: where the name says too little, its directory's does, or the one above. */
+static unsigned telling_parts(const char *glob)
 {
-	static const char *const names[] = { "config",   "resources",   "config.yaml", "rules.v4",
-					     "rules.v6", "inetd.conf*", "port_range" };
+	static const char *const plain[] = { "config", "resources", "config.yaml", "rules.v4",
+					     "rules.v6" };
+	static const char *const common[] = { "conf.d/", "sites-enabled/", "conf-enabled/",
+					      "main/",   "config.d/",      "conf/",
+					      "*/",      "server/" };
+	const char *base = base_of(glob), *parent = tail_of(glob, 2);
+	bool says_little = strcspn(base, "*?") < 3;
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strcmp(base, names[i]))
-			return true;
-	return strcspn(base, "*?") < 3;
+	for (i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+		says_little = says_little || !strcmp(base, plain[i]);
+	if (!says_little)
+		return 1;
+	for (i = 0; i < sizeof(common) / sizeof(*common); i++)
+		if (!strncmp(parent, common[i], strlen(common[i])))
+			return 3;
+	return 2;
 }
 
 static bool is_file_of(const char *globs, const char *path)
 {
-	char glob[512];
+	char last = path[strlen(path) - 1], glob[512];
 
 	while (*globs) {
 		size_t len = strcspn(globs, "|");
+		const char *end = globs + len;
 		unsigned parts;
 
-		snprintf(glob, sizeof(glob), "%.*s", (int)len, globs);
-		parts = says_little(base_of(glob)) ? 2 : 1;
+		globs = end + (*end == '|');
+		/* Most globs end with another letter. */
+		if (end[-1] != '*' && end[-1] != last)
+			continue;
+		snprintf(glob, sizeof(glob), "%.*s", (int)len, end - len);
+		parts = telling_parts(glob);
 		if (!fnmatch(tail_of(glob, parts), tail_of(path, parts), FNM_PATHNAME | FNM_PERIOD))
 			return true;
-		globs += len + (globs[len] == '|');
 	}
 	return false;
 }
@@ -307,7 +322,7 @@ static bool unit_of(const char *path, char *out, size_t size)
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		n = (size_t)(base - parent);
 		if (ends_with(base, kinds[i])) {
-			snprintf(out, size, "%s", base);
+			snprintf(out, size, "%.*s", (int)size - 1, base);
 			return true;
 		}
 		if (ends_with(base, ".conf") && n > strlen(kinds[i]) + 3 &&
@@ -329,22 +344,24 @@ static bool is_sysctl(const char *path)
 static void add_known(struct gather *g, const char *path)
 {
 	const struct berth_lint_place *p;
-	char unit[NAME_MAX + 1];
+	char unit[NAME_MAX + 1], whole[PATH_MAX];
 	unsigned before = g->added;
 	const char *text;
 	size_t len;
 
+	if ((size_t)snprintf(whole, sizeof(whole), "%s%s", g->above, path) >= sizeof(whole))
+		return;
 	for (p = berth_lint_places; p->service; p++)
-		if (is_file_of(p->files, path)) {
+		if (is_file_of(p->files, whole)) {
 			g->place = p;
 			add_file(g, path);
 		}
-	g->place = is_sysctl(path)                              ? &berth_lint_sysctl
-		   : is_file_of(berth_lint_compose.files, path) ? &berth_lint_compose
-								: NULL;
+	g->place = is_sysctl(whole)                              ? &berth_lint_sysctl
+		   : is_file_of(berth_lint_compose.files, whole) ? &berth_lint_compose
+								 : NULL;
 	if (g->place)
 		add_file(g, path);
-	if (g->added == before && unit_of(path, unit, sizeof(unit))) {
+	if (g->added == before && unit_of(whole, unit, sizeof(unit))) {
 		g->place = &berth_lint_unit;
 		g->scope = unit;
 		add_file(g, path);
@@ -381,45 +398,55 @@ static void descend(void *arg, const char *path)
 	d->depth--;
 }
 
-int berth_lint_read_path(struct berth_lint *l, const char *path, struct berth_why *why)
+/* A file alone: where it lies may say what it is. */
+static int read_one(struct gather *g, const char *path, const char *real, struct berth_why *why)
 {
-	char directory[PATH_MAX], *slash;
-	struct berth_tree t = { .fd = -1 };
-	struct gather g = { .l = l, .t = &t };
-	struct descent d = { &g, 0 };
-	struct stat st;
-	int err = stat(path, &st) ? -errno : 0;
+	int err = berth_tree_init(g->t, "/");
 
-	if (!err && (size_t)snprintf(directory, sizeof(directory), "%s", path) >= sizeof(directory))
-		err = -ENAMETOOLONG;
-	if (!err && !S_ISDIR(st.st_mode)) {
-		/* Its directory may say what it is: open one above. */
-		char *real = realpath(path, NULL);
+	if (err)
+		return berth_why(why, err, "/: %s", strerror(-err));
+	add_known(g, real);
+	return g->added
+		       ? 0
+		       : berth_why(
+				 why, -EINVAL,
+				 "%s: no file of this name is known; \"berth lint --places\" lists those that are",
+				 path);
+}
 
-		if (!real)
-			return berth_why(why, -errno, "%s: %s", path, strerror(errno));
-		err = berth_tree_init(&t, "/");
-		g.shown = "";
-		if (!err)
-			add_known(&g, real);
-		free(real);
-		if (!err && !g.added)
-			err = berth_why(
-				why, -EINVAL,
-				"%s: no place of the table has a file of this name; give a directory, or see "
-				"\"berth lint --places\"",
-				path);
-		berth_tree_fini(&t);
-		return err;
-	}
-	if (!err)
-		err = berth_tree_init(&t, path);
+static int read_tree(struct gather *g, const char *path, const char *real, struct berth_why *why)
+{
+	struct descent d = { g, 0 };
+	char shown[PATH_MAX];
+	int err = berth_tree_init(g->t, path);
+	size_t len;
+
 	if (err)
 		return berth_why(why, err, "%s: %s", path, strerror(-err));
-	for (slash = directory + strlen(directory); slash > directory && slash[-1] == '/';)
-		*--slash = 0;
-	g.shown = directory;
+	snprintf(shown, sizeof(shown), "%s", path);
+	for (len = strlen(shown); len && shown[len - 1] == '/';)
+		shown[--len] = 0;
+	g->shown = shown;
+	g->above = real;
 	descend(&d, "");
-	berth_tree_fini(&t);
 	return 0;
+}
+
+int berth_lint_read_path(struct berth_lint *l, const char *path, struct berth_why *why)
+{
+	struct berth_tree t = { .fd = -1 };
+	struct gather g = { .l = l, .t = &t, .shown = "", .above = "" };
+	char *real = realpath(path, NULL);
+	struct stat st;
+	int err;
+
+	if (!real || stat(real, &st))
+		err = berth_why(why, -errno, "%s: %s", path, strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		err = read_tree(&g, path, real, why);
+	else
+		err = read_one(&g, path, real, why);
+	free(real);
+	berth_tree_fini(&t);
+	return err;
 }

@@ -33,7 +33,7 @@
 enum berth_lint_format { BERTH_LINT_FORMATS(BERTH_LINT_FORMAT_ENUM) BERTH_LINT_FORMAT_COUNT };
 #undef BERTH_LINT_FORMAT_ENUM
 
-#define BERTH_LINT_PATH_MAX 256   /* longer ones are cut; they are nobody's */
+#define BERTH_LINT_PATH_MAX 256   /* of nested ones; what is longer is cut, and nobody's */
 #define BERTH_LINT_VALUE_MAX 4096 /* longer ones are cut */
 #define BERTH_LINT_DEPTH_MAX 64
 

@@ -160,7 +160,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "listeners.ssl.*", PORT, TCP, ADD },
 		{ "management.tcp.port|management.ssl.port|mqtt.listeners.tcp.*|stomp.listeners.tcp.*", PORT, TCP, ADD },
 		{ "distribution.listener.port_range.min|distribution.listener.port_range.max", PAIR, TCP, RETRY, "25672-25672" }) },
-	{ "rabbitmq", "beam.smp|rabbitmq-server", "rabbitmq-server", "/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
+	{ "rabbitmq", "beam.smp|rabbitmq-server", "rabbitmq-server", "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
 		{ "NODE_PORT|RABBITMQ_NODE_PORT", PORT, TCP },
 		{ "DIST_PORT|RABBITMQ_DIST_PORT", PORT, TCP },
 		{ "CTL_DIST_PORT_MIN|CTL_DIST_PORT_MAX", PAIR, TCP, RETRY, "35672-35682" }) },

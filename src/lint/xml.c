@@ -16,7 +16,20 @@ struct parser {
 	char text[BERTH_LINT_VALUE_MAX], name[BERTH_LINT_PATH_MAX], value[BERTH_LINT_VALUE_MAX];
 	size_t len;
 	unsigned text_line, value_line;
+	/* Where lines were counted to: expat's own also end at CR. */
+	const char *start, *at, *end;
+	unsigned line;
 };
+
+/* The line that expat is at; it only goes ahead. */
+static unsigned line_now(struct parser *p)
+{
+	XML_Index index = XML_GetCurrentByteIndex(p->xml);
+
+	while (p->at < p->end && p->at - p->start < index)
+		p->line += *p->at++ == '\n';
+	return p->line;
+}
 
 static void emit(struct parser *p, const char *key, const char *value, unsigned line)
 {
@@ -38,7 +51,7 @@ static void copy(char *into, size_t size, const char *text)
 static void XMLCALL begin(void *arg, const XML_Char *element, const XML_Char **attributes)
 {
 	struct parser *p = arg;
-	unsigned line = (unsigned)XML_GetCurrentLineNumber(p->xml);
+	unsigned line = line_now(p);
 	const char *name = NULL, *value = NULL;
 
 	p->len = 0;
@@ -71,7 +84,7 @@ static void XMLCALL characters(void *arg, const XML_Char *text, int len)
 		if (!p->len && strchr(" \t\r\n", text[i]))
 			continue;
 		if (!p->len)
-			p->text_line = (unsigned)XML_GetCurrentLineNumber(p->xml);
+			p->text_line = line_now(p);
 		p->text[p->len++] = text[i];
 	}
 	p->text[p->len] = 0;
@@ -102,7 +115,12 @@ static void XMLCALL end(void *arg, const XML_Char *element)
 
 void berth_lint_parse_xml(const char *text, size_t len, const struct berth_lint_sink *sink)
 {
-	struct parser p = { .sink = sink, .xml = XML_ParserCreate(NULL) };
+	struct parser p = { .sink = sink,
+			    .xml = XML_ParserCreate(NULL),
+			    .start = text,
+			    .at = text,
+			    .end = text + len,
+			    .line = 1 };
 
 	if (!p.xml) {
 		sink->malformed(sink->arg, 1, "no memory");
@@ -112,7 +130,6 @@ void berth_lint_parse_xml(const char *text, size_t len, const struct berth_lint_
 	XML_SetElementHandler(p.xml, begin, end);
 	XML_SetCharacterDataHandler(p.xml, characters);
 	if (XML_Parse(p.xml, text, (int)len, 1) != XML_STATUS_OK)
-		sink->malformed(sink->arg, (unsigned)XML_GetCurrentLineNumber(p.xml),
-				XML_ErrorString(XML_GetErrorCode(p.xml)));
+		sink->malformed(sink->arg, line_now(&p), XML_ErrorString(XML_GetErrorCode(p.xml)));
 	XML_ParserFree(p.xml);
 }

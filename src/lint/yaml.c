@@ -15,7 +15,22 @@ struct parser {
 	struct level level[BERTH_LINT_DEPTH_MAX];
 	unsigned depth;
 	bool too_deep;
+	/* Where the characters were counted to: libyaml's own lines also end at CR and at three of Unicode's. */
+	const char *at, *end;
+	size_t index;
+	unsigned line;
 };
+
+/* The line of a character; they are asked for in ascending order, else the last one holds. */
+static unsigned line_of(struct parser *p, size_t index)
+{
+	for (; p->at < p->end && p->index < index; p->at++) {
+		p->line += *p->at == '\n';
+		/* A character of UTF-8 ends where the next byte goes on with none. */
+		p->index += p->at + 1 == p->end || ((unsigned char)p->at[1] & 0xc0) != 0x80;
+	}
+	return p->line;
+}
 
 /* A value has ended: its key goes. */
 static void after_value(struct parser *p)
@@ -62,7 +77,7 @@ static void scalar(struct parser *p, const yaml_event_t *e)
 		l->has_key = !p->too_deep;
 		return;
 	}
-	p->sink->item(p->sink->arg, p->path.text, text, (unsigned)e->start_mark.line + 1);
+	p->sink->item(p->sink->arg, p->path.text, text, line_of(p, e->start_mark.index));
 	after_value(p);
 }
 
@@ -98,7 +113,7 @@ static void take(struct parser *p, const yaml_event_t *e)
 
 void berth_lint_parse_yaml(const char *text, size_t len, const struct berth_lint_sink *sink)
 {
-	struct parser p = { .sink = sink };
+	struct parser p = { .sink = sink, .at = text, .end = text + len, .line = 1 };
 	yaml_parser_t yaml;
 	yaml_event_t e;
 	bool ended = false;
@@ -111,7 +126,10 @@ void berth_lint_parse_yaml(const char *text, size_t len, const struct berth_lint
 	while (!ended && !p.too_deep) {
 		if (!yaml_parser_parse(&yaml, &e)) {
 			/* libyaml's sentences are constants. */
-			sink->malformed(sink->arg, (unsigned)yaml.problem_mark.line + 1,
+			sink->malformed(sink->arg,
+					line_of(&p, yaml.error == YAML_READER_ERROR
+							    ? yaml.mark.index
+							    : yaml.problem_mark.index),
 					yaml.problem ? yaml.problem : "this is no YAML");
 			break;
 		}
@@ -120,6 +138,6 @@ void berth_lint_parse_yaml(const char *text, size_t len, const struct berth_lint
 		yaml_event_delete(&e);
 	}
 	if (p.too_deep)
-		sink->malformed(sink->arg, (unsigned)yaml.mark.line + 1, "nested too deep");
+		sink->malformed(sink->arg, line_of(&p, yaml.mark.index), "nested too deep");
 	yaml_parser_delete(&yaml);
 }
