@@ -43,7 +43,7 @@
 
 /* { key, shape, protocols, flags, initial, option, offset, when } */
 const struct berth_lint_place berth_lint_sysctl = {
-	"sysctl", NULL, "procps", NULL, F(SYSCTL), 0, KEYS(
+	"sysctl", NULL, NULL, NULL, F(SYSCTL), 0, KEYS(
 		{ "net.ipv4.ip_local_port_range", BERTH_LINT_EPHEMERAL },
 		{ "net.ipv4.ip_local_reserved_ports", BERTH_LINT_RESERVED })
 };
@@ -104,7 +104,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "tftpd-hpa", "in.tftpd|tftpd", NULL, "/etc/default/tftpd-hpa", F(SHELL), 0, KEYS(
 		{ "TFTP_OPTIONS", SPAN, UDP, 0, NULL, "--port-range|-R" },
 		{ "TFTP_ADDRESS", PORT, UDP, 0, "69" }) },
-	{ "atftpd", NULL, "atftpd", "/etc/default/atftpd", F(SHELL), 0, KEYS(
+	{ "atftpd", NULL, NULL, "/etc/default/atftpd", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, UDP, 0, NULL, "--port" },
 		{ "OPTIONS", SET, UDP, 0, NULL, "--mcast-port" },
 		{ "OPTIONS", PORT, UDP, 0, NULL, "--mtftp-port" }) },
@@ -141,7 +141,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "NFS_CORE_PARAM/MNT_Port", PORT, BOTH, 0, "0" },
 		{ "NFS_CORE_PARAM/NLM_Port", PORT, BOTH, 0, "0" },
 		{ "NFS_CORE_PARAM/Rquota_Port", PORT, BOTH, 0 }) },
-	{ "nis", "ypserv|ypxfrd|yppasswdd", "nis", "/etc/default/nis|/etc/default/ypserv|/etc/default/ypxfrd", F(SHELL), 0, KEYS(
+	{ "nis", "ypserv|ypxfrd|yppasswdd", NULL, "/etc/default/nis|/etc/default/ypserv|/etc/default/ypxfrd", F(SHELL), 0, KEYS(
 		{ "YPSERVARGS", PORT, BOTH, 0, NULL, "-p|--port" },
 		{ "YPXFRDARGS", PORT, BOTH, 0, NULL, "-p|--port" },
 		{ "YPPASSWDDARGS", PORT, BOTH, 0, NULL, "-p|--port" }) },
@@ -160,7 +160,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "listeners.ssl.*", PORT, TCP, ADD },
 		{ "management.tcp.port|management.ssl.port|mqtt.listeners.tcp.*|stomp.listeners.tcp.*", PORT, TCP, ADD },
 		{ "distribution.listener.port_range.min|distribution.listener.port_range.max", PAIR, TCP, RETRY, "25672-25672" }) },
-	{ "rabbitmq", "beam.smp|rabbitmq-server", "rabbitmq-server", "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
+	{ "rabbitmq", "beam.smp|rabbitmq-server", NULL, "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
 		{ "NODE_PORT|RABBITMQ_NODE_PORT", PORT, TCP },
 		{ "DIST_PORT|RABBITMQ_DIST_PORT", PORT, TCP },
 		{ "CTL_DIST_PORT_MIN|CTL_DIST_PORT_MAX", PAIR, TCP, RETRY, "35672-35682" }) },
@@ -186,7 +186,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "rtpengine/listen-ng", PORT, UDP },
 		{ "rtpengine/listen-cli|rtpengine/listen-http|rtpengine/listen-https", PORT, TCP, ADD },
 		{ "rtpengine/max-sessions", CLIENTS, .offset = 4 }) },
-	{ "rtpproxy", NULL, "rtpproxy", "/etc/default/rtpproxy", F(SHELL), 0, KEYS(
+	{ "rtpproxy", NULL, NULL, "/etc/default/rtpproxy", F(SHELL), 0, KEYS(
 		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PORT, UDP, 0, NULL, "-m" },
 		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PORT, UDP, 0, NULL, "-M" }) },
 	{ "asterisk", NULL, NULL, "/etc/asterisk/rtp.conf", F(INI), 0, KEYS(
@@ -202,7 +202,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "configuration/settings/max-sessions", CLIENTS, .offset = 2 }) },
 	{ "freeswitch", NULL, NULL, "/etc/freeswitch/autoload_configs/event_socket.conf.xml", F(XML), 0, KEYS(
 		{ "configuration/settings/listen-port", PORT, TCP }) },
-	{ "kamailio", NULL, "kamailio", "/etc/kamailio/kamailio.cfg|/etc/kamailio/kamailio-local.cfg", F(LINES), 0, KEYS(
+	{ "kamailio", NULL, NULL, "/etc/kamailio/kamailio.cfg|/etc/kamailio/kamailio-local.cfg", F(LINES), 0, KEYS(
 		{ "listen", PORT, BOTH, ADD },
 		{ "port", PORT, BOTH, 0, "5060" }) },
 	{ "janus", NULL, "janus", "/etc/janus/janus.jcfg", F(BLOCKS), 0, KEYS(
@@ -245,7 +245,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "ceph", "ceph-osd|ceph-mon|ceph-mds", NULL, "/etc/ceph/*.conf", F(INI), 0, KEYS(
 		{ "*/ms_bind_port_min|*/ms_bind_port_max", PAIR, TCP, RETRY, "6800-7568" },
 		{ "*/ms bind port min|*/ms bind port max", PAIR, TCP, RETRY }) },
-	{ "drbd", NULL, "drbd-utils", "/etc/drbd.d/*.res", F(BRACES), EACH, KEYS(
+	{ "drbd", NULL, NULL, "/etc/drbd.d/*.res", F(BRACES), EACH, KEYS(
 		{ "resource/*address", PORT, TCP, ADD }) },
 	{ "slurm", "slurmctld|slurmd|srun|slurmdbd", NULL, "/etc/slurm/slurm.conf|/etc/slurm-llnl/slurm.conf", F(LINES), 0, KEYS(
 		{ "SrunPortRange", SPAN, TCP, RETRY, "0" },
@@ -265,11 +265,11 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "amanda", "amandad", "amanda-common", "/etc/amanda-security.conf", F(LINES), 0, KEYS(
 		{ "tcp_port_range", SPAN, TCP, RETRY },
 		{ "udp_port_range", SPAN, UDP, RETRY }) },
-	{ "bacula", "bacula-dir|bacula-fd|bacula-sd", "bacula-fd", "/etc/bacula/bacula-dir.conf|/etc/bacula/bacula-fd.conf|/etc/bacula/bacula-sd.conf", F(BLOCKS), EACH, KEYS(
+	{ "bacula", "bacula-dir|bacula-fd|bacula-sd", "bacula-common", "/etc/bacula/bacula-dir.conf|/etc/bacula/bacula-fd.conf|/etc/bacula/bacula-sd.conf", F(BLOCKS), EACH, KEYS(
 		{ "Director/DirPort|FileDaemon/FDPort|Storage/SDPort|Director/DIRport|FileDaemon/FDport", PORT, TCP, ADD }) },
 	{ "openmpi", NULL, "openmpi-common", "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
 		{ "oob_tcp_dynamic_ipv4_ports|oob_tcp_static_ipv4_ports", SET, TCP }) },
-	{ "nbd-server", NULL, "nbd-server", "/etc/nbd-server/config", F(INI), 0, KEYS(
+	{ "nbd-server", NULL, NULL, "/etc/nbd-server/config", F(INI), 0, KEYS(
 		{ "generic/port", PORT, TCP, 0, "10809" }) },
 	{ "etcd", NULL, NULL, "/etc/default/etcd", F(SHELL), 0, KEYS(
 		{ "ETCD_LISTEN_CLIENT_URLS", PORT, TCP, 0, "localhost:2379" },
@@ -337,11 +337,11 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "internal", PORT, TCP, ADD, NULL, "port" }) },
 	{ "haproxy", NULL, "haproxy", "/etc/haproxy/haproxy.cfg|/etc/haproxy/conf.d/*.cfg", F(LINES), 0, KEYS(
 		{ "bind", PORT, TCP, ADD }) },
-	{ "tinyproxy", NULL, "tinyproxy-bin", "/etc/tinyproxy/tinyproxy.conf", F(LINES), 0, KEYS(
+	{ "tinyproxy", NULL, "tinyproxy", "/etc/tinyproxy/tinyproxy.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, 0, "8888" },
 		{ "Listen", ADDRESS },
 		{ "MaxClients", CONDITION }) },
-	{ "privoxy", NULL, "privoxy", "/etc/privoxy/config", F(LINES), 0, KEYS(
+	{ "privoxy", NULL, NULL, "/etc/privoxy/config", F(LINES), 0, KEYS(
 		{ "listen-address", PORT, TCP, ADD, "127.0.0.1:8118" }) },
 	{ "stunnel", "stunnel4", "stunnel4", "/etc/stunnel/*.conf", F(INI), EACH, KEYS(
 		{ "*/accept", PORT, TCP, ADD }) },
@@ -349,7 +349,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "SOCKSPort", PORT, TCP, ADD | OFF, "127.0.0.1:9050" },
 		{ "ControlPort|ORPort|DirPort|TransPort|HTTPTunnelPort", PORT, TCP, ADD | OFF },
 		{ "DNSPort", PORT, UDP, ADD | OFF }) },
-	{ "varnish", "varnishd", NULL, "/etc/default/varnish", F(SHELL), 0, KEYS(
+	{ "varnish", "varnishd", "varnish", "/etc/default/varnish", F(SHELL), 0, KEYS(
 		{ "DAEMON_OPTS", PORT, TCP, 0, NULL, "-a" },
 		{ "DAEMON_OPTS", PORT, TCP, 0, NULL, "-T" }) },
 	/* ---- tunnels ---- */
@@ -359,7 +359,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "client", CONDITION },
 		{ "port|lport", PORT, UDP },
 		{ "management", CONDITION }) },
-	{ "strongswan", "charon|charon-systemd", "libstrongswan", "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
+	{ "strongswan", "charon|charon-systemd", NULL, "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
 		{ "charon/port", PORT, UDP },
 		{ "charon/port_nat_t", PORT, UDP }) },
 	{ "tinc", "tincd", NULL, "/etc/tinc/*/tinc.conf", F(LINES), EACH, KEYS(
@@ -440,7 +440,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "listener", PORT, TCP, ADD },
 		{ "port", PORT, TCP }) },
 	/* ---- logins, web, mail, directories ---- */
-	{ "ssh", "sshd", NULL, "/etc/ssh/sshd_config|/etc/ssh/sshd_config.d/*.conf", F(LINES), 0, KEYS(
+	{ "ssh", "sshd", "openssh-server", "/etc/ssh/sshd_config|/etc/ssh/sshd_config.d/*.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, ADD, "22" },
 		{ "ListenAddress", PORT, TCP, ADD }) },
 	{ "nginx", NULL, "nginx-common", "/etc/nginx/nginx.conf|/etc/nginx/conf.d/*.conf|/etc/nginx/sites-enabled/*|/etc/nginx/modules-enabled/*.conf", F(BRACES), 0, KEYS(
@@ -458,14 +458,14 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "dc_local_interfaces", CONDITION }) },
 	{ "exim4", NULL, "exim4-config", "/etc/exim4/exim4.conf|/etc/exim4/conf.d/main/*", F(LINES), 0, KEYS(
 		{ "daemon_smtp_ports", SET, TCP, 0, "25" }) },
-	{ "slapd", NULL, "slapd", "/etc/default/slapd", F(SHELL), 0, KEYS(
+	{ "slapd", NULL, NULL, "/etc/default/slapd", F(SHELL), 0, KEYS(
 		{ "SLAPD_SERVICES", CONDITION }) },
 	{ "freeradius", NULL, "freeradius-config", "/etc/freeradius/3.0/radiusd.conf|/etc/freeradius/3.0/sites-enabled/*", F(BLOCKS), 0, KEYS(
 		{ "*listen/port", PORT, UDP, ADD | OFF }) },
 	{ "prosody", "lua5.4|lua", "prosody", "/etc/prosody/prosody.cfg.lua|/etc/prosody/conf.d/*.cfg.lua", F(BLOCKS), 0, KEYS(
 		{ "c2s_ports|s2s_ports|http_ports|https_ports|component_ports", SET, TCP, ADD }) },
 	/* ---- inetd ---- */
-	{ "inetd", "openbsd-inetd|inetutils-inetd", "openbsd-inetd", "/etc/inetd.conf", F(COLUMNS), 0, KEYS(
+	{ "inetd", "openbsd-inetd|inetutils-inetd", NULL, "/etc/inetd.conf", F(COLUMNS), 0, KEYS(
 		{ "stream/tcp*", PORT, TCP, ADD },
 		{ "dgram/udp*", PORT, UDP, ADD }) },
 	{ "xinetd", NULL, "xinetd", "/etc/xinetd.d/*", F(BLOCKS), EACH, KEYS(
@@ -479,10 +479,11 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "agentaddress", PORT, UDP, ADD }) },
 	{ "rsyslog", "rsyslogd", "rsyslog", "/etc/rsyslog.conf|/etc/rsyslog.d/*.conf", F(LINES), 0, KEYS(
 		{ "$UDPServerRun", PORT, UDP, ADD },
+		{ "input(type", PORT, BOTH, ADD, NULL, "port=" },
 		{ "$InputTCPServerRun", PORT, TCP, ADD }) },
 	{ "syslog-ng", NULL, "syslog-ng-core", "/etc/syslog-ng/syslog-ng.conf|/etc/syslog-ng/conf.d/*.conf", F(PARENS), 0, KEYS(
 		{ "source/*/port|source/*/localport", PORT, BOTH, ADD }) },
-	{ "collectd", NULL, "collectd-core", "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
+	{ "collectd", NULL, NULL, "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "Listen", CONDITION }) },
 	{ "munin-node", NULL, "munin-node", "/etc/munin/munin-node.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "4949" },
@@ -493,9 +494,9 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "nrpe", "nagios-nrpe-server", "nagios-nrpe-server", "/etc/nagios/nrpe.cfg", F(LINES), 0, KEYS(
 		{ "server_port", PORT, TCP, 0, "5666" },
 		{ "server_address", ADDRESS }) },
-	{ "prometheus", NULL, "prometheus", "/etc/default/prometheus", F(SHELL), 0, KEYS(
+	{ "prometheus", NULL, NULL, "/etc/default/prometheus", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9090", "--web.listen-address" }) },
-	{ "prometheus-node-exporter", "prometheus-node", "prometheus-node-exporter", "/etc/default/prometheus-node-exporter", F(SHELL), 0, KEYS(
+	{ "prometheus-node-exporter", "prometheus-node", NULL, "/etc/default/prometheus-node-exporter", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9100", "--web.listen-address" }) },
 	{ "prometheus-alertmanager", "prometheus-aler", NULL, "/etc/default/prometheus-alertmanager", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9093", "--web.listen-address" }) },
@@ -511,7 +512,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "port", PORT, TCP, 0, "8200" }) },
 	{ "distcc", "distccd", NULL, "/etc/default/distcc", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
-	{ "nut", "upsd|nut-server", "nut-server", "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
+	{ "nut", "upsd|nut-server", NULL, "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
 		{ "LISTEN", CONDITION }) },
 	{ "xrdp", NULL, "xrdp", "/etc/xrdp/xrdp.ini", F(INI), 0, KEYS(
 		{ "Globals/port", PORT, TCP, 0, "3389" }) },
@@ -521,7 +522,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "ngircd", NULL, "ngircd", "/etc/ngircd/ngircd.conf|/etc/ngircd/ngircd.conf.d/*.conf", F(INI), 0, KEYS(
 		{ "Global/Ports|SSL/Ports", SET, TCP, ADD, "6667" },
 		{ "Limits/MaxConnections", CONDITION }) },
-	{ "spamd", "spamassassin", "spamassassin", "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(
+	{ "spamd", "spamassassin", NULL, "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
 	{ "clamav", "clamd", NULL, "/etc/clamav/clamd.conf", F(LINES), 0, KEYS(
 		{ "TCPSocket", PORT, TCP },
