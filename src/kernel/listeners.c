@@ -87,7 +87,7 @@ static void read_command(const char *pid, char out[16])
 }
 
 /* Names the listeners that a process has open. One that has gone meanwhile has none. */
-static void name_owned(struct list *l, const char *pid)
+static void name_owned(struct list *l, const char *pid, size_t *unnamed)
 {
 	char path[64], target[64], command[16] = "";
 	struct dirent *e;
@@ -110,6 +110,7 @@ static void name_owned(struct list *l, const char *pid)
 		if (!command[0])
 			read_command(pid, command);
 		memcpy(found->command, command, sizeof(command));
+		*unnamed -= command[0] != 0;
 	}
 	if (dir)
 		closedir(dir);
@@ -119,6 +120,7 @@ int berth_listeners_read(struct berth_listener **out_list)
 {
 	struct list l = { 0 };
 	struct dirent *e;
+	size_t unnamed;
 	DIR *dir;
 	/* States: TCP_LISTEN is 10; an unconnected UDP socket is TCP_CLOSE, 7. */
 	int err = read_table(&l, "/proc/net/tcp", 10, false);
@@ -133,9 +135,10 @@ int berth_listeners_read(struct berth_listener **out_list)
 	if (l.count)
 		qsort(l.at, l.count, sizeof(*l.at), by_inode);
 	dir = opendir("/proc");
-	while (l.count && dir && (e = readdir(dir)))
+	unnamed = l.count;
+	while (unnamed && dir && (e = readdir(dir)))
 		if (isdigit((unsigned char)e->d_name[0]))
-			name_owned(&l, e->d_name);
+			name_owned(&l, e->d_name, &unnamed);
 	if (dir)
 		closedir(dir);
 	*out_list = l.at;

@@ -154,7 +154,7 @@ static void malformed(void *arg, unsigned line, const char *what)
 
 /* ---- settings ---- */
 
-static bool matches(const char *glob, size_t len, const char *path)
+static bool matches(const char *glob, size_t len, const char *path, bool with_case)
 {
 	char one[BERTH_LINT_PATH_MAX];
 
@@ -162,18 +162,20 @@ static bool matches(const char *glob, size_t len, const char *path)
 		return false;
 	memcpy(one, glob, len);
 	one[len] = 0;
-	return one[strcspn(one, "*?")] ? !fnmatch(one, path, FNM_CASEFOLD) : !strcasecmp(one, path);
+	if (one[strcspn(one, "*?")])
+		return !fnmatch(one, path, with_case ? 0 : FNM_CASEFOLD);
+	return with_case ? !strcmp(one, path) : !strcasecmp(one, path);
 }
 
 /* Which of "a|b|c" the path is, or -1. */
-static int which_key(const char *keys, const char *path)
+static int which_key(const char *keys, const char *path, bool with_case)
 {
 	int which;
 
 	for (which = 0;; which++) {
 		size_t len = strcspn(keys, "|");
 
-		if (matches(keys, len, path))
+		if (matches(keys, len, path, with_case))
 			return which;
 		if (!keys[len])
 			return -1;
@@ -210,7 +212,7 @@ static void item(void *arg, const char *path, const char *value, unsigned line)
 
 	for (i = 0; r->place->keys[i].key; i++) {
 		const struct berth_lint_key *k = &r->place->keys[i];
-		int which = which_key(k->key, path);
+		int which = which_key(k->key, path, r->place->flags & BERTH_LINT_CASE);
 
 		if (which < 0)
 			continue;

@@ -267,7 +267,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "udp_port_range", SPAN, UDP, RETRY }) },
 	{ "bacula", "bacula-dir|bacula-fd|bacula-sd", "bacula-common", "/etc/bacula/bacula-dir.conf|/etc/bacula/bacula-fd.conf|/etc/bacula/bacula-sd.conf", F(BLOCKS), EACH, KEYS(
 		{ "Director/DirPort|FileDaemon/FDPort|Storage/SDPort|Director/DIRport|FileDaemon/FDport", PORT, TCP, ADD }) },
-	{ "openmpi", NULL, "openmpi-common", "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
+	{ "openmpi", NULL, NULL, "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
 		{ "oob_tcp_dynamic_ipv4_ports|oob_tcp_static_ipv4_ports", SET, TCP }) },
 	{ "nbd-server", NULL, NULL, "/etc/nbd-server/config", F(INI), 0, KEYS(
 		{ "generic/port", PORT, TCP, 0, "10809" }) },
@@ -432,7 +432,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "redis-sentinel", NULL, "redis-sentinel", "/etc/redis/sentinel.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, OFF, "26379" },
 		{ "bind", ADDRESS }) },
-	{ "memcached", NULL, "memcached", "/etc/memcached.conf", F(LINES), 0, KEYS(
+	{ "memcached", NULL, "memcached", "/etc/memcached.conf", F(LINES), BERTH_LINT_CASE, KEYS(
 		{ "-p", PORT, TCP, OFF, "11211" },
 		{ "-U", PORT, UDP, OFF },
 		{ "-l", ADDRESS }) },

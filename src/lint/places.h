@@ -49,7 +49,10 @@ struct berth_lint_key {
 	const char *when;   /* "KEY=VALUE": counts only where that setting of the place is so */
 };
 
-enum { BERTH_LINT_EACH = 1 }; /* each file is an instance; else they make up one */
+enum {
+	BERTH_LINT_EACH = 1, /* each file is an instance; else they make up one */
+	BERTH_LINT_CASE = 2, /* the case of letters in keys matters */
+};
 
 struct berth_lint_place {
 	const char *service; /* as reports name it */

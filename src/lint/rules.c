@@ -20,6 +20,8 @@ struct judge {
 struct berth_lint_finding *berth_lint_find(struct berth_lint *l, enum berth_lint_rule rule,
 					   const struct berth_lint_spot *spot)
 {
+	/* The spot may be another finding's, which moves when the array grows. */
+	const struct berth_lint_spot at = *spot;
 	struct berth_lint_finding *f = berth_lint_grow(l, (void **)&l->findings, &l->finding_count,
 						       &l->finding_room, sizeof(*f));
 
@@ -27,7 +29,7 @@ struct berth_lint_finding *berth_lint_find(struct berth_lint *l, enum berth_lint
 		return NULL;
 	f->rule = rule;
 	f->level = berth_lint_rules[rule].level;
-	f->spot = *spot;
+	f->spot = at;
 	return f;
 }
 
