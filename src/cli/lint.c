@@ -156,13 +156,19 @@ static int read_sysctl(struct berth_lint_live *live, struct berth_why *why)
 	return 0;
 }
 
-static int read_host(struct host *h, struct berth_why *why)
+static bool is_known(void *arg, const char *command)
+{
+	return berth_lint_knows(arg, command);
+}
+
+/* After berth_lint_collect(): it asks for the commands that are declared. */
+static int read_host(struct berth_lint *l, struct host *h, struct berth_why *why)
 {
 	int err = read_sysctl(&h->live, why), count, i;
 
 	if (err)
 		return err;
-	count = berth_listeners_read(&h->sockets);
+	count = berth_listeners_read(is_known, l, &h->sockets);
 	if (count < 0)
 		return berth_why(why, count, "--live: cannot list the listeners: %s",
 				 strerror(-count));
@@ -288,10 +294,11 @@ static int lint(struct view *view, const char *path, struct berth_why *why)
 	berth_services_init(&view->services, NULL, NULL);
 	berth_lint_init(&l, port_named, view);
 	err = read_files(view, &l, &t, path, shown, why);
-	if (!err && view->live)
-		err = read_host(&host, why);
-	if (!err) {
+	if (!err)
 		berth_lint_collect(&l);
+	if (!err && view->live)
+		err = read_host(&l, &host, why);
+	if (!err) {
 		err = berth_lint_judge(&l, view->live ? &host.live : NULL, &registry);
 		if (err)
 			berth_why(why, err, "no memory");

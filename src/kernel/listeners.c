@@ -79,6 +79,7 @@ static void read_command(const char *pid, char out[16])
 	char path[64];
 	berth_auto_file FILE *f = NULL;
 
+	memset(out, 0, 16);
 	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
 	f = fopen(path, "re");
 	if (!f || !fgets(out, 16, f))
@@ -87,9 +88,9 @@ static void read_command(const char *pid, char out[16])
 }
 
 /* Names the listeners that a process has open. One that has gone meanwhile has none. */
-static void name_owned(struct list *l, const char *pid, size_t *unnamed)
+static void name_owned(struct list *l, const char *pid, const char command[16])
 {
-	char path[64], target[64], command[16] = "";
+	char path[64], target[64];
 	struct dirent *e;
 	DIR *dir;
 
@@ -105,23 +106,35 @@ static void name_owned(struct list *l, const char *pid, size_t *unnamed)
 		if (sscanf(target, "socket:[%u]", &key.inode) != 1)
 			continue;
 		found = bsearch(&key, l->at, l->count, sizeof(key), by_inode);
-		if (!found || found->command[0])
-			continue;
-		if (!command[0])
-			read_command(pid, command);
-		memcpy(found->command, command, sizeof(command));
-		*unnamed -= command[0] != 0;
+		if (found && !found->command[0])
+			memcpy(found->command, command, sizeof(found->command));
 	}
 	if (dir)
 		closedir(dir);
 }
 
-int berth_listeners_read(struct berth_listener **out_list)
+/* Looks at the descriptors of each process whose command is wanted. */
+static void name_all(struct list *l, bool (*wanted)(void *arg, const char *command), void *arg)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	char command[16];
+
+	while (dir && (e = readdir(dir))) {
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		read_command(e->d_name, command);
+		if (command[0] && wanted(arg, command))
+			name_owned(l, e->d_name, command);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+int berth_listeners_read(bool (*wanted)(void *arg, const char *command), void *arg,
+			 struct berth_listener **out_list)
 {
 	struct list l = { 0 };
-	struct dirent *e;
-	size_t unnamed;
-	DIR *dir;
 	/* States: TCP_LISTEN is 10; an unconnected UDP socket is TCP_CLOSE, 7. */
 	int err = read_table(&l, "/proc/net/tcp", 10, false);
 
@@ -132,15 +145,10 @@ int berth_listeners_read(struct berth_listener **out_list)
 		free(l.at);
 		return err;
 	}
-	if (l.count)
+	if (l.count) {
 		qsort(l.at, l.count, sizeof(*l.at), by_inode);
-	dir = opendir("/proc");
-	unnamed = l.count;
-	while (unnamed && dir && (e = readdir(dir)))
-		if (isdigit((unsigned char)e->d_name[0]))
-			name_owned(&l, e->d_name, &unnamed);
-	if (dir)
-		closedir(dir);
+		name_all(&l, wanted, arg);
+	}
 	*out_list = l.at;
 	return (int)l.count;
 }

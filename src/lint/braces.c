@@ -19,6 +19,8 @@ struct parser {
 	struct berth_lint_path path;
 	char text[BERTH_LINT_VALUE_MAX]; /* the statement: words with one blank between them */
 	size_t len, words, key_len;
+	char last
+		[BERTH_LINT_PATH_MAX]; /* the first word of the statement before: its brace may have a line of its own */
 };
 
 static void clear(struct parser *p)
@@ -55,10 +57,23 @@ static const char *value_of(const struct parser *p)
 	return p->words > 1 && p->key_len < p->len ? p->text + p->key_len + 1 : "";
 }
 
-/* Tells of the statement as a setting. */
+/* Copies the statement's first word. */
+static void copy_name(const struct parser *p, char name[BERTH_LINT_PATH_MAX])
+{
+	size_t len = p->key_len < BERTH_LINT_PATH_MAX ? p->key_len : BERTH_LINT_PATH_MAX - 1;
+
+	memcpy(name, p->text, len);
+	name[len] = 0;
+}
+
+/* Tells of the statement as a setting; a number alone is the block's: { 5222, 5223 } */
 static void emit(struct parser *p)
 {
-	if (p->words && berth_lint_path_push(&p->path, p->text, p->key_len)) {
+	if (p->words)
+		copy_name(p, p->last);
+	if (p->words && p->path.depth && *p->text >= '0' && *p->text <= '9')
+		p->sink->item(p->sink->arg, p->path.text, p->text, p->began);
+	else if (p->words && berth_lint_path_push(&p->path, p->text, p->key_len)) {
 		p->sink->item(p->sink->arg, p->path.text, value_of(p), p->began);
 		berth_lint_path_pop(&p->path);
 	}
@@ -68,14 +83,17 @@ static void emit(struct parser *p)
 static void open_block(struct parser *p)
 {
 	char name[BERTH_LINT_PATH_MAX];
-	size_t len = p->key_len < sizeof(name) ? p->key_len : sizeof(name) - 1;
 
-	memcpy(name, p->text, len);
+	if (p->words)
+		copy_name(p, name);
+	else
+		memcpy(name, p->last, sizeof(name));
 	/* What stands before the brace is a setting, too: listen-on port 53 { ... } */
 	if (p->words > 1)
 		emit(p);
+	p->last[0] = 0;
 	clear(p);
-	if (!berth_lint_path_push(&p->path, name, len)) {
+	if (!berth_lint_path_push(&p->path, name, strlen(name))) {
 		p->sink->malformed(p->sink->arg, p->line, "blocks are nested too deep");
 		p->at = p->end;
 		return;
@@ -85,6 +103,7 @@ static void open_block(struct parser *p)
 
 static void close_block(struct parser *p, bool by_paren)
 {
+	p->last[0] = 0;
 	if (!p->path.depth) {
 		clear(p);
 		p->sink->malformed(p->sink->arg, p->line, "a block is closed that was not opened");
@@ -210,8 +229,12 @@ static void step(struct parser *p)
 
 	if (c == '\n')
 		newline(p);
-	else if (c == '#' || (c == '/' && (next == '/' || next == '*')))
+	else if (c == '#' || (c == '/' && (next == '/' || next == '*')) ||
+		 (c == '-' && next == '-' && p->mode == BLOCKS)) /* Lua */
 		skip_comment(p, next == '*' && c == '/');
+	else if (c == '@' && p->mode == PARENS &&
+		 !p->words) /* "@include" has no end but its line's */
+		skip_comment(p, false);
 	else if (c == '"' || (c == '\'' && p->mode != BLOCKS))
 		read_quoted(p, c);
 	else if (c == '<' && next == '<' && p->mode == BLOCKS)

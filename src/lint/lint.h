@@ -132,6 +132,9 @@ void berth_lint_add_spared(struct berth_lint *l, const char *text, size_t len);
 /* Makes declarations of the settings, once, after the last file. */
 void berth_lint_collect(struct berth_lint *l);
 
+/* True where a command is one that a declaration is of: after berth_lint_collect(). */
+bool berth_lint_knows(const struct berth_lint *l, const char *command);
+
 /* A listener of this host, for berth_lint_judge(). */
 struct berth_lint_listener {
 	const char *command;

@@ -292,7 +292,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "bind9", "named", "bind9", "/etc/bind/named.conf|/etc/bind/named.conf.options|/etc/named.conf", F(BRACES), 0, KEYS(
 		{ "options/listen-on|options/listen-on-v6", PORT, BOTH, ADD, NULL, "port" },
 		{ "options/use-v4-udp-ports/range|options/use-v6-udp-ports/range", SPAN, UDP, ADD | SOURCE },
-		{ "options/avoid-v4-udp-ports/*|options/avoid-v6-udp-ports/*", SPAN, UDP, ADD | AVOID },
+		{ "options/avoid-v4-udp-ports|options/avoid-v6-udp-ports|options/avoid-v4-udp-ports/range|options/avoid-v6-udp-ports/range", SPAN, UDP, ADD | AVOID },
 		{ "options/port", PORT, BOTH },
 		{ "options", CONDITION }) },
 	{ "unbound", NULL, "unbound", "/etc/unbound/unbound.conf|/etc/unbound/unbound.conf.d/*.conf", F(LINES), 0, KEYS(

@@ -77,6 +77,16 @@ static bool is_program(const struct berth_lint_decl *d, const char *name)
 	return !strcasecmp(d->service, name) || is_one_of(d->place->same, name);
 }
 
+bool berth_lint_knows(const struct berth_lint *l, const char *command)
+{
+	size_t i;
+
+	for (i = 0; i < l->decl_count; i++)
+		if (is_program(&l->decls[i], command))
+			return true;
+	return false;
+}
+
 static bool is_same_program(const struct berth_lint_decl *a, const struct berth_lint_decl *b)
 {
 	return is_program(a, b->service) || is_program(b, a->service);
