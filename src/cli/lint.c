@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* berth lint: ports that configuration files declare, against each other and against the kernel's. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +11,8 @@
 #include "src/cli/cli.h"
 #include "src/cli/lint.h"
 #include "src/kernel/file.h"
-#include "src/kernel/listeners.h"
 #include "src/kernel/proctext.h"
+#include "src/kernel/sockets.h"
 #include "src/registry/services.h"
 
 struct view {
@@ -127,13 +128,13 @@ static const char *name_of(void *arg, uint16_t port, uint8_t protocols, bool *ou
 struct host {
 	struct berth_lint_live live;
 	struct berth_lint_listener *listeners;
-	struct berth_listener *sockets;
+	size_t room;
+	struct berth_lint *lint;
 };
 
 static void host_fini(struct host *h)
 {
 	free(h->listeners);
-	free(h->sockets);
 }
 
 static int read_sysctl(struct berth_lint_live *live, struct berth_why *why)
@@ -156,34 +157,46 @@ static int read_sysctl(struct berth_lint_live *live, struct berth_why *why)
 	return 0;
 }
 
-static bool is_known(void *arg, const char *command)
+/* Keeps a listener whose command is one that a file declares ports for. */
+static int on_socket(const struct berth_socket *socket, const struct berth_task *task, void *arg)
 {
-	return berth_lint_knows(arg, command);
+	static const uint8_t loop6[16] = { [15] = 1 };
+	struct host *h = arg;
+	struct berth_lint_listener *one;
+	bool is_udp = socket->protocol == IPPROTO_UDP;
+
+	if (!task || !socket->lport || (is_udp && socket->pport) ||
+	    !berth_lint_knows(h->lint, task->comm))
+		return 0;
+	one = berth_lint_grow(h->lint, (void **)&h->listeners, &h->live.listener_count, &h->room,
+			      sizeof(*h->listeners));
+	if (!one)
+		return -ENOMEM;
+	one->command = berth_lint_keep(&h->lint->arena, task->comm,
+				       strnlen(task->comm, sizeof(task->comm)));
+	one->port = socket->lport;
+	one->protocol = is_udp ? BERTH_LINT_UDP : BERTH_LINT_TCP;
+	one->loopback = !memcmp(socket->local, loop6, 16) ||
+			(socket->family == AF_INET && socket->local[12] == 127);
+	return 0;
 }
 
-/* After berth_lint_collect(): it asks for the commands that are declared. */
+/* After berth_lint_collect(): it keeps the listeners of programs that are declared. */
 static int read_host(struct berth_lint *l, struct host *h, struct berth_why *why)
 {
-	int err = read_sysctl(&h->live, why), count, i;
+	struct berth_sockets_query query = {
+		.ask = { .states = 1u << BERTH_STATE_LISTEN | 1u << BERTH_STATE_CLOSE,
+			 .protocols = 2,
+			 .protocol = { IPPROTO_TCP, IPPROTO_UDP },
+			 .brief = 1 },
+	};
+	int err = read_sysctl(&h->live, why);
 
-	if (err)
-		return err;
-	count = berth_listeners_read(is_known, l, &h->sockets);
-	if (count < 0)
-		return berth_why(why, count, "--live: cannot list the listeners: %s",
-				 strerror(-count));
-	h->listeners = calloc((size_t)count + 1, sizeof(*h->listeners));
-	if (!h->listeners)
-		return berth_why(why, -ENOMEM, "no memory");
-	for (i = 0; i < count; i++)
-		h->listeners[i] =
-			(struct berth_lint_listener){ h->sockets[i].command, h->sockets[i].port,
-						      h->sockets[i].is_udp ? BERTH_LINT_UDP
-									   : BERTH_LINT_TCP,
-						      h->sockets[i].loopback };
+	h->lint = l;
+	if (!err)
+		err = berth_sockets_read(&query, on_socket, h, NULL, why);
 	h->live.listeners = h->listeners;
-	h->live.listener_count = (size_t)count;
-	return 0;
+	return err;
 }
 
 /* ---- the verb ---- */
