@@ -256,9 +256,10 @@ static int summary(const struct view *view, const struct berth_lint *l)
 	}
 	if (!view->json && !view->sarif)
 		fprintf(stderr,
-			"berth lint: %u files, %zu declarations; %u finding%s, %u note%s%s, %u suppressed\n",
-			l->files, l->decl_count, bad, bad == 1 ? "" : "s", notes,
-			notes == 1 ? "" : "s", notes && !view->notes ? " (--notes)" : "", quiet);
+			"berth lint: %u file%s, %zu declarations; %u finding%s, %u note%s%s, %u suppressed\n",
+			l->files, l->files == 1 ? "" : "s", l->decl_count, bad, bad == 1 ? "" : "s",
+			notes, notes == 1 ? "" : "s", notes && !view->notes ? " (--notes)" : "",
+			quiet);
 	return bad ? BERTH_EXIT_FINDINGS : BERTH_EXIT_OK;
 }
 

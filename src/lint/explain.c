@@ -7,7 +7,7 @@ static const char syntax
 	     "of the file was judged.",
   ephemeral[] =
 	  "The kernel gives ports of ip_local_port_range to outgoing connections, for IPv4 and IPv6. While one has a "
-	  "port, a server cannot bind it: \"Address already in use\", at a start or restart, on busy hosts, seldom, and gone "
+	  "port, a server cannot bind it: \"Address already in use\" at some restart, most likely on a busy host, and gone "
 	  "at the next try. A range loses ports one by one; single calls, transfers or migrations fail.",
   overlap[] =
 	  "Whichever program comes first has the port; the other one fails, or skips it and has fewer than its file "
