@@ -2,293 +2,11 @@
 /*
  * Settings become declarations: what a place's files say together, defaults where they say nothing.
  */
-#include <errno.h>
-#include <fnmatch.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "src/lint/lint.h"
-
-/* A setting of the table that a file has; key < 0: the file was there. */
-struct berth_lint_found {
-	const struct berth_lint_place *place;
-	const char *scope;
-	int key, half; /* half: 1 for MAX of a pair */
-	const char *value;
-	const char *path; /* of a setting; NULL for a file */
-	struct berth_lint_spot spot;
-	size_t order;
-};
-
-/* One file while it is read. */
-struct reading {
-	struct berth_lint *l;
-	const struct berth_lint_place *place;
-	const char *name, *scope;
-	const char *text, *end;
-	/* The line that was found last: lines mostly come in order. */
-	const char *line_at;
-	unsigned line;
-};
-
-void *berth_lint_grow(struct berth_lint *l, void **array, size_t *count, size_t *room, size_t size)
-{
-	char *at;
-
-	if (*count == *room) {
-		size_t more = *room ? *room * 2 : 64;
-		void *grown = reallocarray(*array, more, size);
-
-		if (!grown) {
-			l->no_memory = true;
-			return NULL;
-		}
-		*array = grown;
-		*room = more;
-	}
-	at = (char *)*array + (*count)++ * size;
-	memset(at, 0, size);
-	return at;
-}
-
-#define GROW(l, array, count, room)                                                                \
-	berth_lint_grow(l, (void **)&(array), &(count), &(room), sizeof(*(array)))
-
-void berth_lint_init(struct berth_lint *l, berth_lint_named named, void *named_arg)
-{
-	*l = (struct berth_lint){ .named = named,
-				  .named_arg = named_arg,
-				  .ephemeral = { 32768, 60999 } };
-}
-
-void berth_lint_fini(struct berth_lint *l)
-{
-	free(l->found);
-	free(l->decls);
-	free(l->clients);
-	free(l->findings);
-	berth_lint_arena_fini(&l->arena);
-}
-
-/* ---- lines and suppressions ---- */
-
-/* Where a line begins. */
-static const char *line_start(struct reading *r, unsigned line)
-{
-	if (line < r->line) {
-		r->line = 1;
-		r->line_at = r->text;
-	}
-	while (r->line < line) {
-		const char *stop = memchr(r->line_at, '\n', (size_t)(r->end - r->line_at));
-
-		if (!stop)
-			return r->end;
-		r->line_at = stop + 1;
-		r->line++;
-	}
-	return r->line_at;
-}
-
-static size_t line_len(const struct reading *r, const char *start)
-{
-	const char *stop = memchr(start, '\n', (size_t)(r->end - start));
-	size_t len = (size_t)((stop ? stop : r->end) - start);
-
-	return len < BERTH_LINT_VALUE_MAX ? len : BERTH_LINT_VALUE_MAX;
-}
-
-#define MARK "berth-lint: ignore "
-
-/* "berth-lint: ignore RULE[,RULE...]: reason" anywhere in a line. */
-static void read_ignore(struct reading *r, const char *start, struct berth_lint_spot *spot)
-{
-	size_t len = line_len(r, start), n;
-	const char *at = memmem(start, len, MARK, strlen(MARK)), *end = start + len;
-
-	if (!at)
-		return;
-	at += strlen(MARK);
-	for (n = 0; at + n < end && (at[n] == ',' || (at[n] >= 'a' && at[n] <= 'z')); n++)
-		;
-	spot->ignore = berth_lint_keep(&r->l->arena, at, n);
-	at += n;
-	while (at < end && strchr(": \t", *at))
-		at++;
-	while (end > at && strchr(" \t\r*/->\",", end[-1]))
-		end--;
-	spot->reason = end > at ? berth_lint_keep(&r->l->arena, at, (size_t)(end - at)) : NULL;
-}
-
-/* The spot of a line, with what is ignored there: said in it, or in the line above. */
-static struct berth_lint_spot spot_at(struct reading *r, unsigned line)
-{
-	struct berth_lint_spot spot = { .file = r->name, .line = line };
-	const char *start;
-	size_t len;
-
-	if (line > 1)
-		read_ignore(r, line_start(r, line - 1), &spot);
-	start = line_start(r, line);
-	read_ignore(r, start, &spot);
-	len = line_len(r, start);
-	while (len && strchr(" \t\r", start[len - 1]))
-		len--;
-	while (len && strchr(" \t", *start))
-		start++, len--;
-	spot.raw = berth_lint_keep(&r->l->arena, start, len);
-	return spot;
-}
-
-static void malformed(void *arg, unsigned line, const char *what)
-{
-	struct reading *r = arg;
-	struct berth_lint_spot spot = spot_at(r, line);
-	struct berth_lint_finding *f = berth_lint_find(r->l, BERTH_LINT_RULE_SYNTAX, &spot);
-
-	if (f)
-		f->text = what;
-}
-
-/* ---- settings ---- */
-
-static bool matches(const char *glob, size_t len, const char *path, bool with_case)
-{
-	char one[BERTH_LINT_PATH_MAX];
-
-	if (len >= sizeof(one))
-		return false;
-	memcpy(one, glob, len);
-	one[len] = 0;
-	if (one[strcspn(one, "*?")])
-		return !fnmatch(one, path, with_case ? 0 : FNM_CASEFOLD);
-	return with_case ? !strcmp(one, path) : !strcasecmp(one, path);
-}
-
-/* Which of "a|b|c" the path is, or -1. */
-static int which_key(const char *keys, const char *path, bool with_case)
-{
-	int which;
-
-	for (which = 0;; which++) {
-		size_t len = strcspn(keys, "|");
-
-		if (matches(keys, len, path, with_case))
-			return which;
-		if (!keys[len])
-			return -1;
-		keys += len + 1;
-	}
-}
-
-static void remember(struct reading *r, int key, int half, const char *value, const char *path,
-		     unsigned line)
-{
-	struct berth_lint *l = r->l;
-	struct berth_lint_found *f = GROW(l, l->found, l->found_count, l->found_room);
-
-	if (!f)
-		return;
-	f->place = r->place;
-	f->scope = r->scope;
-	f->key = key;
-	f->half = half;
-	f->order = l->found_count;
-	f->spot.file = r->name;
-	if (key < 0)
-		return;
-	f->value = berth_lint_keep(&l->arena, value, strlen(value));
-	f->path = berth_lint_keep(&l->arena, path, strlen(path));
-	f->spot = spot_at(r, line);
-}
-
-static void item(void *arg, const char *path, const char *value, unsigned line)
-{
-	struct reading *r = arg;
-	char option[512];
-	int i;
-
-	for (i = 0; r->place->keys[i].key; i++) {
-		const struct berth_lint_key *k = &r->place->keys[i];
-		int which = which_key(k->key, path, r->place->flags & BERTH_LINT_CASE);
-
-		if (which < 0)
-			continue;
-		if (!k->option)
-			remember(r, i, k->shape == BERTH_LINT_PAIR && which, value, path, line);
-		else if (berth_lint_find_option(value, k->option, option, sizeof(option)))
-			remember(r, i, 0, option, path, line);
-	}
-}
-
-/*
- * True for a place's own file, whose absence means that the program is not there: drop-ins may lie about without it, and
- * then its defaults hold of nothing.
- */
-static bool is_main(const char *globs, const char *name)
-{
-	const char *base = strrchr(name, '/');
-	bool any = false;
-
-	base = base ? base + 1 : name;
-	while (globs && *globs) {
-		size_t len = strcspn(globs, "|"), n = strlen(base);
-
-		if (!memchr(globs, '*', len)) {
-			any = true;
-			if (len >= n && !memcmp(globs + len - n, base, n))
-				return true;
-		}
-		globs += len + (globs[len] == '|');
-	}
-	return !any;
-}
-
-void berth_lint_add(struct berth_lint *l, const struct berth_lint_place *place, const char *name,
-		    const char *scope, const char *text, size_t len)
-{
-	struct reading r = { .l = l, .place = place, .text = text, .end = text + len, .line = 1 };
-	struct berth_lint_sink sink = { &r, item, malformed };
-
-	r.line_at = text;
-	r.name = berth_lint_keep(&l->arena, name, strlen(name));
-	r.scope = scope ? berth_lint_keep(&l->arena, scope, strlen(scope))
-		  : place->flags & BERTH_LINT_EACH ? r.name
-						   : "";
-	l->files++;
-	if (is_main(place->files, name))
-		remember(&r, -1, 0, NULL, "", 0);
-	berth_lint_parse(place->format, text, len, &sink);
-}
-
-bool berth_lint_is_kubernetes(const char *text, size_t len)
-{
-	const char *version = memmem(text, len, "apiVersion:", 11),
-		   *kind = memmem(text, len, "kind:", 5);
-
-	return version && kind && (version == text || version[-1] == '\n');
-}
-
-void berth_lint_add_spared(struct berth_lint *l, const char *text, size_t len)
-{
-	const char *at = text, *end = text + len;
-
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-		if (*at >= '0' && *at <= '9') {
-			unsigned long port = strtoul(at, NULL, 10);
-
-			if (port && port < 65536)
-				berth_portset_add(&l->rpc_spared, (uint32_t)port);
-		}
-		at = stop ? stop + 1 : end;
-	}
-}
-
-/* ---- declarations ---- */
+#include "src/lint/found.h"
 
 /* Settings of one place and scope, by key and half, in the order of their files. */
 struct group {
@@ -339,28 +57,39 @@ static const struct berth_lint_found *those_of(const struct group *g, int key, i
 	return to;
 }
 
-/* True where "KEY=VALUE" holds of the place's settings; "KEY=" where it is set at all. */
-static bool condition_holds(const struct group *g, const char *when)
+/* True where a setting of the place is this one: one of "KEY=VALUE", len bytes. */
+static bool one_holds(const struct group *g, const char *when, size_t len)
 {
-	const char *equal;
+	const char *equal = memchr(when, '=', len);
+	size_t key_len = (size_t)(equal - when), value_len = len - key_len - 1;
 	int i;
 
-	if (!when)
-		return true;
-	equal = strchr(when, '=');
 	for (i = 0; g->place->keys[i].key; i++) {
 		const struct berth_lint_key *k = &g->place->keys[i];
 		const struct berth_lint_found *from, *to;
+		const char *value;
 
-		if (k->shape != BERTH_LINT_CONDITION || strlen(k->key) != (size_t)(equal - when) ||
-		    strncmp(k->key, when, (size_t)(equal - when)) != 0)
+		if (k->shape != BERTH_LINT_CONDITION || strlen(k->key) != key_len ||
+		    strncmp(k->key, when, key_len) != 0)
 			continue;
 		to = those_of(g, i, 0, &from);
-		if (from < to)
-			return !equal[1] || !strcasecmp(from->value, equal + 1);
-		return k->initial && !strcasecmp(k->initial, equal + 1);
+		value = from < to ? from->value : k->initial;
+		return value && strlen(value) == value_len &&
+		       !strncasecmp(value, equal + 1, value_len);
 	}
 	return false;
+}
+
+static bool condition_holds(const struct group *g, const char *when)
+{
+	while (when && *when) {
+		size_t len = strcspn(when, "&");
+
+		if (!one_holds(g, when, len))
+			return false;
+		when += len + (when[len] == '&');
+	}
+	return true;
 }
 
 /* "redis.socket" without its end; other names as they are. */
@@ -431,7 +160,7 @@ static void declare(const struct group *g, const struct berth_lint_key *k,
 		return;
 	if (first < 1 || last > 65535)
 		return;
-	d = GROW(l, l->decls, l->decl_count, l->decl_room);
+	d = BERTH_LINT_GROW(l, l->decls, l->decl_count, l->decl_room);
 	if (!d)
 		return;
 	ports.ports = (struct berth_range){ (uint16_t)first, (uint16_t)last };
@@ -479,6 +208,37 @@ static void sysctl(struct berth_lint *l, const struct berth_lint_key *k,
 	l->reserved_spot = f->spot;
 }
 
+/* Ports at addresses. Behind a blank there are parameters, behind a comma another entry. */
+static int read_ports(const struct group *g, const struct berth_lint_key *k,
+		      const struct berth_lint_found *f, const char *at, bool implied,
+		      const char **out_what)
+{
+	struct berth_lint_ports p = { 0 };
+	struct berth_lint_address address = { 0 };
+	int n;
+
+	if (k->flags & BERTH_LINT_SECOND) {
+		size_t len = strcspn(at, " \t");
+
+		berth_lint_address_read(at, len, &address);
+		at += len;
+	}
+	do {
+		at += strspn(at, " \t,");
+		n = berth_lint_read_endpoint(&at, g->l->named, g->l->named_arg, &p, out_what);
+		if (k->flags & BERTH_LINT_SECOND)
+			p.address = address;
+		if (n > 0)
+			declare(g, k, f, p, implied);
+		/* What follows the port in a URL. */
+		while (*at == '/')
+			at++;
+	} while (n >= 0 &&
+		 (*at == ',' || (k->flags & BERTH_LINT_LIST && (*at == ' ' || *at == '\t'))) &&
+		 at[1]);
+	return n;
+}
+
 /* The entries of one value. */
 static void read_value(const struct group *g, const struct berth_lint_key *k,
 		       const struct berth_lint_found *f, const char *value, bool implied)
@@ -489,12 +249,7 @@ static void read_value(const struct group *g, const struct berth_lint_key *k,
 
 	switch (k->shape) {
 	case BERTH_LINT_PORT:
-		do {
-			n = berth_lint_read_endpoint(&at, g->l->named, g->l->named_arg, &p, &what);
-			if (n > 0)
-				declare(g, k, f, p, implied);
-			/* Behind a blank there are parameters, behind a comma another one. */
-		} while (n >= 0 && *at == ',' && *++at);
+		n = read_ports(g, k, f, at, implied, &what);
 		break;
 	case BERTH_LINT_SET:
 		while ((n = berth_lint_read_item(&at, &p, &what)) > 0)
@@ -587,7 +342,7 @@ static void collect_clients(const struct group *g, const struct berth_lint_key *
 
 	if (end == f->value || !n || n > 65536)
 		return;
-	c = GROW(l, l->clients, l->client_count, l->client_room);
+	c = BERTH_LINT_GROW(l, l->clients, l->client_count, l->client_room);
 	if (c)
 		*c = (struct berth_lint_clients){ g->place, f->spot,
 						  (uint32_t)n *

@@ -28,7 +28,10 @@
 #define RETRY BERTH_LINT_RETRY
 #define NODEPORT BERTH_LINT_NODEPORT
 #define UNNAMED BERTH_LINT_UNNAMED
+#define LIST BERTH_LINT_LIST
+#define SECOND BERTH_LINT_SECOND
 #define EACH BERTH_LINT_EACH
+#define INSTANCES (BERTH_LINT_EACH | BERTH_LINT_INSTANCES)
 #define F(name) BERTH_LINT_##name
 #define KEYS(...)                                                                                  \
 	(const struct berth_lint_key[])                                                            \
@@ -52,7 +55,6 @@ const struct berth_lint_place berth_lint_unit = {
 	"systemd", NULL, "openssh-server", NULL, F(UNIT), 0, KEYS(
 		{ "Socket/ListenStream", PORT, TCP, RESET },
 		{ "Socket/ListenDatagram", PORT, UDP, RESET },
-		{ "NetDev/Kind", CONDITION },
 		{ "WireGuard/ListenPort", PORT, UDP },
 		{ "VXLAN/DestinationPort", PORT, UDP },
 		{ "GENEVE/DestinationPort", PORT, UDP },
@@ -84,8 +86,6 @@ const struct berth_lint_place berth_lint_compose = {
 const struct berth_lint_place berth_lint_places[] = {
 	/* ---- file transfer ---- */
 	{ "vsftpd", NULL, "vsftpd", "/etc/vsftpd.conf|/etc/vsftpd/*.conf", F(LINES), EACH, KEYS(
-		{ "listen", CONDITION, .initial = "NO" },
-		{ "listen_ipv6", CONDITION, .initial = "NO" },
 		{ "pasv_enable", CONDITION, .initial = "YES" },
 		{ "pasv_min_port|pasv_max_port", PAIR, TCP, RETRY, "0", .when = "pasv_enable=YES" },
 		{ "listen_port", PORT, TCP, 0, "21" },
@@ -228,8 +228,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "jitsi-videobridge", "java", NULL, "/etc/jitsi/videobridge/jvb.conf", F(BLOCKS), 0, KEYS(
 		{ "videobridge/ice/udp/port", PORT, UDP, 0, "10000" }) },
 	{ "mumble-server", "murmurd|murmur", "mumble-server", "/etc/mumble-server.ini|/etc/mumble/mumble-server.ini", F(INI), 0, KEYS(
-		{ "port", PORT, BOTH, 0, "64738" },
-		{ "users", CONDITION }) },
+		{ "port", PORT, BOTH, 0, "64738" }) },
 	/* ---- virtual machines, clusters, storage ---- */
 	{ "libvirt", "libvirtd|virtqemud|qemu-system-x86_64|qemu-system-x86", "libvirt-daemon-system", "/etc/libvirt/qemu.conf", F(LINES), 0, KEYS(
 		{ "migration_port_min|migration_port_max", PAIR, TCP, RETRY, "49152-49215" },
@@ -279,8 +278,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "totem/interface/mcastport", PORT, UDP, ADD, .offset = -1 }) },
 	{ "zookeeper", "java", NULL, "/etc/zookeeper/conf/zoo.cfg|/etc/zookeeper/*/zoo.cfg", F(LINES), EACH, KEYS(
 		{ "clientPort", PORT, TCP },
-		{ "secureClientPort", PORT, TCP },
-		{ "maxClientCnxns", CONDITION }) },
+		{ "secureClientPort", PORT, TCP }) },
 	/* ---- proxies and name servers ---- */
 	{ "dnsmasq", NULL, "dnsmasq", "/etc/dnsmasq.conf|/etc/dnsmasq.d/*", F(LINES), 0, KEYS(
 		{ "tftp-port-range", SPAN, UDP, RETRY },
@@ -293,8 +291,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "options/listen-on|options/listen-on-v6", PORT, BOTH, ADD, NULL, "port" },
 		{ "options/use-v4-udp-ports/range|options/use-v6-udp-ports/range", SPAN, UDP, ADD | SOURCE },
 		{ "options/avoid-v4-udp-ports|options/avoid-v6-udp-ports|options/avoid-v4-udp-ports/range|options/avoid-v6-udp-ports/range", SPAN, UDP, ADD | AVOID },
-		{ "options/port", PORT, BOTH },
-		{ "options", CONDITION }) },
+		{ "options/port", PORT, BOTH }) },
 	{ "unbound", NULL, "unbound", "/etc/unbound/unbound.conf|/etc/unbound/unbound.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, BOTH, OFF, "53" },
 		{ "interface", ADDRESS },
@@ -339,8 +336,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "bind", PORT, TCP, ADD }) },
 	{ "tinyproxy", NULL, "tinyproxy", "/etc/tinyproxy/tinyproxy.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, 0, "8888" },
-		{ "Listen", ADDRESS },
-		{ "MaxClients", CONDITION }) },
+		{ "Listen", ADDRESS }) },
 	{ "privoxy", NULL, NULL, "/etc/privoxy/config", F(LINES), 0, KEYS(
 		{ "listen-address", PORT, TCP, ADD, "127.0.0.1:8118" }) },
 	{ "stunnel", "stunnel4", "stunnel4", "/etc/stunnel/*.conf", F(INI), EACH, KEYS(
@@ -353,12 +349,11 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "DAEMON_OPTS", PORT, TCP, 0, NULL, "-a" },
 		{ "DAEMON_OPTS", PORT, TCP, 0, NULL, "-T" }) },
 	/* ---- tunnels ---- */
-	{ "wireguard", "wg-quick", NULL, "/etc/wireguard/*.conf", F(INI), EACH, KEYS(
+	{ "wireguard", "wg-quick", NULL, "/etc/wireguard/*.conf", F(INI), INSTANCES, KEYS(
 		{ "Interface/ListenPort", PORT, UDP, 0, "0" }) },
-	{ "openvpn", NULL, "openvpn", "/etc/openvpn/*.conf|/etc/openvpn/server/*.conf", F(LINES), EACH, KEYS(
-		{ "client", CONDITION },
+	{ "openvpn", NULL, "openvpn", "/etc/openvpn/*.conf|/etc/openvpn/server/*.conf", F(LINES), INSTANCES, KEYS(
 		{ "port|lport", PORT, UDP },
-		{ "management", CONDITION }) },
+		{ "management", PORT, TCP, SECOND }) },
 	{ "strongswan", "charon|charon-systemd", NULL, "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
 		{ "charon/port", PORT, UDP },
 		{ "charon/port_nat_t", PORT, UDP }) },
@@ -378,6 +373,13 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "dht-listen-port", SET, UDP, RETRY, "6881-6999" },
 		{ "enable-rpc", CONDITION, .initial = "false" },
 		{ "rpc-listen-port", PORT, TCP, 0, "6800", .when = "enable-rpc=true" }) },
+	{ "deluge", "deluged", NULL, "/var/lib/deluged/config/core.conf|/var/lib/deluge/.config/deluge/core.conf", F(JSON), 0, KEYS(
+		{ "daemon_port", PORT, TCP, 0, "58846" },
+		{ "random_port", CONDITION, .initial = "true" },
+		{ "listen_ports/[]", PORT, BOTH, ADD, NULL, .when = "random_port=false" }) },
+	{ "qbittorrent", "qbittorrent-nox", NULL, "/var/lib/qbittorrent/.config/qBittorrent/qBittorrent.conf", F(INI), 0, KEYS(
+		{ "BitTorrent/Session\\Port|Preferences/Connection\\PortRangeMin", PORT, BOTH },
+		{ "Preferences/WebUI\\Port", PORT, TCP }) },
 	/* ---- containers and schedulers ---- */
 	{ "docker", "dockerd", NULL, "/etc/docker/daemon.json", F(JSON), 0, KEYS(
 		{ "hosts/[]", PORT, TCP, ADD },
@@ -415,15 +417,32 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "opensearch", "java", NULL, "/etc/opensearch/opensearch.yml", F(YAML), 0, KEYS(
 		{ "http.port|http/port", SPAN, TCP, RETRY, "9200-9300" },
 		{ "transport.port|transport/port", SPAN, TCP, RETRY, "9300-9400" }) },
+	{ "jenkins", "java", NULL, "/var/lib/jenkins/config.xml", F(XML), 0, KEYS(
+		{ "hudson/slaveAgentPort", PORT, TCP }) },
+	{ "activemq", "java", NULL, "/etc/activemq/activemq.xml|/etc/activemq/instances-enabled/*/activemq.xml|/opt/activemq/conf/activemq.xml", F(XML), EACH, KEYS(
+		{ "*/transportConnector/@uri", PORT, TCP, ADD }) },
+	{ "hazelcast", "java", NULL, "/etc/hazelcast/hazelcast.xml|/opt/hazelcast/config/hazelcast.xml", F(XML), 0, KEYS(
+		{ "hazelcast/network/port", PORT, TCP, RETRY, "5701" }) },
+	{ "goldengate", "mgr", NULL, "/opt/ogg/dirprm/mgr.prm|/u01/ogg/dirprm/mgr.prm", F(LINES), 0, KEYS(
+		{ "PORT", PORT, TCP },
+		{ "DYNAMICPORTLIST", SET, TCP, RETRY }) },
+	{ "sslh", "sslh-select|sslh-ev", NULL, "/etc/sslh.cfg|/etc/sslh/sslh.cfg", F(BLOCKS), 0, KEYS(
+		{ "listen/port", PORT, TCP, ADD }) },
+	{ "znc", NULL, NULL, "/var/lib/znc/configs/znc.conf", F(LINES), 0, KEYS(
+		{ "Port", PORT, TCP, ADD }) },
+	{ "kresd", "kresd@", NULL, "/etc/knot-resolver/config.yaml", F(YAML), 0, KEYS(
+		{ "network/listen/[]/port", PORT, BOTH, ADD }) },
+	{ "lxd", "incusd", NULL, "/var/lib/lxd/preseed.yaml", F(YAML), 0, KEYS(
+		{ "config/core.https_address", PORT, TCP }) },
 	/* ---- databases, caches, queues ---- */
-	{ "postgresql", "postgres", NULL, "/etc/postgresql/*/*/postgresql.conf", F(LINES), EACH, KEYS(
+	{ "postgresql", "postgres", NULL, "/etc/postgresql/*/*/postgresql.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, 0, "5432" },
 		{ "listen_addresses", ADDRESS, .initial = "localhost" }) },
 	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/my.cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf|/etc/mysql/mysql.conf.d/*.cnf", F(INI), 0, KEYS(
 		{ "mysqld/port|mariadb/port|server/port", PORT, TCP },
 		{ "mysqld/mysqlx_port|mysqld/mysqlx-port", PORT, TCP },
 		{ "mysqld/bind-address|mariadbd/bind-address|server/bind-address", ADDRESS }) },
-	{ "redis", "redis-server|valkey|keydb", "redis-server", "/etc/redis/redis.conf", F(LINES), EACH, KEYS(
+	{ "redis", "redis-server|valkey|keydb", "redis-server", "/etc/redis/redis.conf|/etc/redis/redis-*.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, OFF, "6379" },
 		{ "tls-port", PORT, TCP, OFF },
 		{ "bind", ADDRESS },
@@ -454,12 +473,10 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "service/inet_listener/port", PORT, TCP, ADD | OFF }) },
 	{ "postfix", "master", "postfix", "/etc/postfix/master.cf", F(COLUMNS), 0, KEYS(
 		{ "inet/*", PORT, TCP, ADD }) },
-	{ "exim4", NULL, "exim4-config", "/etc/exim4/update-exim4.conf.conf", F(SHELL), 0, KEYS(
-		{ "dc_local_interfaces", CONDITION }) },
 	{ "exim4", NULL, "exim4-config", "/etc/exim4/exim4.conf|/etc/exim4/conf.d/main/*", F(LINES), 0, KEYS(
 		{ "daemon_smtp_ports", SET, TCP, 0, "25" }) },
 	{ "slapd", NULL, NULL, "/etc/default/slapd", F(SHELL), 0, KEYS(
-		{ "SLAPD_SERVICES", CONDITION }) },
+		{ "SLAPD_SERVICES", PORT, TCP, LIST }) },
 	{ "freeradius", NULL, "freeradius-config", "/etc/freeradius/3.0/radiusd.conf|/etc/freeradius/3.0/sites-enabled/*", F(BLOCKS), 0, KEYS(
 		{ "*listen/port", PORT, UDP, ADD | OFF }) },
 	{ "prosody", "lua5.4|lua", "prosody", "/etc/prosody/prosody.cfg.lua|/etc/prosody/conf.d/*.cfg.lua", F(BLOCKS), 0, KEYS(
@@ -468,10 +485,11 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "inetd", "openbsd-inetd|inetutils-inetd", NULL, "/etc/inetd.conf", F(COLUMNS), 0, KEYS(
 		{ "stream/tcp*", PORT, TCP, ADD },
 		{ "dgram/udp*", PORT, UDP, ADD }) },
-	{ "xinetd", NULL, "xinetd", "/etc/xinetd.d/*", F(BLOCKS), EACH, KEYS(
+	{ "xinetd", NULL, "xinetd", "/etc/xinetd.d/*", F(BLOCKS), INSTANCES, KEYS(
 		{ "service/disable", CONDITION, .initial = "no" },
 		{ "service/socket_type", CONDITION },
-		{ "service/port", PORT, TCP, 0, NULL, .when = "service/disable=no" }) },
+		{ "service/port", PORT, TCP, 0, NULL, .when = "service/disable=no&service/socket_type=stream" },
+		{ "service/port", PORT, UDP, 0, NULL, .when = "service/disable=no&service/socket_type=dgram" }) },
 	/* ---- monitoring, logs, devices ---- */
 	{ "cups", "cupsd", "cups-daemon", "/etc/cups/cupsd.conf", F(LINES), 0, KEYS(
 		{ "Listen|Port", PORT, TCP, ADD }) },
@@ -484,7 +502,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "syslog-ng", NULL, "syslog-ng-core", "/etc/syslog-ng/syslog-ng.conf|/etc/syslog-ng/conf.d/*.conf", F(PARENS), 0, KEYS(
 		{ "source/*/port|source/*/localport", PORT, BOTH, ADD }) },
 	{ "collectd", NULL, NULL, "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
-		{ "Listen", CONDITION }) },
+		{ "Listen", PORT, UDP, ADD | SECOND }) },
 	{ "munin-node", NULL, "munin-node", "/etc/munin/munin-node.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "4949" },
 		{ "host", ADDRESS }) },
@@ -503,8 +521,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "saned", NULL, "sane-utils", "/etc/sane.d/saned.conf", F(LINES), 0, KEYS(
 		{ "data_portrange", SPAN, TCP, RETRY, "0" }) },
 	{ "icecast2", NULL, "icecast2", "/etc/icecast2/icecast.xml", F(XML), 0, KEYS(
-		{ "icecast/listen-socket/port", PORT, TCP, ADD },
-		{ "icecast/limits/clients", CONDITION }) },
+		{ "icecast/listen-socket/port", PORT, TCP, ADD }) },
 	{ "mpd", NULL, "mpd", "/etc/mpd.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "6600" },
 		{ "bind_to_address", ADDRESS }) },
@@ -513,15 +530,14 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "distcc", "distccd", NULL, "/etc/default/distcc", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
 	{ "nut", "upsd|nut-server", NULL, "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
-		{ "LISTEN", CONDITION }) },
+		{ "LISTEN", PORT, TCP, ADD | SECOND }) },
 	{ "xrdp", NULL, "xrdp", "/etc/xrdp/xrdp.ini", F(INI), 0, KEYS(
 		{ "Globals/port", PORT, TCP, 0, "3389" }) },
 	{ "xrdp-sesman", NULL, "xrdp", "/etc/xrdp/sesman.ini", F(INI), 0, KEYS(
 		{ "Globals/ListenPort", PORT, TCP, OFF, NULL },
 		{ "Globals/ListenAddress", ADDRESS }) },
 	{ "ngircd", NULL, "ngircd", "/etc/ngircd/ngircd.conf|/etc/ngircd/ngircd.conf.d/*.conf", F(INI), 0, KEYS(
-		{ "Global/Ports|SSL/Ports", SET, TCP, ADD, "6667" },
-		{ "Limits/MaxConnections", CONDITION }) },
+		{ "Global/Ports|SSL/Ports", SET, TCP, ADD, "6667" }) },
 	{ "spamd", "spamassassin", NULL, "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
 	{ "clamav", "clamd", NULL, "/etc/clamav/clamd.conf", F(LINES), 0, KEYS(

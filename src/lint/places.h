@@ -34,6 +34,8 @@ enum {
 	BERTH_LINT_RETRY = 128,       /* takes the next port of the range where one is taken */
 	BERTH_LINT_NODEPORT = 256,    /* Kubernetes' range: kube-proxy holds its ports by rules */
 	BERTH_LINT_UNNAMED = 512,     /* leaves out ports that IANA assigned */
+	BERTH_LINT_LIST = 1024,       /* blanks separate entries, too */
+	BERTH_LINT_SECOND = 2048,     /* the value is "ADDRESS PORT" */
 };
 
 struct berth_lint_key {
@@ -46,12 +48,14 @@ struct berth_lint_key {
 		initial; /* what holds where no file sets it: a port, a set, "0" floats; NULL: nothing */
 	const char *option; /* the value is a command line: names of the option in it */
 	int offset;         /* added to each port; CLIENTS: ports for each client */
-	const char *when;   /* "KEY=VALUE": counts only where that setting of the place is so */
+	const char *when;   /* "KEY=VALUE[&KEY=VALUE]": counts only where the place is set so */
 };
 
 enum {
 	BERTH_LINT_EACH = 1, /* each file is an instance; else they make up one */
 	BERTH_LINT_CASE = 2, /* the case of letters in keys matters */
+	BERTH_LINT_INSTANCES =
+		4, /* files are instances that run together: their ports must differ */
 };
 
 struct berth_lint_place {

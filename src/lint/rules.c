@@ -238,10 +238,18 @@ static int by_port(const void *a, const void *b)
 	return names ? names : x < y ? -1 : 1;
 }
 
+/* Two files of a place that run beside each other. */
+static bool are_instances(const struct berth_lint_decl *a, const struct berth_lint_decl *b)
+{
+	return a->place == b->place && a->place->flags & BERTH_LINT_INSTANCES && is_single(a) &&
+	       is_single(b) && strcmp(a->spot.file, b->spot.file) != 0;
+}
+
 /* The same program at the same ports and address: one is enough to compare. */
 static bool is_repeated(const struct berth_lint_decl *a, const struct berth_lint_decl *b)
 {
-	return a->service == b->service && a->ports.ports.first == b->ports.ports.first &&
+	return a->service == b->service && !are_instances(a, b) &&
+	       a->ports.ports.first == b->ports.ports.first &&
 	       a->ports.ports.last == b->ports.ports.last &&
 	       a->ports.protocols == b->ports.protocols &&
 	       !memcmp(&a->ports.address, &b->ports.address, sizeof(a->ports.address));
@@ -262,7 +270,7 @@ static void sort_listeners(struct judge *j)
 			j->listener[j->listeners++] = j->listener[i];
 }
 
-/* Two programs that want the same ports. The finding stands where the second of them is declared. */
+/* Two programs that want the same ports. The finding stands where the first of them is declared. */
 static void compare(const struct judge *j, const struct berth_lint_decl *a,
 		    const struct berth_lint_decl *b)
 {
@@ -273,7 +281,8 @@ static void compare(const struct judge *j, const struct berth_lint_decl *a,
 	struct berth_lint_finding *f;
 	uint32_t shared;
 
-	if (!(a->ports.protocols & b->ports.protocols) || is_same_program(a, b) ||
+	if (!(a->ports.protocols & b->ports.protocols) ||
+	    (is_same_program(a, b) && !are_instances(a, b)) ||
 	    !berth_lint_address_meets(&a->ports.address, &b->ports.address))
 		return;
 	/* Two who both hold NodePorts: the range, and a service in it. */
@@ -321,47 +330,48 @@ static bool is_named(const struct judge *j, uint16_t port)
 	return j->registry && j->registry->name(j->registry->arg, port, BERTH_LINT_BOTH, &is_local);
 }
 
-/* The ports of a listener that a pool really holds: without what it avoids. */
-static uint32_t held(const struct judge *j, const struct berth_lint_decl *pool,
-		     const struct berth_lint_decl *listener)
+/* What a pool leaves out. */
+static void read_avoided(const struct judge *j, const struct berth_lint_decl *pool,
+			 struct berth_portset *out_set)
 {
-	struct berth_range in;
-	uint32_t n = 0, port;
+	size_t i;
+	uint32_t port;
 
-	if (!(pool->ports.protocols & listener->ports.protocols) ||
-	    !berth_lint_shared(pool->ports.ports, listener->ports.ports))
-		return 0;
-	in = common(pool->ports.ports, listener->ports.ports);
-	for (port = in.first; port <= in.last; port++) {
-		bool avoided = pool->key->flags & BERTH_LINT_UNNAMED && is_named(j, (uint16_t)port);
-		size_t i;
+	*out_set = (struct berth_portset){ 0 };
+	for (i = 0; i < j->l->decl_count; i++) {
+		const struct berth_lint_decl *d = &j->l->decls[i];
 
-		for (i = 0; i < j->l->decl_count && !avoided; i++) {
-			const struct berth_lint_decl *d = &j->l->decls[i];
-
-			avoided = d->place == pool->place && d->key->flags & BERTH_LINT_AVOID &&
-				  port >= d->ports.ports.first && port <= d->ports.ports.last;
-		}
-		n += !avoided;
+		if (d->place == pool->place && d->key->flags & BERTH_LINT_AVOID)
+			berth_portset_add_range(out_set, d->ports.ports);
 	}
-	return n;
+	for (port = pool->ports.ports.first;
+	     pool->key->flags & BERTH_LINT_UNNAMED && port <= pool->ports.ports.last; port++)
+		if (is_named(j, (uint16_t)port))
+			berth_portset_add(out_set, port);
 }
 
 static void check_pool(const struct judge *j, const struct berth_lint_decl *pool)
 {
 	struct berth_lint *l = j->l;
-	struct berth_portset hit = { 0 };
+	struct berth_portset hit = { 0 }, avoided;
 	struct berth_lint_finding *f;
+	struct berth_range in;
 	char list[256] = "";
 	size_t len = 0, i;
 	unsigned hits = 0;
 
+	read_avoided(j, pool, &avoided);
 	for (i = 0; i < j->listeners; i++) {
 		const struct berth_lint_decl *d = j->listener[i];
 
-		if (d->place == pool->place || d->ports.ports.first < 1024 || !held(j, pool, d))
+		if (d->place == pool->place || d->ports.ports.first < 1024 ||
+		    !(pool->ports.protocols & d->ports.protocols) ||
+		    !berth_lint_shared(pool->ports.ports, d->ports.ports))
 			continue;
-		berth_portset_add_range(&hit, common(pool->ports.ports, d->ports.ports));
+		in = common(pool->ports.ports, d->ports.ports);
+		if (count_in(&avoided, in) == berth_range_len(in))
+			continue;
+		berth_portset_add_range(&hit, in);
 		if (hits++ < 3)
 			len += (size_t)snprintf(list + len, sizeof(list) - len,
 						"%s%.20s %s (%.32s)", len ? ", " : "", d->service,

@@ -253,6 +253,26 @@ change()
   found 0
 }
 
+@test "lint: instances of one program, two ports in words, a list of URLs, two conditions" {
+  printf 'port = 5433\n' | file /etc/postgresql/13/main/postgresql.conf
+  printf 'port = 5433\n' | file /etc/postgresql/15/main/postgresql.conf
+  lint
+  found 1 "twice error /etc/postgresql/13/main/postgresql.conf:1 1"
+  sed -i s/5433/5434/ "$root/etc/postgresql/15/main/postgresql.conf"
+  lint
+  found 0
+  file /etc/nut/upsd.conf <<<'LISTEN 127.0.0.1 40001'
+  file /etc/default/slapd <<<'SLAPD_SERVICES="ldap:/// ldapi:/// ldap://127.0.0.1:40002/ ldaps://[::1]:40003/"'
+  printf 'service x\n{\n  disable = no\n  socket_type = dgram\n  port = 40004\n}\n' | file /etc/xinetd.d/x
+  lint
+  found 1 "ephemeral error /etc/default/slapd:1 1" "ephemeral error /etc/default/slapd:1 1" \
+    "ephemeral error /etc/nut/upsd.conf:1 1" "ephemeral error /etc/xinetd.d/x:5 1"
+  sed -i 's/disable = no/disable = yes/' "$root/etc/xinetd.d/x"
+  rm "$root/etc/default/slapd" "$root/etc/nut/upsd.conf"
+  lint
+  found 0
+}
+
 @test "lint: units: drop-ins, resets, masks, and what is not enabled" {
   printf '[Socket]\nListenStream=40000\n' | file /usr/lib/systemd/system/a.socket
   lint
