@@ -30,6 +30,9 @@ static void malformed_file(struct gather *g, const char *name, int err)
 	struct berth_lint_spot spot = { .file = berth_lint_keep(&g->l->arena, name, strlen(name)) };
 	struct berth_lint_finding *f = berth_lint_find(g->l, BERTH_LINT_RULE_SYNTAX, &spot);
 
+	/* Who is not root cannot read everything; what could be read counts. */
+	if (f && err == -EACCES)
+		f->level = BERTH_LINT_NOTE;
 	if (f)
 		f->text = berth_lint_format(&g->l->arena, "cannot be read: %s",
 					    err == -EFBIG ? "larger than 4 MB" : strerror(-err));

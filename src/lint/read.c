@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Files are read: settings of the table with their lines, suppressions, what cannot be read. */
-#include <errno.h>
-#include <fnmatch.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,17 +137,34 @@ static void malformed(void *arg, unsigned line, const char *what)
 
 /* ---- settings ---- */
 
+static bool is_same_letter(char a, char b, bool with_case)
+{
+	return a == b || (!with_case && tolower((unsigned char)a) == tolower((unsigned char)b));
+}
+
+/* '*' and '?' alone mean something: "[]" stands for a list's elements. Goes back to the last '*' only. */
 static bool matches(const char *glob, size_t len, const char *path, bool with_case)
 {
-	char one[BERTH_LINT_PATH_MAX];
+	const char *end = glob + len, *star = NULL, *resume = NULL;
 
-	if (len >= sizeof(one))
-		return false;
-	memcpy(one, glob, len);
-	one[len] = 0;
-	if (one[strcspn(one, "*?")])
-		return !fnmatch(one, path, with_case ? 0 : FNM_CASEFOLD);
-	return with_case ? !strcmp(one, path) : !strcasecmp(one, path);
+	while (*path) {
+		if (glob < end && *glob == '*') {
+			star = ++glob;
+			resume = path;
+		} else if (glob < end &&
+			   (*glob == '?' || is_same_letter(*glob, *path, with_case))) {
+			glob++;
+			path++;
+		} else if (star) {
+			glob = star;
+			path = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (glob < end && *glob == '*')
+		glob++;
+	return glob == end;
 }
 
 /* Which of "a|b|c" the path is, or -1. */

@@ -15,6 +15,8 @@ struct judge {
 	const struct berth_lint_registry *registry;
 	struct berth_lint_decl **listener; /* by first port, then last, then service */
 	size_t listeners;
+	bool has_local; /* local is filled in: ports that /etc/services names, of any protocol */
+	struct berth_portset local;
 };
 
 struct berth_lint_finding *berth_lint_find(struct berth_lint *l, enum berth_lint_rule rule,
@@ -189,29 +191,45 @@ static void check_resvport(const struct judge *j, const struct berth_lint_decl *
 		"sysctl -w sunrpc.min_resvport=LOW sunrpc.max_resvport=HIGH, for mounts of the kernel's NFS";
 }
 
-static void check_names(const struct judge *j, const struct berth_lint_decl *d)
+/* Asked once for all ports, where a range is met first: ranges are long, and may be many. */
+static const struct berth_portset *local_names(struct judge *j)
 {
+	uint32_t port;
+	bool is_local;
+
+	for (port = 1; !j->has_local && port <= 65535; port++)
+		if (j->registry->name(j->registry->arg, (uint16_t)port, BERTH_LINT_BOTH,
+				      &is_local) &&
+		    is_local)
+			berth_portset_add(&j->local, port);
+	j->has_local = true;
+	return &j->local;
+}
+
+static void check_names(struct judge *j, const struct berth_lint_decl *d)
+{
+	const struct berth_portset *local;
 	struct berth_lint *l = j->l;
 	struct berth_lint_finding *f;
 	char list[128] = "";
 	size_t len = 0;
-	uint32_t port, hits = 0;
+	uint32_t hits, n;
+	int32_t port;
+	bool is_local;
 
 	if (is_single(d) || !j->registry)
 		return;
-	for (port = d->ports.ports.first; port <= d->ports.ports.last; port++) {
-		bool is_local;
-		const char *name = j->registry->name(j->registry->arg, (uint16_t)port,
-						     d->ports.protocols, &is_local);
-
-		if (!name || !is_local)
-			continue;
-		if (hits++ < 3)
-			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%.20s %u",
-						len ? ", " : "", name, port);
-	}
+	local = local_names(j);
+	hits = count_in(local, d->ports.ports);
 	if (!hits)
 		return;
+	port = berth_portset_next(local, d->ports.ports.first);
+	for (n = 0; n < 3 && n < hits; n++, port = berth_portset_next(local, (uint32_t)port + 1))
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%.20s %d",
+					len ? ", " : "",
+					j->registry->name(j->registry->arg, (uint16_t)port,
+							  BERTH_LINT_BOTH, &is_local),
+					port);
 	f = berth_lint_find(l, BERTH_LINT_RULE_NAMES, &d->spot);
 	if (f)
 		f->text = berth_lint_format(&l->arena, "%s holds %u port%s of /etc/services: %s%s",
@@ -593,7 +611,7 @@ static void sort_findings(struct berth_lint *l)
 	l->finding_count = n;
 }
 
-static void judge_one(const struct judge *j, const struct berth_lint_decl *d)
+static void judge_one(struct judge *j, const struct berth_lint_decl *d)
 {
 	if (d->key->flags & BERTH_LINT_AVOID)
 		return;

@@ -287,7 +287,7 @@ static const char *joined(const char *word, const char *name, size_t len)
 {
 	if (strncmp(word, name, len) != 0)
 		return NULL;
-	if (name[len - 1] == '=')
+	if (name[len - 1] == '=' || name[len - 1] == ':')
 		return word + len;
 	if (!word[len])
 		return word + len;
