@@ -24,13 +24,26 @@ static int open_below(const struct berth_tree *t, const char *path, int flags)
 	struct open_how how = { .flags = (unsigned)(flags | O_CLOEXEC),
 				.resolve = RESOLVE_IN_ROOT };
 
+	if (t->plain)
+		return openat(t->fd, path[1] ? path + 1 : ".", flags | O_CLOEXEC);
 	return (int)syscall(SYS_openat2, t->fd, path, &how, sizeof(how));
 }
 
 int berth_tree_init(struct berth_tree *t, const char *root)
 {
+	int fd;
+
 	*t = (struct berth_tree){ .fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) };
-	return t->fd < 0 ? -errno : 0;
+	if (t->fd < 0)
+		return -errno;
+	fd = open_below(t, "/", O_PATH | O_DIRECTORY);
+	if (fd >= 0)
+		close(fd);
+	else if ((errno == ENOSYS || errno == EPERM) && !strcmp(root, "/"))
+		t->plain = true;
+	else
+		return errno == EPERM ? -ENOSYS : -errno;
+	return 0;
 }
 
 void berth_tree_fini(struct berth_tree *t)

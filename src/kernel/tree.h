@@ -10,11 +10,12 @@
 
 struct berth_tree {
 	int fd;
+	bool plain; /* openat2(2) is refused here (an old sandbox); then "/" alone can be a root */
 	char *text; /* what was read last */
 	size_t room;
 };
 
-/* Opens a root directory. Returns 0 or -errno. berth_tree_fini() closes. */
+/* Opens a root directory. Returns 0 or -errno: -ENOSYS where openat2(2) is needed and refused. berth_tree_fini() closes. */
 int berth_tree_init(struct berth_tree *t, const char *root);
 void berth_tree_fini(struct berth_tree *t);
 
