@@ -214,6 +214,19 @@ def core():
                     [worst["median_ns"]], "ns", at_most=goal)
 
 
+def sim():
+    """Connections for each second of processor time; what the fleet of 10^9 takes in wall time."""
+    goals = {"uniform": 20}
+    for policy in ("uniform", "linux"):
+        rates = [row["tried"] / row["cpu_seconds"] / 1e6 for round_ in rounds_of("sim", "one")
+                 for row in events(f"sim-one-{round_}.jsonl") if row["policy"] == policy]
+        add("sim", f"one destination, {policy}, one core", rates, "million/s",
+            at_least=goals.get(policy))
+    whole = [10 * row["seconds"] for round_ in rounds_of("sim", "fleet")
+             for row in events(f"sim-fleet-{round_}.jsonl")]
+    add("sim", "10,000 hosts, 10^9 connections (ten times 10^8)", whole, "s", at_most=300)
+
+
 def ports():
     runs = {name: events(f"ports-{name}.jsonl")
             for name in ("json", "ss", "count", "ss-owners", "small", "small-all", "own")}
@@ -268,7 +281,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, ports, lint):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, lint):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:

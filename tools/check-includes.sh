@@ -12,10 +12,11 @@ base     |
 core     |
 registry | base core
 lint     | base core registry
+sim      | base core
 kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel lint preload registry
+cli      | base core abi kernel lint preload registry sim
 '
 # A file or group of files that may include more than its room.
 exceptions='
@@ -28,7 +29,9 @@ jansson.h         | kernel cli
 libmnl/           | kernel
 yaml.h            | lint
 expat.h           | lint
+curses.h          | cli
 sys/capability.h  | kernel
+pcap/             | kernel cli
 '
 
 find abi bpf src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
