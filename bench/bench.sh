@@ -3,7 +3,7 @@
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
 # usage: bench/bench.sh [PART]...    none: all of them
-# Parts: low connect refuse many churn reuse core sim ports grant
+# Parts: low connect refuse many churn reuse core sim ports grant lint
 #
 # BENCH_ROUNDS (5)      interleaved rounds of connect, refuse and sim; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
@@ -288,9 +288,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

@@ -262,6 +262,12 @@ def ports():
         add("ports", "berth ports --watch, CPU", [100 * watch["cpu"] / watch["seconds"]], "% of one")
 
 
+def lint():
+    rows = events("lint.jsonl")
+    add("lint", "2,000 configuration files", [r["seconds"] for r in rows], "s", at_most=0.5)
+    add("lint", "2,000 configuration files, memory, at most", [r["kb"] / 1024 for r in rows], "MiB", at_most=32)
+
+
 def text(value):
     if abs(value) >= 1000:
         return f"{value:,.0f}"
@@ -284,7 +290,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, grant):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, grant, lint):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:

@@ -11,11 +11,12 @@ abi      | core
 base     |
 core     |
 registry | base core
+lint     | base core registry
 sim      | base core
 kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel preload registry sim
+cli      | base core abi kernel lint preload registry sim
 '
 # A file or group of files that may include more than its room.
 exceptions='
@@ -26,6 +27,8 @@ libraries='
 bpf/              | bpf kernel
 jansson.h         | kernel cli
 libmnl/           | kernel
+yaml.h            | lint
+expat.h           | lint
 curses.h          | cli
 sys/capability.h  | kernel
 pcap/             | kernel cli

@@ -22,6 +22,8 @@ build | linux-libc-dev   | file:/usr/include/linux/bpf.h | headers of the kernel
 build | libcap-dev       | lib:libcap      | reads capabilities
 build | libjansson-dev   | lib:jansson     | writes JSON
 build | libmnl-dev       | lib:libmnl      | speaks netlink
+build | libyaml-dev      | lib:yaml-0.1    | reads YAML with lines for berth lint
+build | libexpat1-dev    | lib:expat       | reads XML with lines for berth lint
 build | libncurses-dev   | lib:ncursesw    | draws berth top on a terminal
 build | libpcap-dev      | lib:libpcap     | reads captures in berth audit
 build | libwireshark-data | file:/usr/share/wireshark/services | has the registry of services as a file

@@ -115,6 +115,13 @@ static const struct berth_verb verbs[] = {
 	  "of the others are aliases.\n"
 	  "Exit status: 0 each operand was found, 1 one was not, 2 berth failed.",
 	  berth_services_opts, berth_services_main },
+	{ "lint", "find ports that configuration files declare and that clash", "[PATH]",
+	  "Reads the files of this host, or below --root, that declare ports, ranges and pools of source ports, and "
+	  "compares them with the ephemeral range, with reservations and with each other. PATH: a file, or a directory "
+	  "whose files are known by their names. Nothing is started, nothing is asked but files; works on an image.\n"
+	  "A finding is kept quiet by \"berth-lint: ignore RULE: reason\" in its line or the one above.\n"
+	  "Exit status: 0 clean, 1 findings, 2 berth failed.",
+	  berth_lint_opts, berth_lint_main },
 	{ "audit", "judge how source ports are chosen", "",
 	  "Looks at the source ports of TCP connections and UDP clients: of this host (--self, also under \"berth run\"), "
 	  "of a capture (--pcap), or of an interface (--live); one row for each destination, and "
