@@ -12,7 +12,8 @@
  * Within one of these a socket bound to the packet's interface comes before one bound to none; one bound to
  * another interface is not there. Then, for a packet of IPv4, a socket of IPv4 comes before one of IPv6 (TCP, SCTP
  * and DCCP: both count alike), then the newest before those added earlier. Sockets that are added with
- * BERTH_DEMUX_REUSEPORT and agree in everything are one group, over which packets are spread by hash.
+ * BERTH_DEMUX_REUSEPORT and agree in everything are one group, as old as its first member, over which packets are
+ * spread by hash.
  *
  * Linux is left in three points. It stops at the first group with SO_REUSEPORT that it meets, even where a socket
  * bound to the interface stands behind it; here the better socket wins. Where the same pair is connected with and
@@ -24,7 +25,7 @@
  * one another on the same table: hold a lock of your own. A look-up may still give the owner of a socket that is
  * being removed: the caller gives the owner's memory back after a grace period, as it does with retired memory.
  *
- * Memory: a connected pair takes at most 64 bytes, all tables counted, once there are some ten thousand. Only
+ * Memory: a connected pair takes at most 64 bytes, all tables counted, once there are 100,000. Only
  * adding and reserving ask for memory. A table never shrinks.
  */
 #ifndef BERTH_DEMUX_H

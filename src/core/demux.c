@@ -492,6 +492,18 @@ static bool goes_last(const struct candidate *c, bool six)
 	return (c->flags & BERTH_DEMUX_REUSEPORT) && six;
 }
 
+/* The socket with those of its flags only that mean something for its address. */
+static struct berth_demux_socket normal(const struct berth_demux_socket *s)
+{
+	struct berth_demux_socket out = *s;
+
+	if (!is_zero(&s->at.local))
+		out.flags &= (uint8_t)~BERTH_DEMUX_V6ONLY;
+	if (!is_v4(&s->at.local))
+		out.flags &= (uint8_t)~BERTH_DEMUX_FAMILY6;
+	return out;
+}
+
 static bool alike(const struct candidate *c, const struct candidate *other)
 {
 	return !c->gone && c->device == other->device && c->rank == other->rank;
@@ -657,10 +669,12 @@ static int add_at(struct berth_demux *d, const struct berth_demux_socket *s, boo
 	for (i = 0; i < count; i++) {
 		if (!alike(&old[i], &fresh))
 			continue;
-		if (old[i].flags & fresh.flags & BERTH_DEMUX_REUSEPORT)
+		if (!(old[i].flags & fresh.flags & BERTH_DEMUX_REUSEPORT)) {
+			if (!is_datagram(s->at.protocol))
+				return -EADDRINUSE;
+		} else if (old[i].flags == fresh.flags) {
 			return join(d, &old[i], s->owner);
-		if (!is_datagram(s->at.protocol))
-			return -EADDRINUSE;
+		}
 	}
 	last = goes_last(&fresh, !four || v4 || (s->flags & BERTH_DEMUX_FAMILY6));
 	err = add_candidate(d, &at, &fresh, old, count, last, !there);
@@ -669,20 +683,20 @@ static int add_at(struct berth_demux *d, const struct berth_demux_socket *s, boo
 	return err;
 }
 
-static bool same_socket(const struct candidate *c, const struct berth_demux_socket *s)
+static bool same_socket(const struct candidate *c, const struct candidate *like)
 {
-	if (c->gone || c->device != s->at.device || c->flags != s->flags)
+	if (!alike(c, like) || c->flags != like->flags)
 		return false;
-	return (c->flags & BERTH_DEMUX_REUSEPORT) || c->value == s->owner;
+	return (c->flags & BERTH_DEMUX_REUSEPORT) || c->value == like->value;
 }
 
 /* The socket's candidate in a set, NULL where it has none. A group may turn out not to have that member. */
-static struct candidate *in_set(struct set *set, const struct berth_demux_socket *s)
+static struct candidate *in_set(struct set *set, const struct candidate *like)
 {
 	uint32_t i;
 
 	for (i = 0; i < set->count; i++)
-		if (same_socket(&set->candidate[i], s))
+		if (same_socket(&set->candidate[i], like))
 			return &set->candidate[i];
 	return NULL;
 }
@@ -704,7 +718,7 @@ static int remove_at(struct berth_demux *d, const struct berth_demux_socket *s, 
 {
 	struct place at = place_of(d, s, v4);
 	struct berth_pair_value value;
-	struct candidate *c;
+	struct candidate like = candidate_of(s, at.four), *c;
 	struct set *set;
 
 	if (!get(d, &at, &value))
@@ -716,7 +730,7 @@ static int remove_at(struct berth_demux *d, const struct berth_demux_socket *s, 
 		remove_pair(d, &at);
 		return 0;
 	}
-	c = in_set(set, s);
+	c = in_set(set, &like);
 	if (!c)
 		return -ENOENT;
 	if (c->flags & BERTH_DEMUX_REUSEPORT) {
@@ -729,26 +743,28 @@ static int remove_at(struct berth_demux *d, const struct berth_demux_socket *s, 
 	return 0;
 }
 
-int berth_demux_add(struct berth_demux *d, const struct berth_demux_socket *s)
+int berth_demux_add(struct berth_demux *d, const struct berth_demux_socket *socket)
 {
-	int err = check(s);
+	struct berth_demux_socket s = normal(socket);
+	int err = check(&s);
 
 	if (!err)
-		err = add_at(d, s, false);
-	if (err || !is_dual(s))
+		err = add_at(d, &s, false);
+	if (err || !is_dual(&s))
 		return err;
-	err = add_at(d, s, true);
+	err = add_at(d, &s, true);
 	if (err)
-		remove_at(d, s, false);
+		remove_at(d, &s, false);
 	return err;
 }
 
-int berth_demux_remove(struct berth_demux *d, const struct berth_demux_socket *s)
+int berth_demux_remove(struct berth_demux *d, const struct berth_demux_socket *socket)
 {
-	int err = check(s) ? -ENOENT : remove_at(d, s, false);
+	struct berth_demux_socket s = normal(socket);
+	int err = check(&s) ? -ENOENT : remove_at(d, &s, false);
 
-	if (!err && is_dual(s))
-		err = remove_at(d, s, true);
+	if (!err && is_dual(&s))
+		err = remove_at(d, &s, true);
 	return err;
 }
 

@@ -29,7 +29,7 @@
 #define BERTH_SLOTS_BUCKET 8u
 #define BERTH_SLOTS_OVER (1ull << 31)   /* in a bucket's first slot: pairs went past this bucket */
 #define BERTH_SLOTS_INDEX 0x7fffffffull /* number of the entry, from 1; 0: the slot is empty */
-#define BERTH_SLOTS_CHUNK_BITS 11
+#define BERTH_SLOTS_CHUNK_BITS 9
 #define BERTH_SLOTS_CHUNK (1u << BERTH_SLOTS_CHUNK_BITS)
 
 /* Places of the 32-bit words of an entry. */
