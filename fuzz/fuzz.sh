@@ -9,12 +9,12 @@ cc=${FUZZ_CC:-clang-14}
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
 status=0
-for target in range opt lane csv services; do
+for target in range opt lane csv services packet; do
   # A lane is compared with its twin after each operation of two bytes: short inputs, more of them.
   case $target in lane) len=1024 ;; *) len=4096 ;; esac
   mkdir -p "$build/corpus/$target" "$build/findings"
   (cd "$root" && "$cc" -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
-    -fno-sanitize-recover=all -I. "fuzz/fuzz_$target.c" src/core/range.c \
+    -fno-sanitize-recover=all -I. "fuzz/fuzz_$target.c" src/core/range.c src/core/packet.c \
     src/base/opt.c src/base/near.c src/base/text.c src/base/why.c src/registry/builder.c src/registry/csv.c src/registry/layer.c \
     src/registry/parse.c -o "$build/fuzz_$target")
   echo "$target: $seconds s"

@@ -10,10 +10,10 @@
 #include "include/berth/demux.h"
 
 struct memory {
-	size_t bytes;	  /* given out and not put back, retired memory included */
-	size_t retired;	  /* of these, retired */
-	long calls_left;  /* get() fails once it is 0; below 0: never */
-	unsigned asked;	  /* calls of get() */
+	size_t bytes;    /* given out and not put back, retired memory included */
+	size_t retired;  /* of these, retired */
+	long calls_left; /* get() fails once it is 0; below 0: never */
+	unsigned asked;  /* calls of get() */
 	struct retired *list;
 };
 

@@ -57,7 +57,8 @@ static struct berth_demux_socket some_socket(void)
 	uint8_t low = connected ? 1 : 0;
 
 	s.at.protocol = random_below(2) ? BERTH_TCP : BERTH_UDP;
-	s.at.local = six ? v6((uint8_t)(low + random_below(2))) : v4((uint8_t)(low + random_below(2)));
+	s.at.local =
+		six ? v6((uint8_t)(low + random_below(2))) : v4((uint8_t)(low + random_below(2)));
 	s.at.local_port = some_port();
 	if (connected) {
 		s.at.remote = six ? v6(1) : v4(1);
@@ -255,10 +256,11 @@ static int twin_add(const struct berth_demux_socket *s)
 		bool both = (twin[i].flags & s->flags & BERTH_DEMUX_REUSEPORT) != 0;
 		bool here = same_address(&twin[i].at.local, &s->at.local) &&
 			    (is_six(&twin[i]) == is_six(s));
-		bool as_four = dual && (twin[i].flags & BERTH_DEMUX_FAMILY6) &&
-			       is_any(&twin[i].at.local);
+		bool as_four =
+			dual && (twin[i].flags & BERTH_DEMUX_FAMILY6) && is_any(&twin[i].at.local);
 		bool as_dual = (s->flags & BERTH_DEMUX_FAMILY6) && is_any(&s->at.local) &&
-			       is_any(&twin[i].at.local) && !berth_address_is_v4(&twin[i].at.local) &&
+			       is_any(&twin[i].at.local) &&
+			       !berth_address_is_v4(&twin[i].at.local) &&
 			       !(twin[i].flags & BERTH_DEMUX_V6ONLY);
 
 		if (twin[i].at.protocol == s->at.protocol && s->at.protocol == BERTH_TCP &&
@@ -479,7 +481,9 @@ static void test_memory(void **state)
 /* The owner of each of many packets to a group; returns how many each member has. */
 static void owners(uint64_t *owner, uint32_t *share)
 {
-	struct berth_flow f = { .local = v4(1), .remote = v4(2), .local_port = 80, .protocol = BERTH_TCP };
+	struct berth_flow f = {
+		.local = v4(1), .remote = v4(2), .local_port = 80, .protocol = BERTH_TCP
+	};
 	uint32_t i;
 
 	memset(share, 0, MEMBERS * sizeof(*share));
@@ -581,7 +585,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_small_world), cmocka_unit_test(test_sabotage),
 		cmocka_unit_test(test_many_pairs),  cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_spread),	    cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_spread),      cmocka_unit_test(test_refusals),
 	};
 
 	random_begin("demux");
