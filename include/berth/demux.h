@@ -109,8 +109,9 @@ BERTH_API int berth_demux_reserve(struct berth_demux *d, uint32_t pairs_v4, uint
 /*
  * Adds a socket; look-ups that begin later see it. 0, or nothing was changed and: -EINVAL, local port 0, an
  * interface of index 0x7fffffff or above, addresses of two families, a connected socket without a full pair or with
- * BERTH_DEMUX_REUSEPORT; -EADDRINUSE, a socket like it is there (the same pair, or the same bound endpoint and interface) and the
- * protocol is not UDP or UDP-Lite, and not both have BERTH_DEMUX_REUSEPORT; -ENOMEM. Writer.
+ * BERTH_DEMUX_REUSEPORT; -EADDRINUSE, the same pair is connected with the same interface and the protocol is
+ * neither UDP nor UDP-Lite; -ENOMEM; -EOVERFLOW, above 1,000,000,000 pairs. Which sockets may be bound beside one
+ * another is not asked here: of two alike the newer one is found. Writer.
  */
 BERTH_API int berth_demux_add(struct berth_demux *d, const struct berth_demux_socket *s);
 

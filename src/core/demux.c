@@ -669,12 +669,10 @@ static int add_at(struct berth_demux *d, const struct berth_demux_socket *s, boo
 	for (i = 0; i < count; i++) {
 		if (!alike(&old[i], &fresh))
 			continue;
-		if (!(old[i].flags & fresh.flags & BERTH_DEMUX_REUSEPORT)) {
-			if (!is_datagram(s->at.protocol))
-				return -EADDRINUSE;
-		} else if (old[i].flags == fresh.flags) {
+		if (s->at.remote_port && !is_datagram(s->at.protocol))
+			return -EADDRINUSE;
+		if (fresh.flags & BERTH_DEMUX_REUSEPORT && old[i].flags == fresh.flags)
 			return join(d, &old[i], s->owner);
-		}
 	}
 	last = goes_last(&fresh, !four || v4 || (s->flags & BERTH_DEMUX_FAMILY6));
 	err = add_candidate(d, &at, &fresh, old, count, last, !there);

@@ -248,28 +248,12 @@ static void forget(unsigned i)
 /* What adding must answer by the twin: 0 or -EADDRINUSE. */
 static int twin_add(const struct berth_demux_socket *s)
 {
-	bool dual = is_any(&s->at.local) && !berth_address_is_v4(&s->at.local) &&
-		    !(s->flags & BERTH_DEMUX_V6ONLY);
 	unsigned i;
 
-	for (i = 0; i < sockets; i++) {
-		bool both = (twin[i].flags & s->flags & BERTH_DEMUX_REUSEPORT) != 0;
-		bool here = same_address(&twin[i].at.local, &s->at.local) &&
-			    (is_six(&twin[i]) == is_six(s));
-		bool as_four =
-			dual && (twin[i].flags & BERTH_DEMUX_FAMILY6) && is_any(&twin[i].at.local);
-		bool as_dual = (s->flags & BERTH_DEMUX_FAMILY6) && is_any(&s->at.local) &&
-			       is_any(&twin[i].at.local) &&
-			       !berth_address_is_v4(&twin[i].at.local) &&
-			       !(twin[i].flags & BERTH_DEMUX_V6ONLY);
-
-		if (twin[i].at.protocol == s->at.protocol && s->at.protocol == BERTH_TCP &&
-		    twin[i].at.local_port == s->at.local_port &&
-		    twin[i].at.remote_port == s->at.remote_port &&
-		    same_address(&twin[i].at.remote, &s->at.remote) &&
-		    twin[i].at.device == s->at.device && (here || as_four || as_dual) && !both)
+	for (i = 0; i < sockets; i++)
+		if (s->at.protocol == BERTH_TCP && s->at.remote_port &&
+		    !memcmp(&twin[i].at, &s->at, sizeof(s->at)))
 			return -EADDRINUSE;
-	}
 	came[sockets] = clock_now++;
 	/* A group has the age of its first member. */
 	for (i = 0; i < sockets; i++)
