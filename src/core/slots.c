@@ -277,6 +277,7 @@ int berth_slots_change(struct berth_slots *p, const struct berth_demux_memory *m
 	fill_entry(p, number, key, value);
 	old = own_slot(slot);
 	store_slot(slot, (old & ~BERTH_SLOTS_INDEX) | number);
+	__atomic_store_n(&p->changes, p->changes + 1, __ATOMIC_RELEASE);
 	drop_entry(p, (uint32_t)(old & BERTH_SLOTS_INDEX));
 	return 0;
 }

@@ -16,6 +16,9 @@
  *    is given back with the table only.
  *  - The slot is emptied before its entry's stamp changes. So a reader who meets another stamp starts again and
  *    finds that slot changed: it repeats because the writer went on, never because the writer stands still.
+ *  - A change makes the number of changes go up before the old entry is given back. A reader may follow a slot to
+ *    an entry that has become another pair's since; so one that finds nothing looks again where the number of
+ *    changes is another one.
  *  - A pair never moves within a view. Growing makes a new view and retires the old one.
  *
  * Limit: stamps have 24 bits. A reader that stands still within one look-up while its entry is reused 8,388,608
@@ -53,6 +56,7 @@ struct berth_slots_view {
 
 struct berth_slots {
 	struct berth_slots_view *view; /* NULL: nothing was ever added */
+	uint32_t changes;
 	/* The writer's, in a line of their own. */
 	uint32_t count __attribute__((aligned(64)));
 	uint32_t fresh;                 /* entries that were never used begin here */
@@ -145,9 +149,10 @@ BERTH_INLINE bool berth_slots_find(const struct berth_slots *p, uint32_t hash,
 				   struct berth_pair_value *out_value)
 {
 	const struct berth_slots_view *v;
-	uint32_t bucket, left;
+	uint32_t bucket, left, changes;
 
 again:
+	changes = __atomic_load_n(&p->changes, __ATOMIC_ACQUIRE);
 	v = __atomic_load_n(&p->view, __ATOMIC_ACQUIRE);
 	if (!v)
 		return false;
@@ -161,9 +166,11 @@ again:
 		if (found == BERTH_PAIR_CHANGED)
 			goto again;
 		if (!(__atomic_load_n(slot, __ATOMIC_ACQUIRE) & BERTH_SLOTS_OVER))
-			return false;
+			break;
 		bucket = bucket + 1 == v->buckets ? 0 : bucket + 1;
 	}
+	if (__atomic_load_n(&p->changes, __ATOMIC_ACQUIRE) != changes)
+		goto again;
 	return false;
 }
 
