@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
-# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core]    none: all of them
+# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core] [demux]    none: all of them
 #
 # BENCH_ROUNDS (5)      interleaved rounds of connect and refuse; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
@@ -177,6 +177,13 @@ part_core() {
   "$core" --json "$RAW/core.json" >&2 || not_here core "bench-core failed"
 }
 
+part_demux() {
+  local demux=$BUILD/bench/bench-demux
+  [ -x "$demux" ] || { not_here demux "$demux is not built"; return 0; }
+  say "demux: look-ups, beside other tables"
+  "$demux" --json "$RAW/demux.json" >&2 || not_here demux "bench-demux failed"
+}
+
 if [ "${1:-}" = --churn-once ]; then
   shift
   churn_once "$@"
@@ -184,9 +191,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core demux)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core demux"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Parser of packets, from the IP header to the ports: what berth_demux_find() wants to know.
+ * Parser of packets: from the IP header to the ports, which is what berth_demux_find() wants to know.
  *
  * Input is hostile: whatever the bytes are, the answer is a result, and no byte behind the end is read. Read are IPv4
  * (RFC 791), IPv6 with extension headers and fragments (RFC 8200), TCP (RFC 9293), UDP (RFC 768), UDP-Lite
@@ -46,16 +46,16 @@ struct berth_packet {
 	struct berth_flow flow;
 	uint32_t transport; /* where the header with the ports begins */
 	uint32_t payload;   /* where what follows it begins; of an ICMP error where the ports end */
-	uint32_t end;	    /* where the packet ends; behind it may be padding */
+	uint32_t end;       /* where the packet ends; behind it may be padding */
 	uint32_t icmp_info; /* second word of the ICMP header, as the MTU is there */
 	uint32_t fragment_id;
 	uint16_t fragment_offset; /* in bytes */
-	uint8_t version;	  /* of IP: 4 or 6 */
+	uint8_t version;          /* of IP: 4 or 6 */
 	uint8_t tcp_flags;
 	uint8_t icmp_type, icmp_code;
 	bool is_icmp_error;
 	bool is_fragment; /* first or other, but not one that is the whole packet */
-	bool has_more;	  /* fragments follow */
+	bool has_more;    /* fragments follow */
 };
 
 /*

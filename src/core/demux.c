@@ -64,32 +64,6 @@ static uint32_t word32(const uint8_t *bytes)
 	return word;
 }
 
-/*
- * SipHash-1-3 of the words and seven bytes more, as its authors define it for 8n + 7 bytes; n is a constant.
- * Half the rounds of SipHash-2-4 suffice where answers are not seen by the one who chooses the input.
- */
-BERTH_INLINE uint64_t siphash13(const uint64_t key[2], const uint64_t *word, uint32_t n,
-				uint64_t seven)
-{
-	uint64_t v0 = key[0] ^ 0x736f6d6570736575ULL, v1 = key[1] ^ 0x646f72616e646f6dULL;
-	uint64_t v2 = key[0] ^ 0x6c7967656e657261ULL, v3 = key[1] ^ 0x7465646279746573ULL;
-	uint32_t i;
-
-	seven |= (uint64_t)(8 * n + 7) << 56;
-	for (i = 0; i < n; i++) {
-		v3 ^= word[i];
-		BERTH_SIP_ROUND(v0, v1, v2, v3);
-		v0 ^= word[i];
-	}
-	v3 ^= seven;
-	BERTH_SIP_ROUND(v0, v1, v2, v3);
-	v0 ^= seven;
-	v2 ^= 0xff;
-	for (i = 0; i < 3; i++)
-		BERTH_SIP_ROUND(v0, v1, v2, v3);
-	return v0 ^ v1 ^ v2 ^ v3;
-}
-
 /* The hash of a key; its upper half is the place in the table and not 0, the lower half spreads groups. */
 BERTH_INLINE uint64_t hash_key(const struct berth_demux *d, uint32_t n,
 			       const struct berth_pair_key *key)
@@ -99,7 +73,7 @@ BERTH_INLINE uint64_t hash_key(const struct berth_demux *d, uint32_t n,
 
 	for (i = 0; i < n; i++)
 		word[i] = key->address[2 * i] | (uint64_t)key->address[2 * i + 1] << 32;
-	hash = siphash13(d->key, word, n, last);
+	hash = berth_siphash13(d->key, word, n, last);
 	return hash >> 32 ? hash : hash | 1ULL << 32;
 }
 
@@ -128,10 +102,14 @@ BERTH_INLINE enum family family_of(const struct berth_flow *f)
 /* The key of a flow with all that it says; n is the words of an address. */
 BERTH_INLINE void full_key(const struct berth_flow *f, uint32_t n, struct berth_pair_key *out_key)
 {
-	uint32_t i;
+	/*
+	 * Two loads: one of both ports would wait for the two stores of whoever wrote them just now to leave the
+	 * processor, and with them for all look-ups before.
+	 */
+	uint32_t remote_port = __atomic_load_n(&f->remote_port, __ATOMIC_RELAXED), i;
 
 	out_key->protocol = f->protocol;
-	out_key->ports = berth_pair_ports(f->local_port, f->remote_port);
+	out_key->ports = berth_pair_ports(f->local_port, remote_port);
 	for (i = 0; i < n; i++) {
 		out_key->address[i] = word32(f->local.byte + 16 - 4 * n + 4 * i);
 		out_key->address[n + i] = word32(f->remote.byte + 16 - 4 * n + 4 * i);
