@@ -27,6 +27,7 @@
 #endif
 #ifdef HAVE_URCU
 #define RCU_MEMBARRIER
+#define URCU_INLINE_SMALL_FUNCTIONS
 #include <urcu.h>
 #include <urcu/rculfhash.h>
 #include <urcu/urcu-qsbr.h>
