@@ -161,11 +161,8 @@ static int add_run(const struct berth_run *run, bool alive, void *arg)
 
 static int find_runs(struct berth_headroom_reader *r)
 {
-	berth_auto_fd int lock = -1;
-
 	r->runs = 0;
-	/* Who reads without it may take a run that is just being entered for one cut short. */
-	return berth_runs_lock(&lock, NULL) ? 0 : berth_runs_each(add_run, r);
+	return berth_runs_each(add_run, r);
 }
 
 /* Gives the pools of the runs of the namespace a bit each. Beyond the seventh different one they have none. */

@@ -182,7 +182,8 @@ static int visit(const char *path, size_t id_len,
 	return err;
 }
 
-int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *arg)
+/* As berth_runs_each(), for who has the lock. */
+static int each_run(int (*each)(const struct berth_run *, bool, void *), void *arg)
 {
 	char dirname[PATH_MAX], path[PATH_MAX + 256];
 	struct dirent *e;
@@ -205,6 +206,18 @@ int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *a
 	return err;
 }
 
+int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *arg)
+{
+	berth_auto_fd int lock = -1;
+	char dir[PATH_MAX];
+
+	/* Who only reads makes no registry. */
+	if (berth_runs_dir(dir, sizeof(dir)) || access(dir, F_OK))
+		return 0;
+	berth_runs_lock(&lock, NULL);
+	return each_run(each, arg);
+}
+
 static int sweep_one(const struct berth_run *run, bool alive, void *arg)
 {
 	(void)arg;
@@ -218,7 +231,7 @@ static int sweep_one(const struct berth_run *run, bool alive, void *arg)
 
 void berth_runs_sweep(void)
 {
-	berth_runs_each(sweep_one, NULL);
+	each_run(sweep_one, NULL);
 }
 
 /* True where each id still names the map that the run had, and not one that came later. */
@@ -250,5 +263,5 @@ static int peer_one(const struct berth_run *run, bool alive, void *arg)
 
 bool berth_runs_peer(uint32_t out_ids[BERTH_SHARED_MAP_COUNT])
 {
-	return berth_runs_each(peer_one, out_ids) == 1;
+	return each_run(peer_one, out_ids) == 1;
 }

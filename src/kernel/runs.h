@@ -48,7 +48,8 @@ void berth_runs_remove(const struct berth_run *run);
 
 /*
  * Calls each for every run, alive or not; a result other than 0 ends the walk and is returned. Strings
- * are borrowed for the call. Returns 0 also where there is no registry.
+ * are borrowed for the call. Returns 0 also where there is no registry. Takes the lock for as long, where the
+ * caller may have it: without it, a run that is just being entered can look like one cut short.
  */
 int berth_runs_each(int (*each)(const struct berth_run *run, bool alive, void *arg), void *arg);
 
