@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who is on a port: counts and shares, the rule of sharing, and the sets that follow from them. */
+#include <string.h>
+
+#include "src/core/space.h"
+
+#define MOST 65534u /* connections on one port of an address, and of a family where it has a wildcard */
+
+static uint32_t share_hash(const struct berth_space *sp, uint32_t local, uint32_t port,
+			   uint32_t group)
+{
+	return berth_space_mix(sp->salt[0] ^ ((uint64_t)local << 16 | port), sp->salt[1] + group);
+}
+
+static uint32_t share_find(const struct berth_space *sp, uint32_t local, uint32_t port,
+			   uint32_t group)
+{
+	uint32_t i;
+
+	if (!sp->shared || !((sp->shared[port >> 6] >> (port & 63)) & 1))
+		return BERTH_SPACE_NONE;
+	i = sp->shares.head[berth_space_head(&sp->shares, share_hash(sp, local, port, group))];
+	for (; i != BERTH_SPACE_NONE; i = sp->share[i].next)
+		if (sp->share[i].local == local && sp->share[i].port == port &&
+		    sp->share[i].group == group)
+			break;
+	return i;
+}
+
+static bool has_shares(const struct berth_space *sp, uint32_t local, uint32_t port)
+{
+	return share_find(sp, local, port, BERTH_SHARE_ALL) != BERTH_SPACE_NONE;
+}
+
+static uint32_t family_of(const struct berth_space_local *l)
+{
+	return BERTH_SHARE_FAMILY | l->family;
+}
+
+/* The wildcard that covers an address; NULL: none, or it is one. */
+static const struct berth_space_local *cover(const struct berth_space *sp,
+					     const struct berth_space_local *l)
+{
+	uint16_t w = sp->wild[l->family];
+
+	return l->wild || w == 0xffff ? NULL : sp->local[w];
+}
+
+/*
+ * Whether one scope has somebody that does not share with such a socket (inet_bind_conflict of Linux): both
+ * REUSE and the other does not listen, or both REUSEPORT and one owner, where the other does not rest.
+ */
+static int share_conflict(const struct berth_space *sp, uint32_t local, uint16_t port,
+			  uint16_t owner, unsigned flags)
+{
+	uint32_t at = share_find(sp, local, port, BERTH_SHARE_ALL), i, mate;
+	const uint32_t group[2] = { owner, BERTH_SHARE_RESTING };
+	const struct berth_space_share *all;
+	uint32_t mates = 0;
+
+	if (at == BERTH_SPACE_NONE)
+		return 0;
+	all = &sp->share[at];
+	if (flags & BERTH_SPACE_REUSE)
+		mates += all->reuse;
+	for (i = 0; (flags & BERTH_SPACE_REUSEPORT) && i < 2; i++) {
+		mate = share_find(sp, local, port, group[i]);
+		if (mate == BERTH_SPACE_NONE)
+			continue;
+		mates += sp->share[mate].n;
+		if (flags & BERTH_SPACE_REUSE)
+			mates -= sp->share[mate].reuse;
+	}
+	if (mates == all->n)
+		return 0;
+	if (all->listens)
+		return BERTH_SPACE_E_LISTENER;
+	return all->rests == all->n ? BERTH_SPACE_E_RESTING : BERTH_SPACE_E_HELD;
+}
+
+int berth_space_may_bind(const struct berth_space *sp, uint16_t local, uint16_t port,
+			 uint16_t owner, unsigned flags)
+{
+	const struct berth_space_local *l = sp->local[local], *w = cover(sp, l);
+	int error;
+
+	if (l->count && l->count[port])
+		return BERTH_SPACE_E_HELD;
+	if (l->wild)
+		return share_conflict(sp, family_of(l), port, owner, flags);
+	if (w && w->count && w->count[port] == BERTH_SPACE_FIRM)
+		return BERTH_SPACE_E_HELD;
+	error = share_conflict(sp, local, port, owner, flags);
+	if (!error && w)
+		error = share_conflict(sp, sp->wild[l->family], port, owner, flags);
+	return error;
+}
+
+static void share_mark(struct berth_space *sp, uint32_t port, bool shared)
+{
+	uint64_t bit = 1ULL << (port & 63);
+
+	if (shared)
+		sp->shared[port >> 6] |= bit;
+	else
+		sp->shared[port >> 6] &= ~bit;
+}
+
+static void share_drop(struct berth_space *sp, uint32_t i)
+{
+	struct berth_space_share *s = &sp->share[i];
+	uint32_t hash = share_hash(sp, s->local, s->port, s->group);
+	uint32_t *link = &sp->shares.head[berth_space_head(&sp->shares, hash)];
+	uint32_t port = s->port;
+
+	while (*link != i)
+		link = &sp->share[*link].next;
+	*link = s->next;
+	s->next = sp->shares.free;
+	sp->shares.free = i;
+	sp->shares.used--;
+	/* A record of a family goes when the last of its addresses has gone. */
+	if (!has_shares(sp, BERTH_SHARE_FAMILY, port) &&
+	    !has_shares(sp, BERTH_SHARE_FAMILY | 1, port))
+		share_mark(sp, port, false);
+}
+
+static struct berth_space_share *share_get(struct berth_space *sp, uint32_t local, uint32_t port,
+					   uint32_t group)
+{
+	uint32_t i = share_find(sp, local, port, group), *head;
+
+	if (i != BERTH_SPACE_NONE)
+		return &sp->share[i];
+	i = sp->shares.free;
+	head = &sp->shares.head[berth_space_head(&sp->shares, share_hash(sp, local, port, group))];
+	sp->shares.free = sp->share[i].next;
+	sp->shares.used++;
+	sp->share[i] = (struct berth_space_share){
+		.local = (uint16_t)local, .port = (uint16_t)port, .group = group, .next = *head
+	};
+	*head = i;
+	return &sp->share[i];
+}
+
+/* Adds a socket to one record, or takes it away (by is 1 or -1). */
+static void share_add(struct berth_space *sp, uint32_t local, const struct berth_space_sock *s,
+		      uint32_t group, uint32_t by)
+{
+	struct berth_space_share *x = share_get(sp, local, s->port, group);
+	bool rests = s->state == BERTH_RECORD_REST_PORT || s->state == BERTH_RECORD_REST_PAIR;
+
+	x->n += by;
+	if ((s->flags & BERTH_SPACE_REUSE) && !(s->flags & BERTH_SPACE_LISTENS))
+		x->reuse += by;
+	if (s->flags & BERTH_SPACE_LISTENS)
+		x->listens += by;
+	if (rests)
+		x->rests += by;
+	if (!x->n)
+		share_drop(sp, (uint32_t)(x - sp->share));
+}
+
+static void share_count(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s,
+			uint32_t by)
+{
+	const uint32_t scope[2] = { local, family_of(sp->local[local]) };
+	bool rests = s->state == BERTH_RECORD_REST_PORT || s->state == BERTH_RECORD_REST_PAIR;
+	uint32_t group = rests ? BERTH_SHARE_RESTING : s->owner, i;
+
+	/* Before a record of the port is looked for, its bit must be set. */
+	share_mark(sp, s->port, true);
+	for (i = 0; i < 2; i++) {
+		if (s->flags & BERTH_SPACE_REUSEPORT)
+			share_add(sp, scope[i], s, group, by);
+		share_add(sp, scope[i], s, BERTH_SHARE_ALL, by);
+	}
+}
+
+int berth_space_may_listen(const struct berth_space *sp, uint16_t local,
+			   const struct berth_space_sock *s)
+{
+	return berth_space_may_bind(sp, local, s->port, s->owner, s->flags);
+}
+
+static bool is_bound(const struct berth_space *sp, uint16_t local, uint32_t port)
+{
+	const struct berth_space_local *l = sp->local[local];
+
+	return (l->count && l->count[port] == BERTH_SPACE_FIRM) || has_shares(sp, local, port);
+}
+
+static bool is_idle(const struct berth_space *sp, uint16_t local, uint32_t port)
+{
+	const struct berth_space_local *l = sp->local[local];
+
+	if (l->count && l->count[port])
+		return false;
+	if (l->wild)
+		return !has_shares(sp, family_of(l), port);
+	return !has_shares(sp, local, port) &&
+	       !(cover(sp, l) && is_bound(sp, sp->wild[l->family], port));
+}
+
+static bool is_open(const struct berth_space *sp, uint16_t local, uint32_t port)
+{
+	const struct berth_space_local *l = sp->local[local], *w = cover(sp, l);
+
+	return !is_bound(sp, local, port) && !(w && is_bound(sp, sp->wild[l->family], port)) &&
+	       l->count[port] < MOST && !(w && w->count[port] >= MOST);
+}
+
+/* The end of the order, or with front its beginning. */
+static void order_put(struct berth_space_order *o, uint32_t port, bool front)
+{
+	uint16_t before = front ? 0 : o->prev[0], after = front ? o->next[0] : 0;
+
+	o->prev[port] = before;
+	o->next[port] = after;
+	o->next[before] = o->prev[after] = (uint16_t)port;
+}
+
+static void set_idle(struct berth_space_local *l, uint32_t port, bool idle, bool front)
+{
+	struct berth_space_order *o = l->order;
+
+	if (!idle) {
+		if (berth_draw_remove(&l->idle, port) && o) {
+			o->next[o->prev[port]] = o->next[port];
+			o->prev[o->next[port]] = o->prev[port];
+		}
+	} else if (berth_draw_add(&l->idle, port) && o) {
+		order_put(o, port, front);
+	}
+}
+
+static void set_open(struct berth_space *sp, uint16_t local, uint32_t port, bool open)
+{
+	struct berth_draw *d = sp->local[local]->open;
+
+	if (open ? berth_draw_add(d, port) : berth_draw_remove(d, port))
+		berth_space_lanes_follow(sp, local, (uint16_t)port, open);
+}
+
+static void settle_one(struct berth_space *sp, uint16_t local, uint32_t port, bool front)
+{
+	struct berth_space_local *l = sp->local[local];
+	bool pool = berth_space_in_pool(sp, port);
+
+	set_idle(l, port, pool && is_idle(sp, local, port), front);
+	if (l->open)
+		set_open(sp, local, port, pool && is_open(sp, local, port));
+}
+
+/* The sets follow what has changed on a port of an address. */
+static void settle(struct berth_space *sp, uint16_t local, uint32_t port)
+{
+	const struct berth_space_local *l = sp->local[local];
+	uint16_t i;
+
+	if (!l->wild) {
+		settle_one(sp, local, port, false);
+		if (cover(sp, l))
+			settle_one(sp, sp->wild[l->family], port, false);
+		return;
+	}
+	for (i = 0; i < sp->locals; i++)
+		if (sp->local[i]->family == l->family)
+			settle_one(sp, i, port, false);
+}
+
+/* Adds to the count of a port, and to that of the wildcard. */
+static void count(struct berth_space *sp, struct berth_space_local *l, uint32_t port, bool firm,
+		  bool more)
+{
+	uint16_t w = l->wild ? 0xffff : sp->wild[l->family], by = more ? 1 : 0xffff;
+
+	if (firm)
+		l->count[port] = more ? BERTH_SPACE_FIRM : 0;
+	else
+		l->count[port] = (uint16_t)(l->count[port] + by);
+	if (w != 0xffff)
+		sp->local[w]->count[port] = (uint16_t)(sp->local[w]->count[port] + by);
+}
+
+void berth_space_enter(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s)
+{
+	if (s->flags & BERTH_SPACE_PLAIN)
+		count(sp, sp->local[local], s->port, true, true);
+	else
+		share_count(sp, local, s, 1);
+	settle(sp, local, s->port);
+}
+
+void berth_space_leave(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s)
+{
+	if (s->flags & BERTH_SPACE_PLAIN)
+		count(sp, sp->local[local], s->port, true, false);
+	else
+		share_count(sp, local, s, -1u);
+	settle(sp, local, s->port);
+}
+
+/* True where a count met, or has just left, its greatest value. */
+static bool at_most(const struct berth_space *sp, const struct berth_space_local *l, uint32_t port)
+{
+	uint16_t w = sp->wild[l->family];
+
+	return l->count[port] >= MOST - 1 ||
+	       (w != 0xffff && sp->local[w]->count[port] >= MOST - 1);
+}
+
+/* The port was open, so nobody was bound to it: the sets are known without a look at the shares. */
+void berth_space_enter_plain(struct berth_space *sp, uint16_t local, uint16_t port)
+{
+	struct berth_space_local *l = sp->local[local];
+	uint16_t w = sp->wild[l->family];
+
+	count(sp, l, port, false, true);
+	if (l->count[port] == 1)
+		set_idle(l, port, false, false);
+	if (w != 0xffff)
+		set_idle(sp->local[w], port, false, false);
+	if (at_most(sp, l, port))
+		settle(sp, local, port);
+}
+
+void berth_space_leave_plain(struct berth_space *sp, uint16_t local, uint16_t port)
+{
+	struct berth_space_local *l = sp->local[local];
+	bool most = at_most(sp, l, port), pool = berth_space_in_pool(sp, port);
+	uint16_t w = sp->wild[l->family];
+
+	count(sp, l, port, false, false);
+	if (!l->count[port] && pool)
+		set_idle(l, port, true, false);
+	if (w != 0xffff && !sp->local[w]->count[port] && pool)
+		set_idle(sp->local[w], port, is_idle(sp, w, port), false);
+	if (most)
+		settle(sp, local, port);
+}
+
+static void lend_back(struct berth_draw *d, bool begin)
+{
+	if (!d)
+		return;
+	if (begin && d->bag)
+		berth_draw_return(d);
+	if (!begin && d->set.count <= d->stock->low)
+		berth_draw_lend(d);
+}
+
+void berth_space_settle_all(struct berth_space *sp)
+{
+	uint32_t port, i;
+
+	for (i = 0; i < sp->lanes; i++)
+		lend_back(&sp->lane[i].free, true);
+	for (i = 0; i < sp->locals; i++) {
+		lend_back(&sp->local[i]->idle, true);
+		lend_back(sp->local[i]->open, true);
+	}
+	for (i = 0; i < sp->locals; i++) {
+		/* Downwards: what is new comes first in the order, the lowest before the others. */
+		for (port = 65535; port; port--)
+			settle_one(sp, (uint16_t)i, port, true);
+		lend_back(&sp->local[i]->idle, false);
+		lend_back(sp->local[i]->open, false);
+	}
+	for (i = 0; i < sp->lanes; i++)
+		if (sp->lane[i].dest != BERTH_SPACE_NONE)
+			lend_back(&sp->lane[i].free, false);
+}
