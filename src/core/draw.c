@@ -61,23 +61,6 @@ void berth_draw_return(struct berth_draw *d)
 	d->bag = NULL;
 }
 
-static int32_t from_bag(struct berth_draw *d, uint64_t rnd)
-{
-	struct berth_bag *b = d->bag;
-
-	for (;;) {
-		uint32_t i = (uint32_t)(((rnd >> 32) * b->count) >> 32), port = b->item[i];
-
-		if (berth_portset_has(&d->set, port)) {
-			b->at = i;
-			return (int32_t)port;
-		}
-		b->item[i] = b->item[--b->count];
-		b->in[port >> 6] &= ~(1ULL << (port & 63));
-		rnd = berth_draw_mix(rnd);
-	}
-}
-
 /* Through the sums, made now. */
 static int32_t by_counting(struct berth_draw *d, uint64_t rnd)
 {
@@ -96,15 +79,11 @@ static int32_t by_counting(struct berth_draw *d, uint64_t rnd)
 	return berth_portset_kth(&d->set, (uint32_t)(((rnd >> 32) * d->set.count) >> 32));
 }
 
-int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
+int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd)
 {
 	const struct berth_draw_span *s = &d->stock->span;
 	int i;
 
-	if (!d->set.count)
-		return -1;
-	if (d->bag)
-		return from_bag(d, rnd);
 	for (i = 0; d->set.count > d->stock->low && i < TRIES; i++) {
 		uint32_t leaf = s->leaf + (uint32_t)(((rnd >> 32) * s->leaves) >> 32) * s->parts;
 		uint32_t bit = rnd & 63;

@@ -62,8 +62,8 @@ void berth_draw_clear(struct berth_draw *d);
 void berth_draw_lend(struct berth_draw *d);
 void berth_draw_return(struct berth_draw *d);
 
-/* A member of the set, each equally likely, out of 64 random bits; -1 where it is empty. */
-int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd);
+/* As berth_draw_any() for a set that is not empty and has no bag. */
+int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd);
 
 /* 64 further bits out of 64 random ones (the finaliser of splitmix64). */
 BERTH_INLINE uint64_t berth_draw_mix(uint64_t x)
@@ -72,6 +72,29 @@ BERTH_INLINE uint64_t berth_draw_mix(uint64_t x)
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
 	return x ^ (x >> 31);
+}
+
+/* A member of the set, each equally likely, out of 64 random bits; -1 where it is empty. */
+BERTH_INLINE int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
+{
+	struct berth_bag *b = d->bag;
+
+	if (!d->set.count)
+		return -1;
+	if (!b)
+		return berth_draw_search(d, rnd);
+	for (;;) {
+		uint32_t i = (uint32_t)(((rnd >> 32) * b->count) >> 32), port = b->item[i];
+
+		if (berth_portset_has(&d->set, port)) {
+			b->at = i;
+			return (int32_t)port;
+		}
+		/* Stale: out with it. All members are in the bag, so there is an end. */
+		b->item[i] = b->item[--b->count];
+		b->in[port >> 6] &= ~(1ULL << (port & 63));
+		rnd = berth_draw_mix(rnd);
+	}
 }
 
 /* Puts the port in; false where it was in. */

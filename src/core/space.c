@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A port space from its making to its end: memory, room, addresses, range, owners, counts. */
-#include "src/core/space.h"
+#include "src/core/space_fast.h"
 
 #include <string.h>
 
@@ -89,6 +89,7 @@ static void measure(struct berth_space *sp)
 	struct berth_draw_span span = berth_draw_span(c->first, c->last, c->part, c->parts);
 	uint32_t port;
 
+	sp->range = (uint32_t)c->last - c->first + 1;
 	sp->pool = 0;
 	for (port = c->first; port <= c->last; port++)
 		sp->pool += berth_space_in_pool(sp, port);

@@ -27,6 +27,8 @@
 #define BERTH_SPACE_NONE UINT32_MAX
 #define BERTH_SPACE_FIRM 0xffffu	/* in counts: one socket that shares with nobody */
 #define BERTH_SPACE_NO_LANE 0xffffu
+#define BERTH_SPACE_CROWDED 8u /* a destination to which one in so many open ports is connected has a lane */
+#define BERTH_SPACE_FEW 16u    /* open ports: so few are walked */
 #define BERTH_SPACE_OFFSETS 64u		/* destinations whose F is remembered */
 
 /* In flags of a socket, beside those of the contract. */
@@ -125,7 +127,8 @@ struct berth_space {
 	struct berth_space_memory memory;
 	size_t bytes;
 	struct berth_draw_stock stock;
-	uint32_t pool; /* ports of the pool */
+	uint32_t range; /* length of the ephemeral range */
+	uint32_t pool;	/* ports of it that may be chosen at all */
 
 	struct berth_space_local **local;
 	uint32_t locals;
@@ -174,35 +177,20 @@ int berth_space_may_listen(const struct berth_space *sp, uint16_t local,
 void berth_space_enter(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s);
 void berth_space_leave(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s);
 
-/* Counts a connection whose port connect chose, or no longer. */
-void berth_space_enter_plain(struct berth_space *sp, uint16_t local, uint16_t port);
-void berth_space_leave_plain(struct berth_space *sp, uint16_t local, uint16_t port);
+/* The sets follow what has changed on a port of an address. */
+void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port);
 
 /* Makes the sets of all addresses, and the lanes, follow what is counted, after the pool or the room changed. */
 void berth_space_settle_all(struct berth_space *sp);
 
 /* space_pair.c: destinations, pairs, lanes. */
 
-/* Number of the destination, or NONE. */
-uint32_t berth_space_dest_find(const struct berth_space *sp, uint16_t local,
-			       const struct berth_address *remote, uint16_t port);
-
-/* The same; a new one where there is none, with no pairs yet. NONE: no room. */
+/* Number of the destination; a new one where there is none, with no pairs yet. NONE: no room. */
 uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 			      const struct berth_address *remote, uint16_t port);
 
 /* Gives a destination up where it has no pairs. */
 void berth_space_dest_put(struct berth_space *sp, uint32_t dest);
-
-/* Number of the socket record of a pair, or NONE. */
-uint32_t berth_space_pair_find(const struct berth_space *sp, uint32_t dest, uint16_t port);
-
-/* Puts a socket record, whose destination and port are set, into the table of pairs, or takes it out. */
-void berth_space_pair_add(struct berth_space *sp, uint32_t sock);
-void berth_space_pair_remove(struct berth_space *sp, uint32_t sock);
-
-/* True where connect may choose the port for the destination. */
-bool berth_space_usable(const struct berth_space *sp, uint32_t dest, uint16_t port);
 
 /* A port of an address has become open, or is no longer: the lanes follow. */
 void berth_space_lanes_follow(struct berth_space *sp, uint16_t local, uint16_t port, bool open);
@@ -210,16 +198,20 @@ void berth_space_lanes_follow(struct berth_space *sp, uint16_t local, uint16_t p
 /* Makes the lane anew from f.open and the pairs. */
 void berth_space_lane_fill(struct berth_space *sp, struct berth_space_lane *lane);
 
-/* The lane of a destination; NULL: it has none. One is built where it is worth it. */
-struct berth_space_lane *berth_space_lane_of(struct berth_space *sp, uint32_t dest);
+/* A destination that is no longer crowded gives its lane up. */
+void berth_space_lane_drop(struct berth_space *sp, uint32_t dest);
+
+/* Builds the lane of a destination that has none; NULL: all are in use. */
+struct berth_space_lane *berth_space_lane_build(struct berth_space *sp, uint32_t dest);
 
 /* The tables after their memory has changed: all records in their chains, the rest free. */
 void berth_space_rehash(struct berth_space *sp);
 
-/* space_pick.c: which port comes next. A port, or an error. */
+/* space_pick.c: which port comes next. A port, or an error. lane may be NULL. */
 int berth_space_pick_bind(struct berth_space *sp, const struct berth_space_bind *want,
 			  const uint16_t *locals, unsigned count);
-int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, uint64_t rnd);
+int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, struct berth_space_lane *lane,
+			     uint64_t rnd);
 
 /* The counts of RFC 6056 brought below the length of the range; F and G forgotten. */
 void berth_space_forget_offsets(struct berth_space *sp);
@@ -230,6 +222,12 @@ BERTH_INLINE uint32_t berth_space_mix(uint64_t a, uint64_t b)
 	unsigned __int128 x = (unsigned __int128)a * b;
 
 	return (uint32_t)((uint64_t)x ^ (uint64_t)(x >> 64));
+}
+
+/* True where somebody shares the port, or may, on any address. */
+BERTH_INLINE bool berth_space_is_shared(const struct berth_space *sp, uint32_t port)
+{
+	return sp->shared && ((sp->shared[port >> 6] >> (port & 63)) & 1);
 }
 
 /* True where the policy may choose the port at all. */

@@ -10,7 +10,7 @@
 
 #include "src/core/hash.h"
 #include "src/core/policy.h"
-#include "src/core/space.h"
+#include "src/core/space_fast.h"
 
 #define TRIES 32 /* draws for a destination without a lane: seven in eight open ports are usable */
 #define LUCK 64u /* with more free ports than this, algorithm 2 fails less often than once in e^64 */
@@ -55,11 +55,6 @@ static int32_t next_suitable(const struct pick *p, uint32_t from)
 	return port;
 }
 
-static uint32_t range_len(const struct berth_space *sp)
-{
-	return (uint32_t)sp->config.last - sp->config.first + 1;
-}
-
 /* Each suitable port equally likely. */
 static int32_t pick_uniform(const struct pick *p)
 {
@@ -90,7 +85,7 @@ static uint32_t suitable_count(const struct pick *p)
 /* Algorithm 2 has found nothing in num tries with the probability ((num - n) / num)^num. */
 static bool has_no_luck(const struct pick *p)
 {
-	uint32_t num = range_len(p->sp), n = suitable_count(p), power = num;
+	uint32_t num = p->sp->range, n = suitable_count(p), power = num;
 	uint64_t base, chance = 1ULL << 32;
 
 	if (n > LUCK)
@@ -110,9 +105,9 @@ void berth_space_forget_offsets(struct berth_space *sp)
 
 	for (i = 0; i < BERTH_SPACE_OFFSETS; i++)
 		sp->offset[i].dest = BERTH_SPACE_NONE;
-	sp->counter %= range_len(sp);
+	sp->counter %= sp->range;
 	for (i = 0; sp->counters && i < sp->config.counters; i++)
-		sp->counters[i] %= range_len(sp);
+		sp->counters[i] %= sp->range;
 }
 
 /* F and G of the destination; with bind there is none, and both are 0. */
@@ -132,7 +127,7 @@ static struct berth_space_offset offset_of(const struct pick *p)
 	memcpy(word + 2, d->remote.byte, 16);
 	word[4] = d->port;
 	o->dest = p->dest;
-	o->offset = (uint32_t)(berth_siphash(sp->config.key, word, 5) % range_len(sp));
+	o->offset = (uint32_t)(berth_siphash(sp->config.key, word, 5) % sp->range);
 	o->slot = (uint32_t)berth_siphash(sp->config.key + 2, word, 5) & (sp->config.counters - 1);
 	return *o;
 }
@@ -141,7 +136,7 @@ static struct berth_space_offset offset_of(const struct pick *p)
 static int32_t pick_counted(const struct pick *p)
 {
 	struct berth_space *sp = p->sp;
-	uint32_t num = range_len(sp), first = sp->config.first, start, place;
+	uint32_t num = sp->range, first = sp->config.first, start, place;
 	enum berth_space_policy policy = sp->config.policy;
 	struct berth_space_offset o = { 0 };
 	uint32_t *counter = &sp->counter;
@@ -180,7 +175,7 @@ static int32_t pick_oldest(const struct pick *p)
 		if (suitable(p, port))
 			return (int32_t)port;
 	return next_suitable(p, sp->config.first +
-					berth_below((uint32_t)(p->rnd >> 32), range_len(sp)));
+					berth_below((uint32_t)(p->rnd >> 32), sp->range));
 }
 
 bool berth_space_choice_has(const struct berth_space_choice *choice, uint16_t port)
@@ -227,7 +222,7 @@ static int32_t pick(const struct pick *p)
 	case BERTH_SPACE_RANDOM:
 		return next_suitable(p,
 				     p->sp->config.first + berth_below((uint32_t)(p->rnd >> 32),
-								       range_len(p->sp)));
+								       p->sp->range));
 	case BERTH_SPACE_LONGEST_IDLE:
 		return pick_oldest(p);
 	case BERTH_SPACE_HABIT:
@@ -270,9 +265,9 @@ int berth_space_pick_bind(struct berth_space *sp, const struct berth_space_bind 
 	return answer(&p, pick(&p));
 }
 
-int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, uint64_t rnd)
+int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, struct berth_space_lane *lane,
+			     uint64_t rnd)
 {
-	struct berth_space_lane *lane = berth_space_lane_of(sp, dest);
 	struct pick p = { .sp = sp,
 			  .set = lane ? &lane->free : sp->local[sp->dest[dest].local]->open,
 			  .dest = dest,

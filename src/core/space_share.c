@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is on a port: counts and shares, the rule of sharing, and the sets that follow from them. */
-#include <string.h>
-
-#include "src/core/space.h"
-
-#define MOST 65534u /* connections on one port of an address, and of a family where it has a wildcard */
+#include "src/core/space_fast.h"
 
 static uint32_t share_hash(const struct berth_space *sp, uint32_t local, uint32_t port,
 			   uint32_t group)
@@ -17,7 +13,7 @@ static uint32_t share_find(const struct berth_space *sp, uint32_t local, uint32_
 {
 	uint32_t i;
 
-	if (!sp->shared || !((sp->shared[port >> 6] >> (port & 63)) & 1))
+	if (!berth_space_is_shared(sp, port))
 		return BERTH_SPACE_NONE;
 	i = sp->shares.head[berth_space_head(&sp->shares, share_hash(sp, local, port, group))];
 	for (; i != BERTH_SPACE_NONE; i = sp->share[i].next)
@@ -88,7 +84,7 @@ int berth_space_may_bind(const struct berth_space *sp, uint16_t local, uint16_t 
 		return BERTH_SPACE_E_HELD;
 	if (l->wild)
 		return share_conflict(sp, family_of(l), port, owner, flags);
-	if (w && w->count && w->count[port] == BERTH_SPACE_FIRM)
+	if (w && w->count && w->count[port] >= BERTH_SPACE_MOST)
 		return BERTH_SPACE_E_HELD;
 	error = share_conflict(sp, local, port, owner, flags);
 	if (!error && w)
@@ -192,14 +188,14 @@ static bool is_bound(const struct berth_space *sp, uint16_t local, uint32_t port
 
 static bool is_idle(const struct berth_space *sp, uint16_t local, uint32_t port)
 {
-	const struct berth_space_local *l = sp->local[local];
+	const struct berth_space_local *l = sp->local[local], *w = cover(sp, l);
 
 	if (l->count && l->count[port])
 		return false;
 	if (l->wild)
 		return !has_shares(sp, family_of(l), port);
 	return !has_shares(sp, local, port) &&
-	       !(cover(sp, l) && is_bound(sp, sp->wild[l->family], port));
+	       !(w && ((w->count && w->count[port] >= BERTH_SPACE_MOST) || is_bound(sp, sp->wild[l->family], port)));
 }
 
 static bool is_open(const struct berth_space *sp, uint16_t local, uint32_t port)
@@ -207,31 +203,7 @@ static bool is_open(const struct berth_space *sp, uint16_t local, uint32_t port)
 	const struct berth_space_local *l = sp->local[local], *w = cover(sp, l);
 
 	return !is_bound(sp, local, port) && !(w && is_bound(sp, sp->wild[l->family], port)) &&
-	       l->count[port] < MOST && !(w && w->count[port] >= MOST);
-}
-
-/* The end of the order, or with front its beginning. */
-static void order_put(struct berth_space_order *o, uint32_t port, bool front)
-{
-	uint16_t before = front ? 0 : o->prev[0], after = front ? o->next[0] : 0;
-
-	o->prev[port] = before;
-	o->next[port] = after;
-	o->next[before] = o->prev[after] = (uint16_t)port;
-}
-
-static void set_idle(struct berth_space_local *l, uint32_t port, bool idle, bool front)
-{
-	struct berth_space_order *o = l->order;
-
-	if (!idle) {
-		if (berth_draw_remove(&l->idle, port) && o) {
-			o->next[o->prev[port]] = o->next[port];
-			o->prev[o->next[port]] = o->prev[port];
-		}
-	} else if (berth_draw_add(&l->idle, port) && o) {
-		order_put(o, port, front);
-	}
+	       l->count[port] < BERTH_SPACE_MOST && !(w && w->count[port] >= BERTH_SPACE_MOST);
 }
 
 static void set_open(struct berth_space *sp, uint16_t local, uint32_t port, bool open)
@@ -247,18 +219,39 @@ static void settle_one(struct berth_space *sp, uint16_t local, uint32_t port, bo
 	struct berth_space_local *l = sp->local[local];
 	bool pool = berth_space_in_pool(sp, port);
 
-	set_idle(l, port, pool && is_idle(sp, local, port), front);
+	berth_space_set_idle(l, port, pool && is_idle(sp, local, port), front);
 	if (l->open)
 		set_open(sp, local, port, pool && is_open(sp, local, port));
 }
 
-/* The sets follow what has changed on a port of an address. */
-static void settle(struct berth_space *sp, uint16_t local, uint32_t port)
+/* As settle_one() for an address and its wildcard, where the counts are all there is. */
+static void settle_counted(struct berth_space *sp, uint16_t local, uint32_t port)
+{
+	struct berth_space_local *l = sp->local[local], *w = NULL;
+	uint32_t n = l->count[port], all = 0;
+	bool pool = berth_space_in_pool(sp, port), firm;
+
+	if (sp->wild[l->family] != 0xffff) {
+		w = sp->local[sp->wild[l->family]];
+		all = w->count[port];
+		berth_space_set_idle(w, port, pool && !all, false);
+	}
+	firm = n == BERTH_SPACE_FIRM || all == BERTH_SPACE_FIRM;
+	berth_space_set_idle(l, port, pool && !n && all < BERTH_SPACE_MOST, false);
+	set_open(sp, local, port,
+		 pool && !firm && n < BERTH_SPACE_MOST && all < BERTH_SPACE_MOST);
+}
+
+void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port)
 {
 	const struct berth_space_local *l = sp->local[local];
 	uint16_t i;
 
 	if (!l->wild) {
+		if (BERTH_LIKELY(!berth_space_is_shared(sp, port))) {
+			settle_counted(sp, local, port);
+			return;
+		}
 		settle_one(sp, local, port, false);
 		if (cover(sp, l))
 			settle_one(sp, sp->wild[l->family], port, false);
@@ -269,75 +262,33 @@ static void settle(struct berth_space *sp, uint16_t local, uint32_t port)
 			settle_one(sp, i, port, false);
 }
 
-/* Adds to the count of a port, and to that of the wildcard. */
-static void count(struct berth_space *sp, struct berth_space_local *l, uint32_t port, bool firm,
-		  bool more)
+/* Counts a firm socket on its port, and once on that of the wildcard, or no longer. */
+static void count_firm(struct berth_space *sp, struct berth_space_local *l, uint32_t port, bool more)
 {
-	uint16_t w = l->wild ? 0xffff : sp->wild[l->family], by = more ? 1 : 0xffff;
+	uint16_t w = l->wild ? 0xffff : sp->wild[l->family];
 
-	if (firm)
-		l->count[port] = more ? BERTH_SPACE_FIRM : 0;
-	else
-		l->count[port] = (uint16_t)(l->count[port] + by);
+	l->count[port] = more ? BERTH_SPACE_FIRM : 0;
 	if (w != 0xffff)
-		sp->local[w]->count[port] = (uint16_t)(sp->local[w]->count[port] + by);
+		sp->local[w]->count[port] =
+			(uint16_t)(sp->local[w]->count[port] + (more ? 1 : 0xffff));
 }
 
 void berth_space_enter(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s)
 {
 	if (s->flags & BERTH_SPACE_PLAIN)
-		count(sp, sp->local[local], s->port, true, true);
+		count_firm(sp, sp->local[local], s->port, true);
 	else
 		share_count(sp, local, s, 1);
-	settle(sp, local, s->port);
+	berth_space_settle(sp, local, s->port);
 }
 
 void berth_space_leave(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s)
 {
 	if (s->flags & BERTH_SPACE_PLAIN)
-		count(sp, sp->local[local], s->port, true, false);
+		count_firm(sp, sp->local[local], s->port, false);
 	else
 		share_count(sp, local, s, -1u);
-	settle(sp, local, s->port);
-}
-
-/* True where a count met, or has just left, its greatest value. */
-static bool at_most(const struct berth_space *sp, const struct berth_space_local *l, uint32_t port)
-{
-	uint16_t w = sp->wild[l->family];
-
-	return l->count[port] >= MOST - 1 ||
-	       (w != 0xffff && sp->local[w]->count[port] >= MOST - 1);
-}
-
-/* The port was open, so nobody was bound to it: the sets are known without a look at the shares. */
-void berth_space_enter_plain(struct berth_space *sp, uint16_t local, uint16_t port)
-{
-	struct berth_space_local *l = sp->local[local];
-	uint16_t w = sp->wild[l->family];
-
-	count(sp, l, port, false, true);
-	if (l->count[port] == 1)
-		set_idle(l, port, false, false);
-	if (w != 0xffff)
-		set_idle(sp->local[w], port, false, false);
-	if (at_most(sp, l, port))
-		settle(sp, local, port);
-}
-
-void berth_space_leave_plain(struct berth_space *sp, uint16_t local, uint16_t port)
-{
-	struct berth_space_local *l = sp->local[local];
-	bool most = at_most(sp, l, port), pool = berth_space_in_pool(sp, port);
-	uint16_t w = sp->wild[l->family];
-
-	count(sp, l, port, false, false);
-	if (!l->count[port] && pool)
-		set_idle(l, port, true, false);
-	if (w != 0xffff && !sp->local[w]->count[port] && pool)
-		set_idle(sp->local[w], port, is_idle(sp, w, port), false);
-	if (most)
-		settle(sp, local, port);
+	berth_space_settle(sp, local, s->port);
 }
 
 static void lend_back(struct berth_draw *d, bool begin)

@@ -2,7 +2,7 @@
 /* Sockets of a port space: bind, listen, connect, accept, release, and the clock. */
 #include <string.h>
 
-#include "src/core/space.h"
+#include "src/core/space_fast.h"
 
 #define MANY 16u
 
@@ -166,9 +166,33 @@ int berth_space_bind_many(struct berth_space *sp, const struct berth_space_bind 
 	return 0;
 }
 
+/* A free port for a socket that shares with nobody: the shortest way. */
+static int bind_any(struct berth_space *sp, const struct berth_space_bind *want,
+		    berth_space_socket *out_socket)
+{
+	struct berth_space_local *l = sp->local[want->local];
+	uint32_t i;
+	int port = 0;
+
+	if (sp->config.policy == BERTH_SPACE_UNIFORM)
+		port = berth_draw_any(&l->idle, want->rnd);
+	if (port <= 0)
+		port = berth_space_pick_bind(sp, want, &want->local, 1);
+	if (port < 0)
+		return port;
+	i = record_take(sp, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS, want->local,
+			(uint16_t)port, want->owner);
+	berth_space_enter(sp, want->local, &sp->sock[i]);
+	*out_socket = number_of(sp, i);
+	return 0;
+}
+
 int berth_space_bind(struct berth_space *sp, const struct berth_space_bind *want,
 		     berth_space_socket *out_socket)
 {
+	if (!want->flags && !want->port && want->local < sp->locals && has_room(sp, 1, 0) &&
+	    !owner_may(sp, want->owner, 1))
+		return bind_any(sp, want, out_socket);
 	return berth_space_bind_many(sp, want, &want->local, 1, out_socket);
 }
 
@@ -261,10 +285,12 @@ int berth_space_connect(struct berth_space *sp, const struct berth_space_connect
 		return error;
 	if (!has_room(sp, 1, 0))
 		return BERTH_SPACE_E_ROOM;
-	dest = berth_space_dest_get(sp, want->local, &want->remote, want->remote_port);
+	dest = berth_space_dest_find(sp, want->local, &want->remote, want->remote_port);
+	if (dest == BERTH_SPACE_NONE)
+		dest = berth_space_dest_get(sp, want->local, &want->remote, want->remote_port);
 	if (dest == BERTH_SPACE_NONE)
 		return BERTH_SPACE_E_ROOM;
-	port = berth_space_pick_connect(sp, dest, want->rnd);
+	port = berth_space_choose(sp, dest, want->rnd);
 	if (port < 0) {
 		berth_space_dest_put(sp, dest);
 		return port;
@@ -390,6 +416,18 @@ static void disown(struct berth_space *sp, uint32_t i)
 		sp->owner[sp->sock[i].owner].used--;
 }
 
+/* A record is nobody's any more. */
+static void record_free(struct berth_space *sp, uint32_t i)
+{
+	struct berth_space_sock *s = &sp->sock[i];
+
+	s->state = BERTH_RECORD_FREE;
+	s->age++;
+	s->next = sp->socks.free;
+	sp->socks.free = i;
+	sp->socks.used--;
+}
+
 static void drop(struct berth_space *sp, uint32_t i)
 {
 	struct berth_space_sock *s = &sp->sock[i];
@@ -411,11 +449,7 @@ static void drop(struct berth_space *sp, uint32_t i)
 	}
 	if (pair)
 		berth_space_dest_put(sp, s->dest);
-	s->state = BERTH_RECORD_FREE;
-	s->age++;
-	s->next = sp->socks.free;
-	sp->socks.free = i;
-	sp->socks.used--;
+	record_free(sp, i);
 }
 
 static uint32_t rest_of(const struct berth_space *sp, const struct berth_space_sock *s)
@@ -442,6 +476,22 @@ static void release_record(struct berth_space *sp, uint32_t i, uint32_t now_ms, 
 	berth_wheel_add(&sp->wheel, timers(sp), i, now_ms + ms);
 }
 
+/* drop() for a connection that connect made. */
+static void drop_plain(struct berth_space *sp, uint32_t i)
+{
+	struct berth_space_sock *s = &sp->sock[i];
+	uint32_t dest = s->dest;
+
+	if (s->timer.prev != BERTH_WHEEL_OUT)
+		berth_wheel_remove(&sp->wheel, timers(sp), i);
+	sp->owner[s->owner].used--;
+	berth_space_pair_remove(sp, i);
+	berth_space_leave_plain(sp, sp->dest[dest].local, s->port);
+	if (!sp->dest[dest].pairs)
+		berth_space_dest_put(sp, dest);
+	record_free(sp, i);
+}
+
 int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms,
 			bool rest)
 {
@@ -449,6 +499,11 @@ int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint3
 
 	if (i == BERTH_SPACE_NONE)
 		return BERTH_SPACE_E_STALE;
+	if (sp->sock[i].state == BERTH_RECORD_PAIR && sp->sock[i].flags == BERTH_SPACE_PLAIN &&
+	    !(rest && sp->config.rest_pair_ms)) {
+		drop_plain(sp, i);
+		return 0;
+	}
 	if (rest && rests(&sp->sock[i]))
 		return BERTH_SPACE_E_STATE;
 	for (left = 1, next = other_record(sp, i); next != i; next = other_record(sp, next))
