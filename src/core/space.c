@@ -141,6 +141,8 @@ int berth_space_new(const struct berth_space_config *config,
 		berth_space_free(sp);
 		return BERTH_SPACE_E_MEMORY;
 	}
+	for (i = 0; i < c.owners; i++)
+		sp->owner[i].limit = UINT32_MAX;
 	/* RFC 6056 section 3.3.4: the counters begin at random. */
 	sp->counter = (uint32_t)berth_draw_mix(sp->salt[0]);
 	for (i = 0; sp->counters && i < c.counters; i++)
@@ -544,9 +546,14 @@ int berth_space_set_owner(struct berth_space *sp, uint16_t owner, uint32_t quota
 {
 	if (owner >= sp->config.owners)
 		return BERTH_SPACE_E_INVALID;
-	sp->owner[owner].quota = quota;
+	sp->owner[owner].limit = quota ? quota : UINT32_MAX;
 	sp->owner[owner].rights = rights;
 	return 0;
+}
+
+void berth_space_set_limit(struct berth_space *sp, uint16_t owner, uint32_t limit)
+{
+	sp->owner[owner].limit = limit;
 }
 
 uint32_t berth_space_owned(const struct berth_space *sp, uint16_t owner)

@@ -113,7 +113,8 @@ struct berth_space_local {
 };
 
 struct berth_space_owner {
-	uint32_t quota, used;
+	uint32_t limit; /* UINT32_MAX: none */
+	uint32_t used;
 	unsigned rights;
 };
 
@@ -162,6 +163,9 @@ struct berth_space {
 /* Memory from the caller's allocator, cleared; NULL. */
 void *berth_space_get_memory(struct berth_space *sp, size_t size);
 void berth_space_put_memory(struct berth_space *sp, void *memory, size_t size);
+
+/* How many sockets an owner may have in this space: none as well, unlike a quota. */
+void berth_space_set_limit(struct berth_space *sp, uint16_t owner, uint32_t limit);
 
 /* space_share.c: who is on a port. */
 

@@ -71,7 +71,7 @@ static int owner_may(const struct berth_space *sp, uint16_t owner, uint32_t more
 
 	if (owner >= sp->config.owners)
 		return BERTH_SPACE_E_INVALID;
-	return o->quota && o->used + more > o->quota ? BERTH_SPACE_E_QUOTA : 0;
+	return o->used + more > o->limit ? BERTH_SPACE_E_QUOTA : 0;
 }
 
 static bool is_share(unsigned flags)
