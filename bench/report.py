@@ -214,6 +214,32 @@ def core():
                     [worst["median_ns"]], "ns", at_most=goal)
 
 
+def ports():
+    runs = {name: events(f"ports-{name}.jsonl")
+            for name in ("json", "ss", "count", "ss-owners", "small", "small-all", "own")}
+    seconds = {name: [r["seconds"] for r in run] for name, run in runs.items()}
+    if runs["json"]:
+        rows = runs["json"][0]["lines"]
+        add("ports", "rows of berth ports --json, every one with its holder", [r["lines"] for r in runs["json"]], "")
+        add("ports", "berth ports --json", seconds["json"], "s", at_most=1.0)
+        add("ports", "ss -tan, which shows no holders", seconds["ss"], "s")
+        compare("ports", "berth ports --json / ss -tan", seconds["json"], seconds["ss"], at_most=1.0)
+        add("ports", "ss -tanp, first 100,000 rows", seconds["ss-owners"], "s")
+        whole = [s * rows / 100000 for s in seconds["ss-owners"]]
+        add("ports", "ss -tanp, all rows, extrapolated", whole, "s")
+        add("ports", "ss -tanp / berth ports --json",
+            [w / statistics.median(seconds["json"]) for w in whole], "x", at_least=200)
+        add("ports", "berth ports --json, memory", [r["kb"] / 1024 for r in runs["json"]], "MiB", at_most=64)
+        add("ports", "berth ports --count-by destination", seconds["count"], "s", at_most=0.5)
+    add("ports", "berth ports 443, 500 sockets", [s * 1000 for s in seconds["small"]], "ms", at_most=20)
+    add("ports", "berth ports --json, 500 sockets", [s * 1000 for s in seconds["small-all"]], "ms")
+    add("ports", "20,000 sockets through sock_diag and /proc", seconds["own"], "s", at_most=0.3)
+    watch, churn_run = one("ports-watch.json"), events("ports-churn.jsonl")
+    if watch and churn_run:
+        add("ports", "connections while watched", [churn_run[-1]["ok"] / churn_run[-1]["seconds"]], "1/s")
+        add("ports", "berth ports --watch, CPU", [100 * watch["cpu"] / watch["seconds"]], "% of one")
+
+
 def text(value):
     if abs(value) >= 1000:
         return f"{value:,.0f}"
@@ -236,7 +262,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, ports):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:

@@ -7,9 +7,10 @@ cd "${1:-$(dirname "$0")/..}"
 
 # room | rooms that it may include besides itself
 rooms='
+include  |
 abi      | core
 base     |
-core     |
+core     | include
 registry | base core
 kernel   | base core abi bpf registry
 bpf      | abi core
@@ -28,7 +29,7 @@ libmnl/           | kernel
 sys/capability.h  | kernel
 '
 
-find abi bpf src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
+find abi bpf include src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
   awk -v rooms="$rooms" -v exceptions="$exceptions" -v libraries="$libraries" '
     function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
     # Reads lines "key | words" into table[key] = " words "; returns the keys in order.

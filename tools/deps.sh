@@ -36,6 +36,7 @@ tests | wrk              | cmd:wrk         | a client with many connections unde
 tests | socat            | cmd:socat       | a client and server under test, TCP and UDP
 tests | dnsmasq-base     | cmd:dnsmasq     | a UDP server under test
 tests | bind9-dnsutils   | cmd:dig         | a UDP client under test
+tests | lsof             | cmd:lsof        | what it says is compared with berth ports
 tests | jq               | cmd:jq          | reads JSON in system tests
 tests | libcap2-bin      | cmd:capsh       | drops capabilities in system tests
 tests | clang-format-14  | cmd:clang-format-14 | checks the form of the sources

@@ -22,9 +22,29 @@ static const struct berth_verb verbs[] = {
 	  "socket, listen() without bind(), and bind() to a wildcard address with port 0 are left to the kernel.\n"
 	  "Exit status: the program's; 127 where it is not found, 126 where it cannot be executed, 2 where berth failed.",
 	  berth_run_opts, berth_run_main },
+	{ "ports", "show who holds which port, and why", "[FILTER...]",
+	  "One row for each socket and each process that holds it; a socket that nobody holds (TIME_WAIT, a connection that "
+	  "closes, one that nobody has accepted yet, one of the kernel's) has a row without a holder.\n"
+	  "A FILTER is a local port (443) or range (8000-8100), a program (nginx) or the name of a service, a word that a "
+	  "field can have (listening, public, udp, time-wait, ephemeral), FIELD=VALUE (pid=42, user=www-data, "
+	  "unit=ssh.service), to=ADDR[/LEN][:PORT] or from=ADDR[/LEN][:PORT]. Filters about the same field are "
+	  "alternatives; all fields named must hold. --schema lists the fields.\n"
+	  "Without privileges the holders are those that the caller may look into, and berth says so.\n"
+	  "\"berth ports free PORT [--dry-run] [--signal SIGNAL] [--socket] [--json]\" says who holds a port and ends it, or only "
+	  "its socket: see \"berth ports free --help\".\n"
+	  "Exit status: 0 where there is a row, 1 where there is none.",
+	  berth_ports_opts, berth_ports_main },
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },
+	{ "explain", "say why a port can be used or not, and what to do", "WHAT",
+	  "WHAT is a port (8080, 53/udp), the name of a service, an endpoint (127.0.0.1:80), a call (\"bind "
+	  "0.0.0.0:80 as www-data\", \"connect 10.0.0.7:443 from 10.0.0.2\"), a URL, or an errno (EADDRINUSE).\n"
+	  "The answer comes from the kernel's rules, applied to the sockets that there are now, and for bind() from the "
+	  "kernel itself: a child process binds the port for a moment.\n"
+	  "bind() is taken to come from a server: TCP with SO_REUSEADDR.\n"
+	  "Exit status: 0 it would succeed, 1 it would fail, 2 the question was not understood.",
+	  berth_explain_opts, berth_explain_main },
 	{ "services", "show what a port or a service name means", "[NAME|PORT|RANGE|SCHEME:...]",
 	  "One row for each service and protocol: all, or those that have a name or alias (case ignored) or one "
 	  "of the ports of an operand; ranges are written as for --ports: 1024-2048,!1080. \"https:\" is a scheme.\n"
@@ -53,11 +73,18 @@ static const struct berth_variable variables[] = {
 	  "it is not under berth." },
 	{ "BERTH_PRELOAD_LIB",
 	  "The library of the preload path, in place of the one that was built or installed with this berth." },
+	{ "BERTH_SOCKETS",
+	  "\"bpf\" or \"diag\": where sockets are read from, for every verb, as --source of \"berth ports\" says it." },
+	{ "COLUMNS",
+	  "How many characters a line of a table may have on a terminal; else the terminal is asked." },
+	{ "HOME", "Where the imported registry of an ordinary user is, below .local/share." },
 	{ "LD_PRELOAD",
 	  "\"berth run --via preload\" adds its library at the end; what is there stays." },
 	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
 	{ "PATH", "Where a program is looked for that is named without a slash." },
 	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
+	{ "XDG_DATA_HOME",
+	  "Where the imported registry of an ordinary user is, in place of ~/.local/share." },
 	{ "XDG_RUNTIME_DIR",
 	  "Where the runs of an ordinary user are registered, in place of /tmp, and where their shared file is made if "
 	  "/dev/shm is not to be had." },

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "src/core/hash.h"
+#include "src/core/match.h"
 #include "src/core/space.h"
 
 #define TWIN_SOCKS 4096
@@ -93,24 +94,50 @@ static inline void twin_remove(struct twin_space *t, int32_t i)
 	t->sock[i].number = 0;
 }
 
-/* True where a socket with these flags may be beside the other (inet_bind_conflict of Linux). */
-static inline bool twin_share(const struct twin_sock *other, uint16_t owner, uint8_t flags)
+/* A socket as the rules of the kernel see it, on one of its addresses. */
+static inline struct berth_sock twin_as_sock(const struct twin_space *t, uint32_t local, uint16_t owner,
+					     uint8_t flags)
 {
-	if ((flags & other->flags & BERTH_SPACE_REUSE) && !other->listens)
-		return true;
-	return (flags & other->flags & BERTH_SPACE_REUSEPORT) &&
-	       (other->rests || other->owner == owner);
+	struct berth_sock s = { .proto = BERTH_PROTO_TCP, .uid = owner };
+
+	memcpy(s.local.byte, t->address[local].byte, 16);
+	s.family = berth_address_is_v4(&t->address[local]) ? BERTH_IPV4 : BERTH_IPV6;
+	s.v6only = s.family == BERTH_IPV6;
+	s.reuse = flags & BERTH_SPACE_REUSE;
+	s.reuseport = flags & BERTH_SPACE_REUSEPORT;
+	return s;
 }
 
-/* True where no socket but `self` is in the way of one with these flags on that address and port. */
+static inline bool twin_in_the_way(const struct twin_space *t, const struct twin_sock *other,
+				   const struct berth_sock *sk)
+{
+	struct berth_sock o;
+	uint32_t i;
+
+	for (i = 0; i < other->locals; i++) {
+		o = twin_as_sock(t, other->local[i], other->owner, other->flags);
+		o.state = other->rests	  ? BERTH_SOCK_TIME_WAIT :
+			  other->listens ? BERTH_SOCK_LISTEN :
+			  other->paired	 ? BERTH_SOCK_CONNECTED :
+					   BERTH_SOCK_CLOSED;
+		if (berth_match_tcp_conflict(sk, &o, BERTH_STRICT_SHARE))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * True where no socket but `self` is in the way of one with these flags on that address and port, by the rules
+ * that tests/oracle compares with the running kernel.
+ */
 static inline bool twin_may_bind(const struct twin_space *t, uint32_t local, uint16_t port,
 				 uint16_t owner, uint8_t flags, int32_t self)
 {
+	struct berth_sock sk = twin_as_sock(t, local, owner, flags);
 	int32_t i;
 
 	for (i = t->on_port[port]; i >= 0; i = t->sock[i].next)
-		if (i != self && twin_is_on(t, &t->sock[i], local) &&
-		    !twin_share(&t->sock[i], owner, flags))
+		if (i != self && twin_in_the_way(t, &t->sock[i], &sk))
 			return false;
 	return true;
 }
