@@ -84,7 +84,11 @@ int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd)
 	const struct berth_draw_span *s = &d->stock->span;
 	int i;
 
-	for (i = 0; d->set.count > d->stock->low && i < TRIES; i++) {
+	if (d->set.count <= d->stock->low) {
+		berth_draw_lend(d);
+		return d->bag ? berth_draw_any(d, rnd) : by_counting(d, rnd);
+	}
+	for (i = 0; i < TRIES; i++) {
 		uint32_t leaf = s->leaf + (uint32_t)(((rnd >> 32) * s->leaves) >> 32) * s->parts;
 		uint32_t bit = rnd & 63;
 

@@ -36,7 +36,7 @@ struct berth_bag {
 struct berth_draw_stock {
 	struct berth_bag *bags;
 	struct berth_draw_span span;
-	uint32_t low, high; /* a set takes a bag when it shrinks to low, gives it back when it grows above high */
+	uint32_t low, high; /* a draw from at most low members takes a bag; above high it goes back */
 };
 
 struct berth_draw {
@@ -58,7 +58,7 @@ void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_dr
 /* Empties the set; its bag, where it has one, goes back to the stock. */
 void berth_draw_clear(struct berth_draw *d);
 
-/* Gives the set a bag, where the stock has one, or its bag back; called by add and remove. */
+/* Gives the set a bag, where the stock has one; takes the bag back, which the set has. */
 void berth_draw_lend(struct berth_draw *d);
 void berth_draw_return(struct berth_draw *d);
 
@@ -148,8 +148,6 @@ BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint32_t port)
 			b->item[b->at] = b->item[--b->count];
 			b->in[w] &= ~bit;
 		}
-	} else if (d->set.count <= d->stock->low && d->stock->bags) {
-		berth_draw_lend(d);
 	}
 	return true;
 }

@@ -139,6 +139,7 @@ struct berth_space {
 	struct berth_space_table socks;
 	struct berth_space_dest *dest;
 	struct berth_space_table dests;
+	uint32_t recent; /* the destination of the last connect; it may be another's by now */
 	struct berth_space_share *share;
 	struct berth_space_table shares;
 	uint64_t *shared; /* a bit for each port that has shares anywhere */

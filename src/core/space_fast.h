@@ -47,11 +47,13 @@ BERTH_INLINE uint32_t *berth_space_pair_head(const struct berth_space *sp, uint3
 BERTH_INLINE uint32_t berth_space_dest_find(const struct berth_space *sp, uint16_t local,
 					    const struct berth_address *remote, uint16_t port)
 {
-	const struct berth_space_dest *d;
+	const struct berth_space_dest *d = &sp->dest[sp->recent];
 	uint32_t i;
 
 	if (!sp->dests.room)
 		return BERTH_SPACE_NONE;
+	if (d->pairs && d->port == port && d->local == local && berth_space_same(&d->remote, remote))
+		return sp->recent;
 	i = sp->dests.head[berth_space_head(&sp->dests,
 					    berth_space_dest_hash(sp, local, remote, port))];
 	for (; i != BERTH_SPACE_NONE; i = d->next) {

@@ -105,8 +105,6 @@ void berth_space_lane_fill(struct berth_space *sp, struct berth_space_lane *lane
 	}
 	if (berth_space_is_self(sp, d, d->port))
 		berth_draw_remove(&lane->free, d->port);
-	if (!lane->free.bag && lane->free.set.count <= sp->stock.low)
-		berth_draw_lend(&lane->free);
 }
 
 struct berth_space_lane *berth_space_lane_build(struct berth_space *sp, uint32_t dest)

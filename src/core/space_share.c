@@ -210,7 +210,7 @@ static void set_open(struct berth_space *sp, uint16_t local, uint32_t port, bool
 {
 	struct berth_draw *d = sp->local[local]->open;
 
-	if (open ? berth_draw_add(d, port) : berth_draw_remove(d, port))
+	if ((open ? berth_draw_add(d, port) : berth_draw_remove(d, port)) && sp->lanes_used)
 		berth_space_lanes_follow(sp, local, (uint16_t)port, open);
 }
 
@@ -291,14 +291,10 @@ void berth_space_leave(struct berth_space *sp, uint16_t local, const struct bert
 	berth_space_settle(sp, local, s->port);
 }
 
-static void lend_back(struct berth_draw *d, bool begin)
+static void bag_back(struct berth_draw *d)
 {
-	if (!d)
-		return;
-	if (begin && d->bag)
+	if (d && d->bag)
 		berth_draw_return(d);
-	if (!begin && d->set.count <= d->stock->low)
-		berth_draw_lend(d);
 }
 
 void berth_space_settle_all(struct berth_space *sp)
@@ -306,19 +302,13 @@ void berth_space_settle_all(struct berth_space *sp)
 	uint32_t port, i;
 
 	for (i = 0; i < sp->lanes; i++)
-		lend_back(&sp->lane[i].free, true);
+		bag_back(&sp->lane[i].free);
 	for (i = 0; i < sp->locals; i++) {
-		lend_back(&sp->local[i]->idle, true);
-		lend_back(sp->local[i]->open, true);
+		bag_back(&sp->local[i]->idle);
+		bag_back(sp->local[i]->open);
 	}
-	for (i = 0; i < sp->locals; i++) {
-		/* Downwards: what is new comes first in the order, the lowest before the others. */
+	/* Downwards: what is new comes first in the order, the lowest before the others. */
+	for (i = 0; i < sp->locals; i++)
 		for (port = 65535; port; port--)
 			settle_one(sp, (uint16_t)i, port, true);
-		lend_back(&sp->local[i]->idle, false);
-		lend_back(sp->local[i]->open, false);
-	}
-	for (i = 0; i < sp->lanes; i++)
-		if (sp->lane[i].dest != BERTH_SPACE_NONE)
-			lend_back(&sp->lane[i].free, false);
 }

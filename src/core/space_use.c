@@ -61,7 +61,7 @@ static uint32_t record_take(struct berth_space *sp, uint8_t state, uint8_t flags
 static bool has_room(const struct berth_space *sp, uint32_t records, uint32_t shares)
 {
 	return sp->socks.used + records <= sp->room.sockets &&
-	       sp->shares_used + shares <= sp->room.shares;
+	       (!shares || sp->shares_used + shares <= sp->room.shares);
 }
 
 /* 0, or why the owner may not have so many more sockets. */
@@ -295,6 +295,7 @@ int berth_space_connect(struct berth_space *sp, const struct berth_space_connect
 		berth_space_dest_put(sp, dest);
 		return port;
 	}
+	sp->recent = dest;
 	i = record_take(sp, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN, dest, (uint16_t)port,
 			want->owner);
 	berth_space_pair_add(sp, i);
@@ -502,6 +503,14 @@ int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint3
 	if (sp->sock[i].state == BERTH_RECORD_PAIR && sp->sock[i].flags == BERTH_SPACE_PLAIN &&
 	    !(rest && sp->config.rest_pair_ms)) {
 		drop_plain(sp, i);
+		return 0;
+	}
+	if (sp->sock[i].state == BERTH_RECORD_BOUND &&
+	    sp->sock[i].flags == (BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS) &&
+	    !(rest && sp->config.rest_port_ms)) {
+		sp->owner[sp->sock[i].owner].used--;
+		berth_space_leave(sp, (uint16_t)sp->sock[i].dest, &sp->sock[i]);
+		record_free(sp, i);
 		return 0;
 	}
 	if (rest && rests(&sp->sock[i]))
