@@ -96,7 +96,7 @@ static int32_t list_take(uint64_t rnd)
 	(void)rnd;
 	for (uint32_t i = 0; i < BENCH_PORTS; i++) {
 		last_port = last_port >= BENCH_FIRST + BENCH_PORTS - 1 ? BENCH_FIRST
-								      : (uint16_t)(last_port + 1);
+								       : (uint16_t)(last_port + 1);
 		for (p = pcbs; p && p->port != last_port; p = p->next)
 			;
 		if (!p) {
@@ -266,7 +266,8 @@ const struct peer peers[] = {
 	{ "loop 2", "RFC 6056", "algorithm 2, an array", loop_fill, loop2_take, loop_drop, true },
 	{ "list", "lwIP", "sequential, a list of sockets", list_fill, list_take, list_drop, true },
 	{ "maps", "gVisor", "algorithm 1, maps, a mutex", map_fill, map_take, map_drop, true },
-	{ "ring", "HAProxy", "first in first out, lock-free", ring_fill, ring_take, ring_drop, false },
+	{ "ring", "HAProxy", "first in first out, lock-free", ring_fill, ring_take, ring_drop,
+	  false },
 	{ "queue", "mTCP", "first in first out, one thread", queue_fill, queue_take, queue_drop,
 	  false },
 };

@@ -47,12 +47,17 @@ static void put(void *context, void *memory, size_t size)
 
 static const struct berth_space_memory memory = { get, put, NULL };
 
-static uint64_t clock_ns(void)
+static uint64_t time_of(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t clock_ns(void)
+{
+	return time_of(CLOCK_MONOTONIC);
 }
 
 /* xorshift64 (Marsaglia 2003); the same numbers in each run. */
@@ -91,8 +96,8 @@ static const struct {
 	const char *name;
 	uint32_t free;
 } levels[] = {
-	{ "0 %", BENCH_PORTS }, { "50 %", BENCH_PORTS / 2 }, { "99 %", 282 },
-	{ "99.99 %", 3 },	{ "full", 0 },
+	{ "0 %", BENCH_PORTS }, { "50 %", BENCH_PORTS / 2 }, { "99 %", 282 }, { "99.99 %", 3 },
+	{ "full", 0 },
 };
 
 #define LEVELS (sizeof(levels) / sizeof(*levels))
@@ -181,8 +186,8 @@ static void row(json_t *rows, const char *what, const char *name, size_t level, 
 {
 	printf(" %9.1f +-%-5.1f", r.median, (r.max - r.min) / 2);
 	fflush(stdout);
-	json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "what", what, "name",
-					      name, "occupancy", levels[level].name, "free",
+	json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:f}", "what", what,
+					      "name", name, "occupancy", levels[level].name, "free",
 					      (int)levels[level].free, "median_ns", r.median,
 					      "min_ns", r.min, "max_ns", r.max));
 }
@@ -261,7 +266,7 @@ static uint32_t running;
 struct worker {
 	pthread_t thread;
 	unsigned home;
-	double ns;
+	double ns, cpu_ns; /* of a pair: of the clock, and of the processor that the thread had */
 };
 
 static void *work(void *context)
@@ -269,26 +274,31 @@ static void *work(void *context)
 	struct worker *w = context;
 	struct berth_space_connect mine = want;
 	berth_space_socket s;
-	uint64_t begin;
+	uint64_t begin, cpu;
 
 	__atomic_add_fetch(&running, 1, __ATOMIC_ACQ_REL);
 	while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) < 2)
 		;
 	begin = clock_ns();
+	cpu = time_of(CLOCK_THREAD_CPUTIME_ID);
 	for (uint32_t k = 0; k < 10 * PAIRS; k++) {
 		mine.rnd = draws[(k + w->home * 77) % DRAWS];
 		if (!berth_parts_connect(parts, w->home, &mine, &s))
 			berth_parts_release(parts, s, 0, false);
 	}
 	w->ns = (double)(clock_ns() - begin) / (10 * PAIRS);
+	w->cpu_ns = (double)(time_of(CLOCK_THREAD_CPUTIME_ID) - cpu) / (10 * PAIRS);
 	return NULL;
 }
 
-/* Pairs of pick and release in a second by so many threads (1 or 2), in millions. */
-static double rate(unsigned threads)
+/*
+ * Pairs of pick and release in a second by so many threads (1 or 2), in millions. out_cpu: in a second of
+ * processor time, which is what counts where others have the processors as well.
+ */
+static double rate(unsigned threads, double *out_cpu)
 {
 	struct worker w[2] = { { .home = 0 }, { .home = 1 } };
-	double sum = 0;
+	double sum = 0, cpu = 0;
 
 	running = 2 - threads;
 	for (unsigned i = 0; i < threads; i++)
@@ -297,7 +307,9 @@ static double rate(unsigned threads)
 	for (unsigned i = 0; i < threads; i++) {
 		pthread_join(w[i].thread, NULL);
 		sum += 1000 / w[i].ns;
+		cpu += 1000 / w[i].cpu_ns;
 	}
+	*out_cpu = cpu;
 	return sum;
 }
 
@@ -313,8 +325,8 @@ static double threads(json_t *all)
 	};
 	const struct berth_space_room room = { BENCH_PORTS, 2, 0 };
 	struct berth_address here = berth_address_v4((const uint8_t[]){ 10, 0, 0, 1 });
-	double one[ROUNDS], two[ROUNDS], ratio[ROUNDS];
-	struct result r;
+	double one[ROUNDS], two[ROUNDS], ratio[ROUNDS], cpu[ROUNDS], one_cpu, two_cpu;
+	struct result r, c;
 	berth_space_socket s;
 	uint16_t local;
 
@@ -326,18 +338,22 @@ static double threads(json_t *all)
 		must(berth_parts_connect(parts, i, &want, &s), "connect");
 	}
 	for (int i = 0; i < ROUNDS; i++) {
-		one[i] = rate(1);
-		two[i] = rate(2);
+		one[i] = rate(1, &one_cpu);
+		two[i] = rate(2, &two_cpu);
 		ratio[i] = two[i] / one[i];
+		cpu[i] = two_cpu / one_cpu;
 	}
 	r = sorted(ratio, ROUNDS);
+	c = sorted(cpu, ROUNDS);
 	printf("threads: one %.1f, two %.1f million pairs a second; ratio %.2f (%.2f-%.2f), goal %.1f\n",
 	       sorted(one, ROUNDS).median, sorted(two, ROUNDS).median, r.median, r.min, r.max,
 	       GOAL_THREADS);
+	printf("threads, by processor time: ratio %.2f (%.2f-%.2f)\n", c.median, c.min, c.max);
 	json_object_set_new(all, "threads",
-			    json_pack("{s:f, s:f, s:f, s:f, s:f}", "one_per_us", sorted(one, ROUNDS).median,
-				      "two_per_us", sorted(two, ROUNDS).median, "ratio", r.median, "min",
-				      r.min, "max", r.max));
+			    json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "one_per_us",
+				      sorted(one, ROUNDS).median, "two_per_us",
+				      sorted(two, ROUNDS).median, "ratio", r.median, "min", r.min,
+				      "max", r.max, "ratio_cpu", c.median));
 	berth_parts_free(parts);
 	return r.median;
 }
@@ -378,8 +394,8 @@ static void bytes(json_t *all)
 		printf("%u pairs, %u destinations: %.1f bytes each, goal 64\n", cases[i][0],
 		       cases[i][1], each);
 		json_array_append_new(list, json_pack("{s:i, s:i, s:f}", "pairs", (int)cases[i][0],
-						      "destinations", (int)cases[i][1], "bytes_each",
-						      each));
+						      "destinations", (int)cases[i][1],
+						      "bytes_each", each));
 	}
 	json_object_set_new(all, "memory", list);
 }
@@ -397,7 +413,8 @@ int main(int argc, char **argv)
 	}
 	for (i = 0; i < DRAWS; i++)
 		draws[i] = draw();
-	printf("pick + release in ns, median of %d rounds +- half of the spread\n%-25s", ROUNDS, "");
+	printf("pick + release in ns, median of %d rounds +- half of the spread\n%-25s", ROUNDS,
+	       "");
 	for (i = 0; i < LEVELS; i++)
 		printf(" %9s        ", levels[i].name);
 	putchar('\n');
@@ -413,10 +430,10 @@ int main(int argc, char **argv)
 	       worst <= GOAL_NS ? "met" : "missed");
 	ratio = threads(all);
 	bytes(all);
-	json_object_update_new(all, json_pack("{s:s, s:i, s:i, s:f, s:f, s:b, s:f, s:b, s:o}", "bench",
-					      "space", "ports", (int)BENCH_PORTS, "rounds", ROUNDS,
-					      "goal_ns", GOAL_NS, "worst_connect_ns", worst, "met",
-					      worst <= GOAL_NS, "goal_threads", GOAL_THREADS,
+	json_object_update_new(all, json_pack("{s:s, s:i, s:i, s:f, s:f, s:b, s:f, s:b, s:o}",
+					      "bench", "space", "ports", (int)BENCH_PORTS, "rounds",
+					      ROUNDS, "goal_ns", GOAL_NS, "worst_connect_ns", worst,
+					      "met", worst <= GOAL_NS, "goal_threads", GOAL_THREADS,
 					      "threads_met", ratio >= GOAL_THREADS, "rows", rows));
 	if (argc == 3 && json_dump_file(all, argv[2], JSON_INDENT(2))) {
 		fprintf(stderr, "%s: %s\n", argv[2], strerror(errno));

@@ -25,8 +25,9 @@ int berth_plan_init(struct berth_plan *plan, uint32_t subscribers, uint32_t addr
 	sharing = (subscribers - 1) / addresses + 1;
 	if (sharing > ports)
 		return BERTH_SPACE_E_INVALID;
-	*plan = (struct berth_plan){ subscribers, addresses,	   first,
-				     last,	  ports / sharing, sharing };
+	*plan = (struct berth_plan){
+		subscribers, addresses, first, last, ports / sharing, sharing
+	};
 	return 0;
 }
 
@@ -82,7 +83,7 @@ struct berth_blocks {
 	struct berth_blocks_config config;
 	struct berth_space_memory memory;
 	size_t bytes;
-	uint32_t each;	/* blocks of an address */
+	uint32_t each;  /* blocks of an address */
 	uint32_t words; /* of 64 ports in a block */
 	struct block *block;
 	struct subscriber *subscriber;
@@ -135,7 +136,8 @@ static void lay_out(struct berth_blocks *b)
 	for (i = 0; i < b->config.addresses; i++)
 		b->free_block[i] = NONE;
 	for (i = blocks; i--;) {
-		b->block[i] = (struct block){ b->free_block[i / b->each], NONE, NONE, b->config.size, 0 };
+		b->block[i] =
+			(struct block){ b->free_block[i / b->each], NONE, NONE, b->config.size, 0 };
 		b->free_block[i / b->each] = i;
 	}
 	memset(b->free, 0xff, (size_t)blocks * b->words * 8);
@@ -252,8 +254,8 @@ static uint32_t new_block(struct berth_blocks *b, uint32_t subscriber)
 
 	if (s->address != NONE)
 		i = b->free_block[s->address];
-	for (k = 0; i == NONE && !(b->config.one_address && s->address != NONE) &&
-		    k < b->config.addresses;
+	for (k = 0;
+	     i == NONE && !(b->config.one_address && s->address != NONE) && k < b->config.addresses;
 	     k++) {
 		a = b->address++ % b->config.addresses;
 		i = b->free_block[a];
@@ -397,7 +399,8 @@ uint32_t berth_blocks_advance(struct berth_blocks *b, uint32_t now_ms, uint32_t 
 
 	if (!b->node)
 		return 0;
-	while ((!limit || done < limit) && (n = berth_wheel_pop(&b->wheel, nodes(b), now_ms)) >= 0) {
+	while ((!limit || done < limit) &&
+	       (n = berth_wheel_pop(&b->wheel, nodes(b), now_ms)) >= 0) {
 		b->resting--;
 		port_free(b, (uint32_t)n / b->config.size, (uint32_t)n % b->config.size);
 		done++;

@@ -36,7 +36,8 @@ struct berth_bag {
 struct berth_draw_stock {
 	struct berth_bag *bags;
 	struct berth_draw_span span;
-	uint32_t low, high; /* a draw from at most low members takes a bag; above high it goes back */
+	uint32_t low,
+		high; /* a draw from at most low members takes a bag; above high it goes back */
 };
 
 struct berth_draw {

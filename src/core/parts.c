@@ -68,8 +68,8 @@ static void unlock_all(struct berth_parts *p)
 
 #define BLOCK (sizeof(struct berth_parts) + 64)
 
-int berth_parts_new(const struct berth_parts_config *config, const struct berth_space_memory *memory,
-		    struct berth_parts **out_parts)
+int berth_parts_new(const struct berth_parts_config *config,
+		    const struct berth_space_memory *memory, struct berth_parts **out_parts)
 {
 	struct berth_space_config c = config->space;
 	struct berth_parts *p;
@@ -314,7 +314,8 @@ static int try_all(struct berth_parts *p, uint32_t home, const struct wish *w,
 		if (quota) {
 			limit = deal(p, w->owner, i);
 			berth_space_set_limit(p->part[i].space, w->owner,
-					      berth_space_owned(p->part[i].space, w->owner) + limit);
+					      berth_space_owned(p->part[i].space, w->owner) +
+						      limit);
 		}
 		one = try(p, i, w, out_socket);
 		if (!one) {
@@ -429,7 +430,8 @@ int berth_parts_connect_bound(struct berth_parts *p, berth_space_socket socket,
 	OF_SOCKET(p, socket, berth_space_connect_bound(space, inner(socket), want));
 }
 
-int berth_parts_release(struct berth_parts *p, berth_space_socket socket, uint32_t now_ms, bool rest)
+int berth_parts_release(struct berth_parts *p, berth_space_socket socket, uint32_t now_ms,
+			bool rest)
 {
 	OF_SOCKET(p, socket, berth_space_release(space, inner(socket), now_ms, rest));
 }

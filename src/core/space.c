@@ -7,15 +7,16 @@
 #define MOST_SOCKETS (1u << 24)
 #define SHARE_RECORDS 4u /* a share is counted for its address and its family, there by kind */
 
+/* Arrays, not pointers: nothing here is to be relocated. The rows stand in the order of their numbers. */
 #define NAME(id, number, name, text) { number, name, text },
 static const struct {
 	int number;
-	const char *name, *text;
+	char name[20], text[112];
 } errors[] = { BERTH_SPACE_ERRORS(NAME) };
 #undef NAME
 
 #define NAME(id, name, text) name,
-static const char *const policies[] = { BERTH_SPACE_POLICIES(NAME) };
+static const char policies[][20] = { BERTH_SPACE_POLICIES(NAME) };
 #undef NAME
 
 const char *berth_space_error_name(int error)
@@ -25,7 +26,8 @@ const char *berth_space_error_name(int error)
 
 const char *berth_space_error(int error)
 {
-	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].text : "nothing is wrong";
+	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].text
+							: "nothing is wrong";
 }
 
 const char *berth_space_policy_name(unsigned policy)
@@ -261,8 +263,7 @@ static bool tables_get(struct berth_space *sp, struct tables *t)
 
 	parts_of(t, part);
 	for (i = 0; i < PARTS; i++) {
-		*part[i].memory =
-			part[i].size ? berth_space_get_memory(sp, part[i].size) : NULL;
+		*part[i].memory = part[i].size ? berth_space_get_memory(sp, part[i].size) : NULL;
 		all &= *part[i].memory || !part[i].size;
 	}
 	if (!all)
@@ -281,8 +282,7 @@ static void copy_records(struct berth_space *sp, struct tables *t)
 	if (sp->dest)
 		memcpy(t->dest, sp->dest, sp->room.destinations * sizeof(*t->dest));
 	if (sp->share)
-		memcpy(t->share, sp->share,
-		       sp->room.shares * SHARE_RECORDS * sizeof(*t->share));
+		memcpy(t->share, sp->share, sp->room.shares * SHARE_RECORDS * sizeof(*t->share));
 	if (sp->shared)
 		memcpy(t->shared, sp->shared, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
 	/* Lanes are hints that a connect builds again. */
@@ -445,11 +445,11 @@ static void count_family(struct berth_space *sp, struct berth_space_local *w)
 
 	for (i = 0; w->count && i < sp->locals; i++)
 		for (port = 0; sp->local[i] != w && port < BERTH_PORTS; port++) {
-			uint16_t n = sp->local[i]->family == w->family ? sp->local[i]->count[port]
-								       : 0;
+			uint16_t n =
+				sp->local[i]->family == w->family ? sp->local[i]->count[port] : 0;
 
-			w->count[port] = (uint16_t)(w->count[port] +
-						    (n == BERTH_SPACE_FIRM ? 1 : n));
+			w->count[port] =
+				(uint16_t)(w->count[port] + (n == BERTH_SPACE_FIRM ? 1 : n));
 		}
 }
 

@@ -25,18 +25,20 @@
 #include "src/core/wheel.h"
 
 #define BERTH_SPACE_NONE UINT32_MAX
-#define BERTH_SPACE_FIRM 0xffffu	/* in counts: one socket that shares with nobody */
+#define BERTH_SPACE_FIRM 0xffffu /* in counts: one socket that shares with nobody */
 #define BERTH_SPACE_NO_LANE 0xffffu
-#define BERTH_SPACE_CROWDED 8u /* a destination to which one in so many open ports is connected has a lane */
-#define BERTH_SPACE_FEW 16u    /* open ports: so few are walked */
-#define BERTH_SPACE_OFFSETS 64u		/* destinations whose F is remembered */
+#define BERTH_SPACE_CROWDED                                                                        \
+	8u /* a destination to which one in so many open ports is connected has a lane */
+#define BERTH_SPACE_FEW 16u     /* open ports: so few are walked */
+#define BERTH_SPACE_OFFSETS 16u /* destinations whose F is remembered */
 
 /* In flags of a socket, beside those of the contract. */
 enum {
-	BERTH_SPACE_PLAIN = 0x10, /* counted, no share: the port was chosen by connect, or with BINDS: firm */
+	BERTH_SPACE_PLAIN =
+		0x10, /* counted, no share: the port was chosen by connect, or with BINDS: firm */
 	BERTH_SPACE_BINDS = 0x20, /* bound or accepted */
 	BERTH_SPACE_LISTENS = 0x40,
-	BERTH_SPACE_MANY = 0x80,   /* one of several addresses of a socket */
+	BERTH_SPACE_MANY = 0x80, /* one of several addresses of a socket */
 };
 
 enum berth_space_record {
@@ -49,7 +51,8 @@ enum berth_space_record {
 
 /* 28 bytes: each connected pair has one. */
 struct berth_space_sock {
-	uint32_t next; /* of its chain; bound with others: the next address of the socket; free: the next free */
+	uint32_t
+		next; /* of its chain; bound with others: the next address of the socket; free: the next free */
 	uint32_t dest; /* destination; only bound: number of the local address */
 	struct berth_wheel_node timer;
 	uint16_t port, owner;
@@ -108,7 +111,7 @@ struct berth_space_local {
 	uint8_t family; /* 0: IPv6, 1: IPv4 */
 	struct berth_draw idle;
 	struct berth_draw *open; /* NULL: a wildcard, or no room yet */
-	uint16_t *count;	 /* NULL: no room yet */
+	uint16_t *count;         /* NULL: no room yet */
 	struct berth_space_order *order;
 };
 
@@ -120,7 +123,9 @@ struct berth_space_owner {
 
 /* F of a destination, below the length of the range, and G, the place of its counter. */
 struct berth_space_offset {
-	uint32_t dest, offset, slot;
+	struct berth_address remote;
+	uint16_t local, port; /* port 0: empty */
+	uint32_t offset, slot;
 };
 
 struct berth_space {
@@ -129,7 +134,7 @@ struct berth_space {
 	size_t bytes;
 	struct berth_draw_stock stock;
 	uint32_t range; /* length of the ephemeral range */
-	uint32_t pool;	/* ports of it that may be chosen at all */
+	uint32_t pool;  /* ports of it that may be chosen at all */
 
 	struct berth_space_local **local;
 	uint32_t locals;
@@ -240,8 +245,7 @@ BERTH_INLINE bool berth_space_in_pool(const struct berth_space *sp, uint32_t por
 {
 	const struct berth_space_config *c = &sp->config;
 
-	return port >= c->first && port <= c->last &&
-	       ((port >> 6) & (c->parts - 1u)) == c->part &&
+	return port >= c->first && port <= c->last && ((port >> 6) & (c->parts - 1u)) == c->part &&
 	       (!sp->withheld || !((sp->withheld[port >> 6] >> (port & 63)) & 1));
 }
 

@@ -37,8 +37,7 @@ BERTH_INLINE uint32_t berth_space_dest_hash(const struct berth_space *sp, uint32
 BERTH_INLINE uint32_t *berth_space_pair_head(const struct berth_space *sp, uint32_t dest,
 					     uint32_t port)
 {
-	uint32_t hash =
-		berth_space_mix(sp->salt[0] ^ ((uint64_t)dest << 16 | port), sp->salt[1]);
+	uint32_t hash = berth_space_mix(sp->salt[0] ^ ((uint64_t)dest << 16 | port), sp->salt[1]);
 
 	return &sp->socks.head[berth_space_head(&sp->socks, hash)];
 }
@@ -52,7 +51,8 @@ BERTH_INLINE uint32_t berth_space_dest_find(const struct berth_space *sp, uint16
 
 	if (!sp->dests.room)
 		return BERTH_SPACE_NONE;
-	if (d->pairs && d->port == port && d->local == local && berth_space_same(&d->remote, remote))
+	if (d->pairs && d->port == port && d->local == local &&
+	    berth_space_same(&d->remote, remote))
 		return sp->recent;
 	i = sp->dests.head[berth_space_head(&sp->dests,
 					    berth_space_dest_hash(sp, local, remote, port))];
@@ -179,8 +179,7 @@ BERTH_INLINE int berth_space_choose(struct berth_space *sp, uint32_t dest, uint6
 		port = berth_draw_any(set, rnd);
 	else if (sp->config.policy == BERTH_SPACE_RANDOM)
 		port = berth_portset_next_wrap(
-			&set->set,
-			sp->config.first + (uint32_t)(((rnd >> 32) * sp->range) >> 32));
+			&set->set, sp->config.first + (uint32_t)(((rnd >> 32) * sp->range) >> 32));
 	if (port > 0 && (lane || berth_space_usable(sp, dest, (uint16_t)port)))
 		return port;
 	return berth_space_pick_connect(sp, dest, lane, rnd);

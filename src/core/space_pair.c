@@ -58,8 +58,6 @@ void berth_space_dest_put(struct berth_space *sp, uint32_t dest)
 	d->next = sp->dests.free;
 	sp->dests.free = dest;
 	sp->dests.used--;
-	if (sp->offset[dest % BERTH_SPACE_OFFSETS].dest == dest)
-		sp->offset[dest % BERTH_SPACE_OFFSETS].dest = BERTH_SPACE_NONE;
 }
 
 void berth_space_lanes_follow(struct berth_space *sp, uint16_t local, uint16_t port, bool open)
@@ -122,7 +120,6 @@ struct berth_space_lane *berth_space_lane_build(struct berth_space *sp, uint32_t
 	berth_space_lane_fill(sp, &sp->lane[i]);
 	return &sp->lane[i];
 }
-
 
 static void chain(uint32_t *head, uint32_t i, uint32_t *next)
 {

@@ -13,7 +13,8 @@
 #include "src/core/space_fast.h"
 
 #define TRIES 32 /* draws for a destination without a lane: seven in eight open ports are usable */
-#define LUCK 64u /* with more free ports than this, algorithm 2 fails less often than once in e^64 */
+#define LUCK                                                                                       \
+	64u /* with more free ports than this, algorithm 2 fails less often than once in e^64 */
 
 /* What is chosen from: ports that nobody has on all of count addresses, or that are usable for dest. */
 struct pick {
@@ -104,13 +105,13 @@ void berth_space_forget_offsets(struct berth_space *sp)
 	uint32_t i;
 
 	for (i = 0; i < BERTH_SPACE_OFFSETS; i++)
-		sp->offset[i].dest = BERTH_SPACE_NONE;
+		sp->offset[i].port = 0;
 	sp->counter %= sp->range;
 	for (i = 0; sp->counters && i < sp->config.counters; i++)
 		sp->counters[i] %= sp->range;
 }
 
-/* F and G of the destination; with bind there is none, and both are 0. */
+/* F and, with double-hash, G of the destination; with bind there is none, and both are 0. */
 static struct berth_space_offset offset_of(const struct pick *p)
 {
 	struct berth_space *sp = p->sp;
@@ -119,16 +120,18 @@ static struct berth_space_offset offset_of(const struct pick *p)
 	uint64_t word[5] = { 0 };
 
 	if (p->dest == BERTH_SPACE_NONE)
-		return (struct berth_space_offset){ p->dest, 0, 0 };
-	if (o->dest == p->dest)
-		return *o;
+		return (struct berth_space_offset){ .slot = 0 };
 	d = &sp->dest[p->dest];
+	if (o->port == d->port && o->local == d->local && berth_space_same(&o->remote, &d->remote))
+		return *o;
 	memcpy(word, sp->local[d->local]->address.byte, 16);
 	memcpy(word + 2, d->remote.byte, 16);
 	word[4] = d->port;
-	o->dest = p->dest;
+	*o = (struct berth_space_offset){ .remote = d->remote, .local = d->local, .port = d->port };
 	o->offset = (uint32_t)(berth_siphash(sp->config.key, word, 5) % sp->range);
-	o->slot = (uint32_t)berth_siphash(sp->config.key + 2, word, 5) & (sp->config.counters - 1);
+	if (sp->counters)
+		o->slot = (uint32_t)berth_siphash(sp->config.key + 2, word, 5) &
+			  (sp->config.counters - 1);
 	return *o;
 }
 
@@ -148,8 +151,8 @@ static int32_t pick_counted(const struct pick *p)
 		counter = &sp->counters[o.slot];
 	start = *counter;
 	if (policy == BERTH_SPACE_RANDOM_INCREMENT)
-		start = (start +
-			 berth_below((uint32_t)(p->rnd >> 32), BERTH_RANDOM_INCREMENT_N) + 1) %
+		start = (start + berth_below((uint32_t)(p->rnd >> 32), BERTH_RANDOM_INCREMENT_N) +
+			 1) %
 			num;
 	start += o.offset;
 	start -= start >= num ? num : 0;
@@ -174,8 +177,8 @@ static int32_t pick_oldest(const struct pick *p)
 	for (port = o->next[0]; port; port = o->next[port])
 		if (suitable(p, port))
 			return (int32_t)port;
-	return next_suitable(p, sp->config.first +
-					berth_below((uint32_t)(p->rnd >> 32), sp->range));
+	return next_suitable(p,
+			     sp->config.first + berth_below((uint32_t)(p->rnd >> 32), sp->range));
 }
 
 bool berth_space_choice_has(const struct berth_space_choice *choice, uint16_t port)
@@ -220,9 +223,8 @@ static int32_t pick(const struct pick *p)
 			return BERTH_SPACE_E_LUCK;
 		return pick_uniform(p);
 	case BERTH_SPACE_RANDOM:
-		return next_suitable(p,
-				     p->sp->config.first + berth_below((uint32_t)(p->rnd >> 32),
-								       p->sp->range));
+		return next_suitable(p, p->sp->config.first + berth_below((uint32_t)(p->rnd >> 32),
+									  p->sp->range));
 	case BERTH_SPACE_LONGEST_IDLE:
 		return pick_oldest(p);
 	case BERTH_SPACE_HABIT:
@@ -246,7 +248,8 @@ static int answer(const struct pick *p, int32_t port)
 		return BERTH_SPACE_E_RANGE;
 	if (p->sp->resting)
 		return BERTH_SPACE_E_WAIT;
-	if (p->dest != BERTH_SPACE_NONE && p->sp->local[p->sp->dest[p->dest].local]->open->set.count)
+	if (p->dest != BERTH_SPACE_NONE &&
+	    p->sp->local[p->sp->dest[p->dest].local]->open->set.count)
 		return BERTH_SPACE_E_PAIRS;
 	return BERTH_SPACE_E_BOUND;
 }

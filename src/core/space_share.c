@@ -195,7 +195,8 @@ static bool is_idle(const struct berth_space *sp, uint16_t local, uint32_t port)
 	if (l->wild)
 		return !has_shares(sp, family_of(l), port);
 	return !has_shares(sp, local, port) &&
-	       !(w && ((w->count && w->count[port] >= BERTH_SPACE_MOST) || is_bound(sp, sp->wild[l->family], port)));
+	       !(w && ((w->count && w->count[port] >= BERTH_SPACE_MOST) ||
+		       is_bound(sp, sp->wild[l->family], port)));
 }
 
 static bool is_open(const struct berth_space *sp, uint16_t local, uint32_t port)
@@ -238,8 +239,7 @@ static void settle_counted(struct berth_space *sp, uint16_t local, uint32_t port
 	}
 	firm = n == BERTH_SPACE_FIRM || all == BERTH_SPACE_FIRM;
 	berth_space_set_idle(l, port, pool && !n && all < BERTH_SPACE_MOST, false);
-	set_open(sp, local, port,
-		 pool && !firm && n < BERTH_SPACE_MOST && all < BERTH_SPACE_MOST);
+	set_open(sp, local, port, pool && !firm && n < BERTH_SPACE_MOST && all < BERTH_SPACE_MOST);
 }
 
 void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port)
@@ -263,7 +263,8 @@ void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port)
 }
 
 /* Counts a firm socket on its port, and once on that of the wildcard, or no longer. */
-static void count_firm(struct berth_space *sp, struct berth_space_local *l, uint32_t port, bool more)
+static void count_firm(struct berth_space *sp, struct berth_space_local *l, uint32_t port,
+		       bool more)
 {
 	uint16_t w = l->wild ? 0xffff : sp->wild[l->family];
 

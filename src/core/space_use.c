@@ -112,7 +112,8 @@ static uint32_t bind_records(struct berth_space *sp, const struct berth_space_bi
 	if (count > 1)
 		flags |= BERTH_SPACE_MANY;
 	for (i = 0; i < count; i++) {
-		record[i] = record_take(sp, BERTH_RECORD_BOUND, flags, locals[i], port, want->owner);
+		record[i] =
+			record_take(sp, BERTH_RECORD_BOUND, flags, locals[i], port, want->owner);
 		sp->shares_used += is_share(flags);
 		berth_space_enter(sp, locals[i], &sp->sock[record[i]]);
 	}
@@ -333,13 +334,11 @@ int berth_space_connect_bound(struct berth_space *sp, berth_space_socket socket,
 		return BERTH_SPACE_E_STALE;
 	s = &sp->sock[i];
 	local = (uint16_t)s->dest;
-	if (s->state != BERTH_RECORD_BOUND ||
-	    (s->flags & (BERTH_SPACE_LISTENS | BERTH_SPACE_MANY)))
+	if (s->state != BERTH_RECORD_BOUND || (s->flags & (BERTH_SPACE_LISTENS | BERTH_SPACE_MANY)))
 		return BERTH_SPACE_E_STATE;
 	error = check_connect(sp, want);
 	if (!error && want->local != local &&
-	    (!sp->local[local]->wild ||
-	     sp->local[local]->family != sp->local[want->local]->family))
+	    (!sp->local[local]->wild || sp->local[local]->family != sp->local[want->local]->family))
 		error = BERTH_SPACE_E_NOT_LOCAL;
 	if (!error && want->remote_port == s->port &&
 	    !memcmp(&want->remote, &sp->local[want->local]->address, sizeof(want->remote)))

@@ -24,6 +24,7 @@ struct twin_sock {
 	struct berth_address remote;
 	uint8_t flags;
 	bool by_connect, listens, paired, rests;
+	bool share; /* bound with a flag, or accepted: it takes of the room for shares */
 	uint32_t until;
 	int32_t next; /* on the same port */
 };
@@ -58,8 +59,9 @@ static inline bool twin_is_wild(const struct twin_space *t, uint32_t local)
 /* Whether what is bound to one receives what is bound to the other. */
 static inline bool twin_meet(const struct twin_space *t, uint32_t a, uint32_t b)
 {
-	return a == b || (berth_address_is_v4(&t->address[a]) == berth_address_is_v4(&t->address[b]) &&
-			  (twin_is_wild(t, a) || twin_is_wild(t, b)));
+	return a == b ||
+	       (berth_address_is_v4(&t->address[a]) == berth_address_is_v4(&t->address[b]) &&
+		(twin_is_wild(t, a) || twin_is_wild(t, b)));
 }
 
 static inline bool twin_is_on(const struct twin_space *t, const struct twin_sock *s, uint32_t local)
@@ -95,8 +97,8 @@ static inline void twin_remove(struct twin_space *t, int32_t i)
 }
 
 /* A socket as the rules of the kernel see it, on one of its addresses. */
-static inline struct berth_sock twin_as_sock(const struct twin_space *t, uint32_t local, uint16_t owner,
-					     uint8_t flags)
+static inline struct berth_sock twin_as_sock(const struct twin_space *t, uint32_t local,
+					     uint16_t owner, uint8_t flags)
 {
 	struct berth_sock s = { .proto = BERTH_PROTO_TCP, .uid = owner };
 
@@ -116,10 +118,10 @@ static inline bool twin_in_the_way(const struct twin_space *t, const struct twin
 
 	for (i = 0; i < other->locals; i++) {
 		o = twin_as_sock(t, other->local[i], other->owner, other->flags);
-		o.state = other->rests	  ? BERTH_SOCK_TIME_WAIT :
-			  other->listens ? BERTH_SOCK_LISTEN :
-			  other->paired	 ? BERTH_SOCK_CONNECTED :
-					   BERTH_SOCK_CLOSED;
+		o.state = other->rests     ? BERTH_SOCK_TIME_WAIT
+			  : other->listens ? BERTH_SOCK_LISTEN
+			  : other->paired  ? BERTH_SOCK_CONNECTED
+					   : BERTH_SOCK_CLOSED;
 		if (berth_match_tcp_conflict(sk, &o, BERTH_STRICT_SHARE))
 			return true;
 	}
@@ -251,7 +253,7 @@ static inline int32_t twin_search(struct twin_space *t, unsigned policy, const u
 /* Compares all that the space keeps with the list; what is wrong, or NULL. */
 static inline const char *twin_space_audit(const struct twin_space *t, const struct berth_space *sp)
 {
-	uint32_t f, p, i, n, rest = 0;
+	uint32_t f, p, i, n, rest = 0, shares = 0;
 	const struct berth_draw *d;
 
 	for (f = 0; f < t->locals; f++) {
@@ -301,8 +303,9 @@ static inline const char *twin_space_audit(const struct twin_space *t, const str
 	for (i = 0, n = 0; i < TWIN_SOCKS; i++) {
 		n += t->sock[i].number ? t->sock[i].locals : 0;
 		rest += t->sock[i].number && t->sock[i].rests ? t->sock[i].locals : 0;
+		shares += t->sock[i].number && t->sock[i].share ? t->sock[i].locals : 0;
 	}
-	if (sp->socks.used != n || sp->resting != rest)
+	if (sp->socks.used != n || sp->resting != rest || sp->shares_used != shares)
 		return "another number of sockets";
 	return NULL;
 }

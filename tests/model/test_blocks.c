@@ -43,9 +43,9 @@ static const struct berth_space_memory memory = { get, put, NULL };
 /* Each subscriber's block is computed back to it, blocks do not meet, and what is over is nobody's. */
 static void test_plan(void **state)
 {
-	static const uint32_t cases[][4] = { { 1, 1, 1, 65535 },       { 100, 7, 1024, 65535 },
+	static const uint32_t cases[][4] = { { 1, 1, 1, 65535 },        { 100, 7, 1024, 65535 },
 					     { 64512, 1, 1024, 65535 }, { 5, 9, 40000, 40009 },
-					     { 33, 2, 65500, 65535 },	{ 1000, 16, 1024, 65535 } };
+					     { 33, 2, 65500, 65535 },   { 1000, 16, 1024, 65535 } };
 	static int64_t seen[65536];
 	struct berth_plan plan;
 	struct berth_block b;
@@ -186,9 +186,9 @@ static void audit(void)
 			for (p = FIRST + k * SIZE, n = 0; p < FIRST + (k + 1) * SIZE; p++)
 				n += state_of[a][p] != FREE;
 			assert_int_equal(owner_of[a][k] >= 0, n > 0);
-			assert_int_equal(berth_blocks_subscriber(blocks, a,
-								 (uint16_t)(FIRST + k * SIZE)),
-					 owner_of[a][k]);
+			assert_int_equal(
+				berth_blocks_subscriber(blocks, a, (uint16_t)(FIRST + k * SIZE)),
+				owner_of[a][k]);
 		}
 }
 

@@ -67,10 +67,9 @@ static void begin(uint16_t count)
 
 static struct berth_space_connect want_of(unsigned d, uint64_t rnd, uint16_t owner)
 {
-	return (struct berth_space_connect){ .remote_port = 443,
-					     .remote = there[d],
-					     .rnd = rnd,
-					     .owner = owner };
+	return (struct berth_space_connect){
+		.remote_port = 443, .remote = there[d], .rnd = rnd, .owner = owner
+	};
 }
 
 struct worker {
@@ -134,7 +133,8 @@ static void *work(void *context)
 	}
 	while (n) {
 		blame(!berth_parts_get(parts, held[--n], &info));
-		__atomic_store_n(&held_by[info.remote.byte[15] - 1][info.port], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&held_by[info.remote.byte[15] - 1][info.port], 0,
+				 __ATOMIC_RELAXED);
 		blame(!berth_parts_release(parts, held[n], 0, false));
 	}
 	return NULL;
@@ -280,7 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exhaustion), cmocka_unit_test(test_quota_is_whole),
-		cmocka_unit_test(test_threads),	   cmocka_unit_test(test_none_refused),
+		cmocka_unit_test(test_threads),    cmocka_unit_test(test_none_refused),
 		cmocka_unit_test(test_quota),
 	};
 

@@ -151,8 +151,8 @@ static void check_choice(const uint16_t *locals, uint32_t count,
 	if (port == BERTH_SPACE_E_LUCK && config.policy == BERTH_SPACE_RANDOM_RETRY)
 		return;
 	if (is_counted()) {
-		int32_t right = twin_search(&twin, config.policy, config.key, locals, count, want,
-					    rnd);
+		int32_t right =
+			twin_search(&twin, config.policy, config.key, locals, count, want, rnd);
 
 		assert_int_equal(right, port < 0 ? -1 : port);
 		return;
@@ -181,7 +181,16 @@ static bool is_of_choice(int error)
 }
 
 static uint64_t did[8]; /* how often each operation did something */
-enum { DID_CONNECT, DID_BIND, DID_SHARE, DID_LISTEN, DID_CONNECT_BOUND, DID_ACCEPT, DID_REST, DID_EXHAUST };
+enum {
+	DID_CONNECT,
+	DID_BIND,
+	DID_SHARE,
+	DID_LISTEN,
+	DID_CONNECT_BOUND,
+	DID_ACCEPT,
+	DID_REST,
+	DID_EXHAUST
+};
 
 static void do_connect(void)
 {
@@ -223,7 +232,9 @@ static void do_bind(void)
 	uint16_t one = (uint16_t)random_below(5);
 	const uint16_t *locals = random_below(4) ? &one : set;
 	uint32_t count = locals == &one ? 1 : (set[2] == 9 ? 2 : 3), i;
-	struct twin_sock s = { .locals = (uint16_t)count, .owner = w.owner, .flags = w.flags };
+	struct twin_sock s = {
+		.locals = (uint16_t)count, .owner = w.owner, .flags = w.flags, .share = w.flags
+	};
 	bool may = true;
 	int error = berth_space_bind_many(sp, &w, locals, count, &s.number);
 
@@ -231,8 +242,7 @@ static void do_bind(void)
 		return;
 	for (i = 0; i < count; i++) {
 		s.local[i] = locals[i];
-		may &= !w.port ||
-		       twin_may_bind(&twin, locals[i], w.port, w.owner, w.flags, -1);
+		may &= !w.port || twin_may_bind(&twin, locals[i], w.port, w.owner, w.flags, -1);
 	}
 	s.port = error ? 0 : port_of(s.number);
 	if (!w.port)
@@ -291,8 +301,7 @@ static void do_connect_bound(void)
 	else if (twin_is_self(&twin, w.local, s->port, &w.remote, w.remote_port))
 		expected = BERTH_SPACE_E_SELF;
 	else if (other >= 0)
-		expected = twin.sock[other].rests ? BERTH_SPACE_E_PAIR_RESTING
-						  : BERTH_SPACE_E_PAIR;
+		expected = twin.sock[other].rests ? BERTH_SPACE_E_PAIR_RESTING : BERTH_SPACE_E_PAIR;
 	assert_int_equal(error, expected);
 	if (error)
 		return;
@@ -308,7 +317,7 @@ static void do_accept(void)
 {
 	int32_t i = some_socket(), other;
 	struct berth_space_connect w = some_want();
-	struct twin_sock *l = place(i), s = { .paired = true, .locals = 1 };
+	struct twin_sock *l = place(i), s = { .paired = true, .locals = 1, .share = true };
 	int error, expected = 0;
 
 	if (i < 0)
@@ -324,8 +333,7 @@ static void do_accept(void)
 	else if (!twin_is_on(&twin, l, w.local))
 		expected = BERTH_SPACE_E_NOT_LOCAL;
 	else if (other >= 0)
-		expected = twin.sock[other].rests ? BERTH_SPACE_E_PAIR_RESTING
-						  : BERTH_SPACE_E_PAIR;
+		expected = twin.sock[other].rests ? BERTH_SPACE_E_PAIR_RESTING : BERTH_SPACE_E_PAIR;
 	assert_int_equal(error, expected);
 	if (error)
 		return;
@@ -433,7 +441,7 @@ static void do_range(void)
 	uint16_t first = (uint16_t)(twin.first ^ random_below(64));
 	uint32_t p, last = first + 20u + random_below(300);
 
-	if (random_below(1500) || !config.rest_port_ms)
+	if (random_below(300) || !config.rest_port_ms)
 		return;
 	last = last > 65535 ? 65535 : last;
 	if (random_below(2)) {
@@ -501,7 +509,9 @@ static void test_random_steps(void **state)
 /* A range of one port, port 65535, and the port of the destination itself. */
 static void test_edges(void **state)
 {
-	struct berth_space_connect w = { .local = 1, .remote = v4(192, 0, 2, 1), .remote_port = 443 };
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
 	struct berth_space_bind b = { .local = 1, .port = 0 };
 	berth_space_socket one, two;
 	uint16_t local;
@@ -573,7 +583,9 @@ static void test_owners(void **state)
 /* Every port to one destination, each once, then the reason; and all again after one goes. */
 static void test_exhaustion(void **state)
 {
-	struct berth_space_connect w = { .local = 1, .remote = v4(192, 0, 2, 1), .remote_port = 443 };
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
 	static berth_space_socket all[2000];
 	static bool seen[BERTH_PORTS];
 	berth_space_socket more;
@@ -588,8 +600,7 @@ static void test_exhaustion(void **state)
 			do {
 				w.rnd = random64();
 				error = berth_space_connect(sp, &w, &all[i]);
-			} while (error == BERTH_SPACE_E_LUCK &&
-				 policy == BERTH_SPACE_RANDOM_RETRY);
+			} while (error == BERTH_SPACE_E_LUCK && policy == BERTH_SPACE_RANDOM_RETRY);
 			assert_int_equal(error, 0);
 			assert_false(seen[port_of(all[i])]);
 			seen[port_of(all[i])] = true;
@@ -607,7 +618,9 @@ static void test_exhaustion(void **state)
 static void test_uniform(void **state)
 {
 	static const uint32_t held[] = { 0, 300, 700, 1200, 1500, 1590 };
-	struct berth_space_connect w = { .local = 1, .remote = v4(192, 0, 2, 1), .remote_port = 443 };
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
 	struct berth_space_bind b = { .local = 1 };
 	static uint32_t hits[2][BERTH_PORTS];
 	berth_space_socket one;
@@ -649,7 +662,9 @@ static void test_uniform(void **state)
 /* The port that all left longest ago comes next; never used ones first. */
 static void test_longest_idle(void **state)
 {
-	struct berth_space_connect w = { .local = 1, .remote = v4(192, 0, 2, 1), .remote_port = 443 };
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
 	berth_space_socket s[100];
 	uint32_t i;
 
@@ -684,7 +699,9 @@ static uint16_t even_habit(void *context, const struct berth_space_choice *choic
 /* A habit chooses; what may not be chosen is not taken from it. */
 static void test_habit(void **state)
 {
-	struct berth_space_connect w = { .local = 1, .remote = v4(192, 0, 2, 1), .remote_port = 443 };
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
 	berth_space_socket s;
 	int calls = 0, i;
 
@@ -756,10 +773,134 @@ static void test_idle_size(void **state)
 	memset(&config, 0, sizeof(config));
 }
 
+/* Connects from one address to one destination, and tells the twin. */
+static berth_space_socket connect_one(uint8_t host)
+{
+	struct berth_space_connect w = {
+		.local = 1, .remote = v4(192, 0, 2, host), .remote_port = 443, .rnd = random64()
+	};
+	struct twin_sock t = { .local = { 1 },
+			       .locals = 1,
+			       .remote = w.remote,
+			       .remote_port = 443,
+			       .by_connect = true,
+			       .paired = true };
+
+	assert_int_equal(berth_space_connect(sp, &w, &t.number), 0);
+	t.port = port_of(t.number);
+	twin_add(&twin, &t);
+	return t.number;
+}
+
+/* Ports that are withheld while they are connected to a crowded destination, and no longer. */
+static void test_withheld_under_load(void **state)
+{
+	int i;
+
+	(void)state;
+	begin(BERTH_SPACE_UNIFORM, 50000, 50199, 400);
+	for (i = 0; i < 150; i++)
+		connect_one((uint8_t)(1 + i % 2));
+	assert_true(sp->lanes_used > 0);
+	for (i = 0; i < 200; i++) {
+		bool withhold = !twin.withheld[50000 + i * 7 % 200];
+
+		assert_int_equal(berth_space_withhold(sp, (uint16_t)(50000 + i * 7 % 200),
+						      (uint16_t)(50000 + i * 7 % 200), withhold),
+				 0);
+		twin.withheld[50000 + i * 7 % 200] = withhold;
+		if (i % 3 == 0) {
+			assert_int_equal(berth_space_withhold(sp, 50000, 50100, false), 0);
+			memset(twin.withheld + 50000, 0, 101);
+		}
+		if (i % 10 == 0)
+			assert_null(twin_space_audit(&twin, sp));
+	}
+	end();
+}
+
+/* A wildcard and an address that come when there are sockets. */
+static void test_late_addresses(void **state)
+{
+	struct berth_space_bind b = { .local = 0, .port = 50010, .flags = BERTH_SPACE_REUSE };
+	const struct berth_space_room room = { 100, 10, 10 };
+	struct twin_sock t = { .locals = 1, .flags = BERTH_SPACE_REUSE, .share = true };
+	berth_space_socket s;
+	int i;
+
+	(void)state;
+	config.first = 50000;
+	config.last = 50050;
+	assert_int_equal(berth_space_new(&config, &memory, &sp), 0);
+	twin_space_init(&twin, 50000, 50050);
+	add_local(v4(10, 0, 0, 2));
+	add_local(v4(10, 0, 0, 1));
+	assert_int_equal(berth_space_make_room(sp, &room), 0);
+	for (i = 0; i < 20; i++)
+		connect_one(1);
+	while (!twin_may_bind(&twin, 0, b.port, 0, b.flags, -1) || twin.on_port[b.port] >= 0)
+		b.port++;
+	assert_int_equal(berth_space_bind(sp, &b, &t.number), 0);
+	t.port = b.port;
+	twin_add(&twin, &t);
+	add_local(v4(0, 0, 0, 0));
+	assert_null(twin_space_audit(&twin, sp));
+	b = (struct berth_space_bind){ .local = 2, .port = twin.sock[3].port };
+	assert_int_equal(berth_space_bind(sp, &b, &s), BERTH_SPACE_E_HELD);
+	b.port = t.port;
+	assert_int_equal(berth_space_bind(sp, &b, &s), BERTH_SPACE_E_HELD);
+	b.flags = BERTH_SPACE_REUSE;
+	assert_int_equal(berth_space_bind(sp, &b, &s), 0);
+	t.local[0] = 2;
+	t.number = s;
+	twin_add(&twin, &t);
+	add_local(v4(10, 0, 0, 3));
+	end();
+}
+
+/* The number of a socket that has gone is refused when another has its place. */
+static void test_stale(void **state)
+{
+	struct berth_space_info info;
+	berth_space_socket one, two;
+
+	(void)state;
+	begin(BERTH_SPACE_SEQUENTIAL, 50000, 50050, 10);
+	one = connect_one(1);
+	assert_int_equal(berth_space_release(sp, one, 0, false), 0);
+	twin_remove(&twin, 0);
+	two = connect_one(1);
+	assert_int_equal((uint32_t)one, (uint32_t)two);
+	assert_int_equal(berth_space_get(sp, one, &info), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_release(sp, one, 0, false), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_listen(sp, one), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_touch(sp, one, 0), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_release(sp, 0, 0, false), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_release(sp, UINT64_MAX, 0, false), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_get(sp, two, &info), 0);
+	end();
+}
+
+#define ROW(id, number, name, text)                                                                \
+	assert_string_equal(berth_space_error_name(BERTH_SPACE_##id), name);                       \
+	assert_string_equal(berth_space_error(BERTH_SPACE_##id), text);
+
+static void test_names(void **state)
+{
+	(void)state;
+	BERTH_SPACE_ERRORS(ROW)
+	assert_string_equal(berth_space_error_name(0), "ok");
+	assert_string_equal(berth_space_error_name(-1000), "ok");
+	assert_string_equal(berth_space_policy_name(BERTH_SPACE_HABIT), "habit");
+	assert_null(berth_space_policy_name(BERTH_SPACE_POLICY_COUNT));
+}
+
 /* Each damage must be seen by the audit. */
 static void test_sabotage(void **state)
 {
-	struct berth_space_connect w = { .local = 1, .remote = v4(192, 0, 2, 1), .remote_port = 443 };
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
 	struct berth_space_lane *lane;
 	berth_space_socket s;
 	int i;
@@ -799,11 +940,13 @@ static void test_sabotage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_edges),	    cmocka_unit_test(test_owners),
-		cmocka_unit_test(test_exhaustion),  cmocka_unit_test(test_random_steps),
-		cmocka_unit_test(test_uniform),	    cmocka_unit_test(test_longest_idle),
-		cmocka_unit_test(test_habit),	    cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_idle_size),   cmocka_unit_test(test_sabotage),
+		cmocka_unit_test(test_edges),          cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_exhaustion),     cmocka_unit_test(test_random_steps),
+		cmocka_unit_test(test_uniform),        cmocka_unit_test(test_longest_idle),
+		cmocka_unit_test(test_habit),          cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_idle_size),      cmocka_unit_test(test_sabotage),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_withheld_under_load),
+		cmocka_unit_test(test_late_addresses), cmocka_unit_test(test_stale),
 	};
 
 	random_begin("space");
