@@ -173,9 +173,10 @@ struct berth_space_room {
 
 /*
  * Makes room, never less than there was. 62 bytes for each socket that is connected to a destination of its own,
- * 31 for one that shares its destination with many; for each local address 140 KB; 80 for each share. A
- * destination that an eighth of the range is connected to takes 10 KB; room for those is made along. Errors: INVALID,
- * MEMORY (nothing has changed then).
+ * 31 for one that shares its destination with many; 124 more for each share; 140 KB for each local address. A
+ * destination to which an eighth of the open ports is connected takes 10 KB, which are made along, and of
+ * uniform and random-retry so much again and a byte for each port of the range. Errors: INVALID, MEMORY (nothing
+ * has changed then).
  */
 BERTH_API int berth_space_make_room(struct berth_space *space,
 				    const struct berth_space_room *room);
