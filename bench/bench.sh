@@ -3,7 +3,7 @@
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
 # usage: bench/bench.sh [PART]...    none: all of them
-# Parts: low connect refuse many churn reuse core sim ports grant lint demux
+# Parts: low connect refuse many churn reuse core sim ports grant lint demux space
 #
 # BENCH_ROUNDS (5)      interleaved rounds of connect, refuse and sim; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
@@ -172,6 +172,13 @@ part_reuse() {
   done
 }
 
+part_space() {
+  local space=$BUILD/bench/bench-space
+  [ -x "$space" ] || { not_here space "$space is not built"; return 0; }
+  say "space: port spaces"
+  "$space" --json "$RAW/space.json" >&2 || not_here space "bench-space failed"
+}
+
 part_core() {
   local core=$BUILD/bench/bench-core
   [ -x "$core" ] || { not_here core "$core is not built"; return 0; }
@@ -328,9 +335,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux space)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux space"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

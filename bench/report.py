@@ -236,6 +236,26 @@ def grant():
             "x", at_most=1.1)
 
 
+def space():
+    found = one("space.json")
+    if not found:
+        return
+    for what in ("connect", "bind", "loop 1", "loop 2", "list", "maps", "ring", "queue"):
+        for place in ("0 %", "50 %", "99 %", "99.99 %", "full"):
+            rows = [r for r in found["rows"] if r["what"] == what and r["occupancy"] == place]
+            if rows:
+                worst = max(rows, key=lambda r: r["median_ns"])
+                goal = found["goal_ns"] if what in ("connect", "bind") else None
+                add("space", f"{what}, slowest ({worst['name']}), {place}", [worst["median_ns"]], "ns",
+                    at_most=goal)
+    add("space", "two threads against one", [found["threads"]["ratio"]], "x",
+        at_least=found["goal_threads"])
+    add("space", "idle space, one address", [found["idle_bytes"]], "bytes", at_most=16384)
+    for case in found["memory"]:
+        add("space", f"each of {case['pairs']} pairs, {case['destinations']} destinations",
+            [case["bytes_each"]], "bytes", at_most=64)
+
+
 def ports():
     runs = {name: events(f"ports-{name}.jsonl")
             for name in ("json", "ss", "count", "ss-owners", "small", "small-all", "own")}
@@ -309,7 +329,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, grant, lint, demux):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, grant, lint, demux, space):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:

@@ -7,10 +7,10 @@ cd "${1:-$(dirname "$0")/..}"
 
 # room | rooms that it may include besides itself
 rooms='
+include  |
 abi      | core
 base     |
 core     | include
-include  |
 registry | base core
 lint     | base core registry
 sim      | base core

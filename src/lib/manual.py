@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-ITEM = re.compile(r"^/\*(?P<text>.*?)\*/\n(?P<code>(?:#define |BERTH_API |struct |enum |static inline ).*?)"
+ITEM = re.compile(r"^/\*(?P<text>(?:(?!\*/).)*)\*/\n(?P<code>(?:#define |BERTH_API |struct |enum |typedef |static inline ).*?)"
                   r"(?=^/\*|^#ifdef __cplusplus|^#endif|\Z)", re.S | re.M)
 
 
@@ -39,11 +39,18 @@ def shape(code):
         return code[:code.index("\n{")] + ";"
     if code.startswith("#define"):
         return re.split(r"\s{2,}|\\\n", code)[0] if "(" in code.split("\n")[0] else code
-    code = re.sub(r"^BERTH_API ", "", code)
-    return code.replace("\t", "    ") if code.startswith(("struct", "enum")) else re.sub(r"\s+", " ", code)
+    if code.startswith(("struct", "enum")):
+        return code.replace("\t", "    ")
+    # Several functions may share a comment.
+    return "\n".join(re.sub(r"\s+", " ", one.strip()).removeprefix("BERTH_API ") + ";"
+                     for one in code.split(";") if one.strip())
 
 
 def name_of(code):
+    if code.startswith("typedef"):
+        return re.search(r"(\w+);", code).group(1)
+    if code.startswith("enum {"):
+        return re.search(r"\{\s*(\w+)", code).group(1)
     kind = r"^(?:struct|enum|#define) (\w+)" if re.match(r"#|(?:struct|enum) \w+ \{", code) else r"(\w+)\("
     return re.search(kind, code).group(1)
 
