@@ -48,7 +48,7 @@ def shape(code):
 
 def name_of(code):
     if code.startswith("typedef"):
-        return re.search(r"(\w+);", code).group(1)
+        return re.search(r"\(\*(\w+)\)|(\w+);", code).group(0).strip("(*);")
     if code.startswith("enum {"):
         return re.search(r"\{\s*(\w+)", code).group(1)
     kind = r"^(?:struct|enum|#define) (\w+)" if re.match(r"#|(?:struct|enum) \w+ \{", code) else r"(\w+)\("
@@ -60,6 +60,8 @@ def main():
     base = os.path.splitext(os.path.basename(path))[0]
     with open(path, encoding="utf-8") as source:
         text = source.read()
+    # What is for tools, and the enums that are made of the tables above them.
+    text = re.sub(r"^/\* clang-format \w+ \*/\n|^#define (\w+_ENUM)\b.*?^#undef \1\n", "", text, flags=re.S | re.M)
     head = words(text.split("*/", 2)[1].split("/*")[1])
     items = [(words(m["text"]), m["code"]) for m in ITEM.finditer(text.split("\n#ifdef __cplusplus", 1)[1])]
     out = [".\\\" Made of include/berth/%s.h" % base, ".Dd $Mdocdate$", ".Dt BERTH_%s 3" % base.upper(), ".Os",
