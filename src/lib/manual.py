@@ -39,7 +39,7 @@ def shape(code):
         return code[:code.index("\n{")] + ";"
     if code.startswith("#define"):
         return re.split(r"\s{2,}|\\\n", code)[0] if "(" in code.split("\n")[0] else code
-    if code.startswith(("struct", "enum")):
+    if "{" in code:
         return code.replace("\t", "    ")
     # Several functions may share a comment.
     return "\n".join(re.sub(r"\s+", " ", one.strip()).removeprefix("BERTH_API ") + ";"
