@@ -225,11 +225,21 @@ static uint32_t group_rights(uint32_t set, const struct cred *cred)
 	return w.rights;
 }
 
-/* Adds the next level to the path in scratch; false where its name cannot be read. */
-static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level, uint64_t *hash)
+/* Puts the hash of a step into "above", for the next. Global: verified once, and not for each level. */
+__attribute__((noinline)) int hash_step(struct berth_grant_step *step)
 {
 	/* Read as the volatile that they are: the compiler takes them for constants otherwise. */
 	uint64_t key[2] = { config.key[0], config.key[1] };
+
+	if (!step)
+		return 0;
+	step->above = berth_siphash(key, (const uint64_t *)step, sizeof(*step) / 8);
+	return 0;
+}
+
+/* Adds the next level to the path in scratch; false where its name cannot be read. */
+static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level)
+{
 	struct cgroup *at = 0;
 	const char *name;
 	uint32_t i;
@@ -241,8 +251,7 @@ static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level, ui
 		((volatile uint64_t *)s->step.name)[i] = 0;
 	if (bpf_probe_read_kernel_str(s->step.name, sizeof(s->step.name), name) < 0)
 		return false;
-	s->step.above = *hash;
-	*hash = berth_siphash(key, (const uint64_t *)&s->step, sizeof(s->step) / 8);
+	hash_step(&s->step);
 	return true;
 }
 
@@ -253,17 +262,16 @@ __attribute__((noinline)) int learn_place(uint64_t id)
 	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
 	uint32_t zero = 0, levels = (uint32_t)cgrp->level, i;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
-	uint64_t hash = 0;
-
 	if (!s)
 		return 0;
+	s->step.above = 0;
 	levels = levels < BERTH_GRANT_DEPTH ? levels : BERTH_GRANT_DEPTH;
 	for (i = 0; i < BERTH_GRANT_DEPTH; i++) {
 		if (i >= levels)
 			break;
-		if (!add_level(s, cgrp, i + 1, &hash))
+		if (!add_level(s, cgrp, i + 1))
 			return 0;
-		s->place.hash[i] = hash;
+		s->place.hash[i] = s->step.above;
 	}
 	s->place.levels = levels;
 	return !bpf_map_update_elem(&places, &id, &s->place, BPF_ANY);
