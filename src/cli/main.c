@@ -68,10 +68,34 @@ static const struct berth_verb verbs[] = {
 	  "unit=ssh.service), to=ADDR[/LEN][:PORT] or from=ADDR[/LEN][:PORT]. Filters about the same field are "
 	  "alternatives; all fields named must hold. --schema lists the fields.\n"
 	  "Without privileges the holders are those that the caller may look into, and berth says so.\n"
-	  "\"berth ports free PORT [--dry-run] [--signal SIGNAL] [--socket] [--json]\" says who holds a port and ends it, or only "
-	  "its socket: see \"berth ports free --help\".\n"
 	  "Exit status: 0 where there is a row, 1 where there is none.",
 	  berth_ports_opts, berth_ports_main },
+	{ "ports free", "end who holds a port, or only its socket", "PORT",
+	  "Says who holds the local port in this network namespace, then sends a signal and waits until it has ended. Where "
+	  "somebody listens there, connections of that port are let alone.\n"
+	  "Exit status: 0 the port's holders have ended, 1 there was none, 2 one could not be ended.",
+	  berth_ports_free_opts, berth_ports_free_main },
+	{ "headroom", "show how many ports are left for each lane", "[DESTINATION]",
+	  "One row for each lane: the sockets from one source address to one destination endpoint, on ports of one chooser; "
+	  "the one with the least left comes first.\n"
+	  "CHOICE says who chooses: the kernel, out of ip_local_port_range without reserved ports and those that somebody "
+	  "bound explicitly; or berth, out of the pool of the run with that pid. A socket in TIME_WAIT counts as used "
+	  "where its port cannot be had again at once: for the kernel tcp_tw_reuse decides that, for berth the timestamps of "
+	  "the connection. SEARCH is \"slow\" where about half of the ports are used: from there on the kernel looks at half "
+	  "of its range in vain for each connection. UDP has a row for a whole namespace, since the kernel gives a port "
+	  "to one socket whatever its destination.\n"
+	  "DESTINATION is ADDR, ADDR:PORT, [v6]:PORT, ADDR/LEN or :PORT; a PORT may be the name of a service.\n"
+	  "Exit status: 0; 1 where a row reaches --alert; 2 berth failed.",
+	  berth_headroom_opts, berth_headroom_main },
+	{ "top", "watch lanes fill, listeners and refusals", "",
+	  "A screen of three parts: lanes, the worst first, with the ports that they take a second and the time that is "
+	  "left; listeners with the connections that wait for them; and the newest connect() and bind() that got no "
+	  "port, by whatever process, which the kernel tells root by its tracepoints. Where it does not, what berth's runs refused is "
+	  "shown. sendto() on an unbound UDP socket and listen() without bind() pass no such call.\n"
+	  "Keys: q quit, Tab next part, arrows, PgUp, PgDn, Home and End select, Enter shows who holds the row's sockets, "
+	  "s, < and > order, / filters, space freezes, ? helps.\n"
+	  "Exit status: 0, 2 where berth failed.",
+	  berth_top_opts, berth_top_main },
 	{ "status", "show runs in progress and their counters", "",
 	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
 	  berth_status_opts, berth_status_main },
@@ -91,6 +115,33 @@ static const struct berth_verb verbs[] = {
 	  "of the others are aliases.\n"
 	  "Exit status: 0 each operand was found, 1 one was not, 2 berth failed.",
 	  berth_services_opts, berth_services_main },
+	{ "lint", "find ports that configuration files declare and that clash", "[PATH]",
+	  "Reads the files of this host, or below --root, that declare ports, ranges and pools of source ports, and "
+	  "compares them with the ephemeral range, with reservations and with each other. PATH: a file, or a directory "
+	  "whose files are known by their names. Nothing is started, nothing is asked but files; works on an image.\n"
+	  "A finding is kept quiet by \"berth-lint: ignore RULE: reason\" in its line or the one above.\n"
+	  "Exit status: 0 clean, 1 findings, 2 berth failed.",
+	  berth_lint_opts, berth_lint_main },
+	{ "audit", "judge how source ports are chosen", "",
+	  "Looks at the source ports of TCP connections and UDP clients: of this host (--self, also under \"berth run\"), "
+	  "of a capture (--pcap), or of an interface (--live); one row for each destination, and "
+	  "one for each host over all of them where it has three or more.\n"
+	  "BITS is what an outsider who saw these ports still has to guess of the next: bounds of 95 % out of what repeats "
+	  "among ports and among their differences. Few samples show little: \">= 11.2\" says that nothing repeated, "
+	  "and that no more can be told.\n"
+	  "Linux walks upwards in short steps toward each destination and starts anywhere for another one: such a walk is "
+	  "shown, and no finding. It uses half of its range: even ports for connect(), odd ones for bind() to port 0.\n"
+	  "Exit status: 0 no finding, 1 a row shows a pattern, 2 berth failed.",
+	  berth_audit_opts, berth_audit_main },
+	{ "sim", "play a workload against ways of choosing ports", "",
+	  "One row a policy: how often no port was found (REFUSED), how often the choice was a pair that the server still "
+	  "held (COLLIDE), ports looked at for each choice (TRIES), ports in use.\n"
+	  "Reuse is counted in connections to the same destination between two uses of a pair; CYCLE is in how many of "
+	  "them the mean step from port to port goes once round the range.\n"
+	  "Guessed: the share of connections whose port one guess hits, for an attacker off the path who has seen "
+	  "nothing (BLIND), the host's last port at another destination (OTHER), or the last one at this destination "
+	  "(SAME). He learns from one half of the hosts and is judged by the other.",
+	  berth_sim_opts, berth_sim_main },
 	{ "doctor", "show what this host offers berth, and how to mend what is missing", "",
 	  "One row for each thing that berth needs or can use: ok, degraded or missing, what that costs, and the "
 	  "command that mends it.\nExit status: 0 all is well, 1 something is degraded or missing.",
@@ -121,6 +172,7 @@ static const struct berth_variable variables[] = {
 	{ "NO_COLOR", "Where it is set and not empty nothing is coloured." },
 	{ "PATH", "Where a program is looked for that is named without a slash." },
 	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
+	{ "TERM", "The terminal that \"berth top\" draws on." },
 	{ "SUDO_USER", "Who made a reservation, where root did it for somebody." },
 	{ "XDG_DATA_HOME",
 	  "Where the imported registry of an ordinary user is, in place of ~/.local/share." },
@@ -129,16 +181,6 @@ static const struct berth_variable variables[] = {
 	  "/dev/shm is not to be had." },
 	{ NULL, NULL },
 };
-
-static const struct berth_verb *find_verb(const char *name)
-{
-	const struct berth_verb *v;
-
-	for (v = verbs; v->name; v++)
-		if (!strcmp(v->name, name))
-			return v;
-	return NULL;
-}
 
 int berth_complain(const char *verb, const struct berth_why *why, int status)
 {
@@ -158,7 +200,8 @@ static void overview(FILE *out)
 
 static int help_main(int argc, char **argv)
 {
-	const struct berth_verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
+	int words;
+	const struct berth_verb *v = berth_opt_find_verb(verbs, argc - 1, argv + 1, &words);
 	struct berth_why why;
 
 	if (argc > 1 && !v) {
@@ -192,6 +235,7 @@ static int completion_main(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct berth_verb *v;
+	int words;
 
 	if (argc < 2) {
 		overview(stderr);
@@ -203,14 +247,14 @@ int main(int argc, char **argv)
 		puts("berth " BERTH_VERSION);
 		return BERTH_EXIT_OK;
 	}
-	v = find_verb(argv[1]);
+	v = berth_opt_find_verb(verbs, argc - 1, argv + 1, &words);
 	if (!v) {
 		fprintf(stderr, "berth: there is no verb \"%s\"; see \"berth help\"\n", argv[1]);
 		return BERTH_EXIT_FAILURE;
 	}
-	if (argc > 2 && !strcmp(argv[2], "--help")) {
+	if (argc > 1 + words && !strcmp(argv[1 + words], "--help")) {
 		berth_opt_help(stdout, v);
 		return BERTH_EXIT_OK;
 	}
-	return v->main(argc - 1, argv + 1);
+	return v->main(argc - words, argv + words);
 }
