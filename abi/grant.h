@@ -54,22 +54,37 @@ _Static_assert(sizeof(struct berth_grant_config) == 32, "grant config");
 enum berth_grant_class_flag {
 	BERTH_GRANT_CLASS_PREFIXES = 1, /* the address decides: ask the prefixes */
 	BERTH_GRANT_CLASS_GUARDED = 2,  /* some set of the class has a deny rule */
-	BERTH_GRANT_CLASS_LONE = 4,     /* the only member of the set is the user uid */
-	BERTH_GRANT_CLASS_TRIE = 8,     /* too many lengths of prefixes: ask the trie */
+	BERTH_GRANT_CLASS_TRIE = 4,     /* too many lengths of prefixes: ask the trie */
 };
 
 #define BERTH_GRANT_LENGTHS 8u /* of prefixes in a class, asked for one by one */
 #define BERTH_GRANT_NO_LENGTH 0xffu
 
-/* Without BERTH_GRANT_CLASS_PREFIXES the set is here, and its flags, which saves a look-up. */
+enum berth_grant_set_flag {
+	BERTH_GRANT_SET_GUARDED = 1, /* only owners may bind */
+	BERTH_GRANT_SET_ANYBODY = 2, /* everybody is granted */
+	BERTH_GRANT_SET_OPEN = 4,    /* the guard fails open */
+	/* Kinds of members that the set has. */
+	BERTH_GRANT_SET_USERS = 8,
+	BERTH_GRANT_SET_GROUPS = 16,
+	BERTH_GRANT_SET_CGROUPS = 32,
+	BERTH_GRANT_SET_LONE = 64, /* the only member is the user uid */
+};
+
+/* A set, as a class or a prefix has it: what is in its flags needs no look-up of a member. */
+struct berth_grant_set {
+	uint32_t id;          /* 0: no rules */
+	uint32_t flags;       /* enum berth_grant_set_flag */
+	uint32_t uid, rights; /* with BERTH_GRANT_SET_LONE */
+};
+_Static_assert(sizeof(struct berth_grant_set) == 16, "grant set");
+
 struct berth_grant_class {
-	uint32_t flags;
-	uint32_t set;
-	uint32_t set_flags;
-	uint32_t uid, rights; /* with BERTH_GRANT_CLASS_LONE */
+	uint32_t flags; /* enum berth_grant_class_flag */
+	uint32_t pad;
+	struct berth_grant_set set; /* without BERTH_GRANT_CLASS_PREFIXES */
 	/* With BERTH_GRANT_CLASS_PREFIXES: longest first; BERTH_GRANT_NO_LENGTH where there are fewer. */
 	uint8_t length[BERTH_GRANT_LENGTHS];
-	uint32_t pad;
 };
 _Static_assert(sizeof(struct berth_grant_class) == 32, "grant class");
 
@@ -83,16 +98,6 @@ struct berth_grant_prefix {
 	uint8_t addr[16];
 };
 _Static_assert(sizeof(struct berth_grant_prefix) == 24, "grant prefix");
-
-enum berth_grant_set_flag {
-	BERTH_GRANT_SET_GUARDED = 1, /* only owners may bind */
-	BERTH_GRANT_SET_ANYBODY = 2, /* everybody is granted */
-	BERTH_GRANT_SET_OPEN = 4,    /* the guard fails open */
-	/* Kinds of members that the set has. */
-	BERTH_GRANT_SET_USERS = 8,
-	BERTH_GRANT_SET_GROUPS = 16,
-	BERTH_GRANT_SET_CGROUPS = 32,
-};
 
 enum berth_grant_kind { BERTH_GRANT_USER, BERTH_GRANT_GROUP, BERTH_GRANT_CGROUP };
 

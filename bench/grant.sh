@@ -10,11 +10,21 @@ BUILD=${BUILD:-build}
 BERTH=${BERTH:-$BUILD/src/cli/berth}
 BIND=$BUILD/tests/tools/test-bind
 rounds=$1 out=$2
-tmp=$(mktemp -d)
 home=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)$(awk -F: '$1 == 0 { print $3 }' /proc/self/cgroup)
 cgroup=${home%/}/berth-bench-$$
 mkdir "$cgroup"
-trap 'rmdir "$cgroup"; rm -rf "$tmp"' EXIT
+trap clean_up EXIT
+
+# A process that has just ended may be in the cgroup for a moment.
+clean_up()
+{
+  local tries
+
+  for ((tries = 0; tries < 100; tries++)); do
+    rmdir "$cgroup" && return
+    sleep 0.01
+  done
+}
 
 # Rules and the ledger are kept where nobody else sees them.
 for place in /var/lib /etc/sysctl.d /run; do

@@ -97,22 +97,15 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, struct berth_grant_prefix);
-	__type(value, uint32_t);
+	__type(value, struct berth_grant_set);
 } prefixes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct berth_grant_prefix);
-	__type(value, uint32_t);
+	__type(value, struct berth_grant_set);
 } areas SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, uint32_t);
-	__type(value, uint32_t);
-} sets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -225,11 +218,21 @@ static uint32_t group_rights(uint32_t set, const struct cred *cred)
 	return w.rights;
 }
 
-/* Adds the next level to the path in scratch; false where its name cannot be read. */
-static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level, uint64_t *hash)
+/* Puts the hash of a step into "above", for the next. Global: verified once, and not for each level. */
+__attribute__((noinline)) int hash_step(struct berth_grant_step *step)
 {
 	/* Read as the volatile that they are: the compiler takes them for constants otherwise. */
 	uint64_t key[2] = { config.key[0], config.key[1] };
+
+	if (!step)
+		return 0;
+	step->above = berth_siphash(key, (const uint64_t *)step, sizeof(*step) / 8);
+	return 0;
+}
+
+/* Adds the next level to the path in scratch; false where its name cannot be read. */
+static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level)
+{
 	struct cgroup *at = 0;
 	const char *name;
 	uint32_t i;
@@ -241,8 +244,7 @@ static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level, ui
 		((volatile uint64_t *)s->step.name)[i] = 0;
 	if (bpf_probe_read_kernel_str(s->step.name, sizeof(s->step.name), name) < 0)
 		return false;
-	s->step.above = *hash;
-	*hash = berth_siphash(key, (const uint64_t *)&s->step, sizeof(s->step) / 8);
+	hash_step(&s->step);
 	return true;
 }
 
@@ -253,17 +255,16 @@ __attribute__((noinline)) int learn_place(uint64_t id)
 	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
 	uint32_t zero = 0, levels = (uint32_t)cgrp->level, i;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
-	uint64_t hash = 0;
-
 	if (!s)
 		return 0;
+	s->step.above = 0;
 	levels = levels < BERTH_GRANT_DEPTH ? levels : BERTH_GRANT_DEPTH;
 	for (i = 0; i < BERTH_GRANT_DEPTH; i++) {
 		if (i >= levels)
 			break;
-		if (!add_level(s, cgrp, i + 1, &hash))
+		if (!add_level(s, cgrp, i + 1))
 			return 0;
-		s->place.hash[i] = hash;
+		s->place.hash[i] = s->step.above;
 	}
 	s->place.levels = levels;
 	return !bpf_map_update_elem(&places, &id, &s->place, BPF_ANY);
@@ -291,38 +292,36 @@ static uint32_t cgroup_rights(uint32_t set, bool *known)
 }
 
 /* Rights of the current process in the set; *known is cleared where they cannot all be told. */
-static uint32_t find_rights(const struct berth_grant_class *class, uint32_t set, uint32_t flags,
-			    bool *known)
+static uint32_t find_rights(const struct berth_grant_set *set, bool *known)
 {
-	uint32_t found = flags & BERTH_GRANT_SET_ANYBODY ? BERTH_GRANT_MAY : 0;
+	uint32_t found = set->flags & BERTH_GRANT_SET_ANYBODY ? BERTH_GRANT_MAY : 0;
 	const struct cred *cred;
 
-	if (flags & (BERTH_GRANT_SET_USERS | BERTH_GRANT_SET_GROUPS)) {
+	if (set->flags & (BERTH_GRANT_SET_USERS | BERTH_GRANT_SET_GROUPS)) {
 		cred = current_cred();
-		if (class->flags & BERTH_GRANT_CLASS_LONE)
-			found |= cred->euid.val == class->uid ? class->rights : 0;
-		else if (flags & BERTH_GRANT_SET_USERS)
-			found |= rights(set, BERTH_GRANT_USER, cred->euid.val);
-		if (flags & BERTH_GRANT_SET_GROUPS)
-			found |= group_rights(set, cred);
+		if (set->flags & BERTH_GRANT_SET_LONE)
+			found |= cred->euid.val == set->uid ? set->rights : 0;
+		else if (set->flags & BERTH_GRANT_SET_USERS)
+			found |= rights(set->id, BERTH_GRANT_USER, cred->euid.val);
+		if (set->flags & BERTH_GRANT_SET_GROUPS)
+			found |= group_rights(set->id, cred);
 	}
-	if (flags & BERTH_GRANT_SET_CGROUPS)
-		found |= cgroup_rights(set, known);
+	if (set->flags & BERTH_GRANT_SET_CGROUPS)
+		found |= cgroup_rights(set->id, known);
 	return found;
 }
 
 /* What the rules of one set say of the current process: PASS, PASS_WITHOUT_CAPABILITY or REFUSE. */
-static int weigh(const struct berth_grant_class *class, uint32_t set, uint32_t flags)
+static int weigh(const struct berth_grant_set *set)
 {
-	bool known = true;
-	uint32_t found = find_rights(class, set, flags, &known);
+	bool known = true, open = set->flags & BERTH_GRANT_SET_OPEN;
+	uint32_t found = find_rights(set, &known);
 
-	if (!(flags & BERTH_GRANT_SET_GUARDED) || (found & BERTH_GRANT_OWNS))
+	if (!(set->flags & BERTH_GRANT_SET_GUARDED) || (found & BERTH_GRANT_OWNS))
 		return found & BERTH_GRANT_MAY ? PASS_WITHOUT_CAPABILITY : PASS;
 	if (!known)
-		count(flags & BERTH_GRANT_SET_OPEN ? BERTH_GRANT_FAILED_OPEN
-						   : BERTH_GRANT_FAILED_CLOSED);
-	return !known && (flags & BERTH_GRANT_SET_OPEN) ? PASS : REFUSE;
+		count(open ? BERTH_GRANT_FAILED_OPEN : BERTH_GRANT_FAILED_CLOSED);
+	return !known && open ? PASS : REFUSE;
 }
 
 /* The first bits of a word of an address. */
@@ -334,12 +333,13 @@ static uint64_t masked(uint64_t be, int bits)
 }
 
 /* The set of the address: by the longest prefix of the class that has it. */
-static uint32_t *find_set(const struct question *q)
+static const struct berth_grant_set *find_set(const struct question *q)
 {
 	struct berth_grant_prefix key = { .prefix_len = 32 + 128, .class_be = bpf_htonl(q->class) };
 	uint64_t *to = (uint64_t *)key.addr;
 	const uint64_t *addr = (const uint64_t *)q->addr;
-	uint32_t i, *set;
+	const struct berth_grant_set *set;
+	uint32_t i;
 
 	to[0] = addr[0];
 	to[1] = addr[1];
@@ -363,13 +363,11 @@ static uint32_t *find_set(const struct question *q)
 /* As weigh(), for the address and port in question. Inlined: a call is a thirtieth of a bind(). */
 static __attribute__((always_inline)) int judge(const struct question *q)
 {
-	uint32_t *set, *flags;
+	const struct berth_grant_set *set = &q->rules->set;
 
-	if (!(q->rules->flags & BERTH_GRANT_CLASS_PREFIXES))
-		return weigh(q->rules, q->rules->set, q->rules->set_flags);
-	set = find_set(q);
-	flags = set ? bpf_map_lookup_elem(&sets, set) : 0;
-	return flags ? weigh(q->rules, *set, *flags) : PASS;
+	if (q->rules->flags & BERTH_GRANT_CLASS_PREFIXES)
+		set = find_set(q);
+	return set ? weigh(set) : PASS;
 }
 
 static void remember(const struct question *q)

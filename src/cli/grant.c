@@ -250,8 +250,8 @@ static void print_text(const struct berth_grant_status *s)
 	uint32_t i;
 
 	strftime(loaded, sizeof(loaded), "%F %T", localtime_r(&at, &tm));
-	printf("%u rules %s in %s, for %s, since %s\n", s->about.rules,
-	       s->about.observe ? "observed" : "enforced",
+	printf("%u rule%s %s in %s, for %s, since %s\n", s->about.rules,
+	       s->about.rules == 1 ? "" : "s", s->about.observe ? "observed" : "enforced",
 	       s->about.every_netns ? "every network namespace" : "one network namespace",
 	       s->about.cgroup, loaded);
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
@@ -381,7 +381,7 @@ static int load(struct want *want, struct berth_why *why)
 		return err;
 	if (want->dry_run) {
 		fputs(want->rules.text, stdout);
-		fprintf(stderr, "berth grant: %u rules are good; nothing was changed\n",
+		fprintf(stderr, "berth grant: rules that are good: %u; nothing was changed\n",
 			want->rules.count);
 		return 0;
 	}
@@ -394,8 +394,8 @@ static int load(struct want *want, struct berth_why *why)
 	err = reserve(want, &guarded, why);
 	if (err)
 		return err;
-	fprintf(stderr, "berth grant: %u rules %s%s\n", want->rules.count,
-		want->options.observe ? "observed" : "in force",
+	fprintf(stderr, "berth grant: %u rule%s %s%s\n", want->rules.count,
+		want->rules.count == 1 ? "" : "s", want->options.observe ? "observed" : "in force",
 		upgraded ? "; those of an older version are removed" : "");
 	return want->json ? show(want) : 0;
 }

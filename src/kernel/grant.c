@@ -228,8 +228,6 @@ static int fill(struct grant_bpf *skel, const struct berth_grant_tables *t)
 	for (i = 0; !err && i < t->class_count; i++)
 		err = bpf_map_update_elem(bpf_map__fd(skel->maps.classes), &i, &t->classes[i],
 					  BPF_ANY);
-	for (i = 0; !err && i < t->set_count; i++)
-		err = bpf_map_update_elem(bpf_map__fd(skel->maps.sets), &i, &t->sets[i], BPF_ANY);
 	for (i = 0; !err && i < t->prefix_count; i++)
 		err = bpf_map_update_elem(prefix_map(skel, t, i), &t->prefixes[i].key,
 					  &t->prefixes[i].set, BPF_ANY);
@@ -247,7 +245,6 @@ static int load(struct grant_bpf *skel, const char *dir, const struct berth_gran
 	memcpy((void *)&skel->rodata->config, config, sizeof(*config));
 	memcpy(skel->bss->port_class, t->port_class, sizeof(skel->bss->port_class));
 	bpf_map__set_max_entries(skel->maps.classes, t->class_count);
-	bpf_map__set_max_entries(skel->maps.sets, t->set_count);
 	bpf_map__set_max_entries(skel->maps.prefixes, at_least_one(t->prefix_count));
 	bpf_map__set_max_entries(skel->maps.areas, at_least_one(t->prefix_count));
 	bpf_map__set_max_entries(skel->maps.members, at_least_one(t->member_count));

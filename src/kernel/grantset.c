@@ -604,10 +604,25 @@ static int add_guard(struct job *j, uint32_t class, const struct area *a, uint32
 	return err;
 }
 
-/* The set of a class and an area. */
-static int make_set(struct job *j, uint32_t class, const struct area *a, uint32_t *out_set)
+/* What a class or prefix says of the set whose rows are at hand. */
+static struct berth_grant_set describe(const struct job *j, uint32_t id)
 {
-	uint32_t flags = 0, i;
+	const struct berth_grant_member_row *row = j->rows.data;
+	struct berth_grant_set set = { .id = id, .flags = ((uint32_t *)j->sets.data)[id] };
+
+	if (j->rows.count != 1 || row->key.kind != BERTH_GRANT_USER)
+		return set;
+	set.flags |= BERTH_GRANT_SET_LONE;
+	set.uid = (uint32_t)row->key.id;
+	set.rights = row->rights;
+	return set;
+}
+
+/* The set of a class and an area. */
+static int make_set(struct job *j, uint32_t class, const struct area *a,
+		    struct berth_grant_set *out_set)
+{
+	uint32_t flags = 0, id = 0, i;
 	int err;
 
 	j->rows.count = 0;
@@ -625,7 +640,11 @@ static int make_set(struct job *j, uint32_t class, const struct area *a, uint32_
 	}
 	if (!err && j->work > WORK_MAX)
 		err = -E2BIG;
-	return err ? err : intern_set(j, flags, out_set);
+	if (!err)
+		err = intern_set(j, flags, &id);
+	if (!err)
+		*out_set = describe(j, id);
+	return err;
 }
 
 /* ---- prefixes ---- */
@@ -674,7 +693,7 @@ static int find_areas(struct job *j, uint32_t class, bool *guarded)
 static int add_prefix(struct job *j, uint32_t class, const struct area *a)
 {
 	struct berth_grant_prefix_row *row;
-	uint32_t set = 0;
+	struct berth_grant_set set = { 0 };
 	int err = make_set(j, class, a, &set);
 
 	if (err)
@@ -733,25 +752,12 @@ static int add_prefixes(struct job *j, uint32_t class, bool guarded)
 	return err;
 }
 
-/* Puts what the set says into the class. The set's rows are those at hand. */
-static void shorten(const struct job *j, struct berth_grant_class *c)
-{
-	const struct berth_grant_member_row *row = j->rows.data;
-
-	c->set_flags = ((uint32_t *)j->sets.data)[c->set];
-	if (j->rows.count != 1 || row->key.kind != BERTH_GRANT_USER)
-		return;
-	c->flags |= BERTH_GRANT_CLASS_LONE;
-	c->uid = (uint32_t)row->key.id;
-	c->rights = row->rights;
-}
-
 static int make_class(struct job *j, uint32_t class)
 {
 	const struct area everywhere = { .family = FAMILY_V6 };
 	struct berth_grant_class *c = &j->t->classes[class];
 	bool guarded;
-	int named = find_areas(j, class, &guarded), err;
+	int named = find_areas(j, class, &guarded);
 
 	if (named < 0)
 		return named;
@@ -760,10 +766,7 @@ static int make_class(struct job *j, uint32_t class)
 		   (guarded ? BERTH_GRANT_CLASS_GUARDED : 0);
 	if (named)
 		return add_prefixes(j, class, guarded);
-	err = make_set(j, class, &everywhere, &c->set);
-	if (!err)
-		shorten(j, c);
-	return err;
+	return make_set(j, class, &everywhere, &c->set);
 }
 
 /* ---- all of it ---- */
@@ -820,7 +823,7 @@ int berth_grantset_compile(const struct berth_grantset *g, struct berth_grant_ta
 	if (t) {
 		t->prefixes = j.prefixes.data;
 		t->prefix_count = j.prefixes.count;
-		t->sets = j.sets.data;
+		free(j.sets.data);
 		t->set_count = j.sets.count;
 		t->members = j.members.data;
 		t->member_count = j.members.count;
@@ -844,7 +847,6 @@ void berth_grant_tables_fini(struct berth_grant_tables *t)
 	free(t->port_class);
 	free(t->classes);
 	free(t->prefixes);
-	free(t->sets);
 	free(t->members);
 	*t = (struct berth_grant_tables){ 0 };
 }

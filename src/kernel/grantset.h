@@ -34,10 +34,9 @@ struct berth_grant_tables {
 	uint32_t class_count; /* class 0 too */
 	struct berth_grant_prefix_row {
 		struct berth_grant_prefix key;
-		uint32_t set;
+		struct berth_grant_set set;
 	} * prefixes;
 	uint32_t prefix_count;
-	uint32_t *sets;     /* flags */
 	uint32_t set_count; /* set 0, which has no rules, too */
 	struct berth_grant_member_row {
 		struct berth_grant_member key;

@@ -153,14 +153,15 @@ static uint32_t member(const struct berth_grant_tables *t, uint32_t set, uint64_
 	return 0;
 }
 
-/* The trie: the longest prefix of the class that has the address; -1: none. */
-static int find_set(const struct berth_grant_tables *t, uint32_t class,
-		    const struct berth_prefix *place)
+/* The longest prefix of the class that has the place; NULL: none. */
+static const struct berth_grant_set *find_set(const struct berth_grant_tables *t, uint32_t class,
+					      const struct berth_prefix *place)
 {
-	int set = -1, longest = -1;
+	const struct berth_grant_class *c = &t->classes[class];
+	const struct berth_grant_set *set = NULL;
+	int longest = -1;
 
 	for (uint32_t i = 0; i < t->prefix_count; i++) {
-		const struct berth_grant_class *c = &t->classes[class];
 		const struct berth_grant_prefix *k = &t->prefixes[i].key;
 		struct berth_prefix p = { .len = (uint8_t)(k->prefix_len - 32) };
 
@@ -169,7 +170,7 @@ static int find_set(const struct berth_grant_tables *t, uint32_t class,
 		    p.len <= longest)
 			continue;
 		longest = p.len;
-		set = (int)t->prefixes[i].set;
+		set = &t->prefixes[i].set;
 		assert_true((c->flags & BERTH_GRANT_CLASS_TRIE) ||
 			    memchr(c->length, p.len, sizeof(c->length)));
 	}
@@ -180,25 +181,25 @@ static int find_set(const struct berth_grant_tables *t, uint32_t class,
 static enum verdict looked_up(const struct berth_grant_tables *t, uint32_t protocol, uint32_t port,
 			      const struct berth_prefix *place, uint32_t user)
 {
-	uint32_t class = t->port_class[protocol << 16 | port], flags, found = 0;
+	uint32_t class = t->port_class[protocol << 16 | port], found = 0;
 	const struct berth_grant_class *c = &t->classes[class];
-	int set = (int)c->set;
+	const struct berth_grant_set *set = &c->set;
 
 	if (!class)
 		return PASS;
 	if (c->flags & BERTH_GRANT_CLASS_PREFIXES)
 		set = find_set(t, class, place);
-	assert_true(set >= 0 && set < (int)t->set_count);
-	flags = t->sets[set];
-	assert_true((c->flags & BERTH_GRANT_CLASS_PREFIXES) || flags == c->set_flags);
-	assert_true((c->flags & BERTH_GRANT_CLASS_GUARDED) || !(flags & BERTH_GRANT_SET_GUARDED));
-	if (flags & BERTH_GRANT_SET_ANYBODY)
+	assert_non_null(set);
+	assert_true(set->id < t->set_count);
+	assert_true((c->flags & BERTH_GRANT_CLASS_GUARDED) ||
+		    !(set->flags & BERTH_GRANT_SET_GUARDED));
+	if (set->flags & BERTH_GRANT_SET_ANYBODY)
 		found = BERTH_GRANT_MAY;
-	if (c->flags & BERTH_GRANT_CLASS_LONE)
-		found |= c->uid == user ? c->rights : 0;
-	else if (flags & BERTH_GRANT_SET_USERS)
-		found |= member(t, (uint32_t)set, user);
-	if ((flags & BERTH_GRANT_SET_GUARDED) && !(found & BERTH_GRANT_OWNS))
+	if (set->flags & BERTH_GRANT_SET_LONE)
+		found |= set->uid == user ? set->rights : 0;
+	else if (set->flags & BERTH_GRANT_SET_USERS)
+		found |= member(t, set->id, user);
+	if ((set->flags & BERTH_GRANT_SET_GUARDED) && !(found & BERTH_GRANT_OWNS))
 		return REFUSE;
 	return found & BERTH_GRANT_MAY ? GRANT : PASS;
 }
@@ -271,7 +272,7 @@ static void test_sabotage(void **state)
 	assert_int_equal(berth_grantset_add(g, &t.rule[0], &t.ports[0], NULL, 0, false), 0);
 	assert_int_equal(berth_grantset_compile(g, &tables, &why), 0);
 	assert_int_equal(looked_up(&tables, 0, 1000, &place, 0), expected(&t, 0, 1000, &place, 0));
-	tables.sets[1] = tables.classes[1].set_flags = 0;
+	tables.classes[1].set.flags = 0;
 	assert_int_not_equal(looked_up(&tables, 0, 1000, &place, 0),
 			     expected(&t, 0, 1000, &place, 0));
 	berth_grant_tables_fini(&tables);
