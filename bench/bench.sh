@@ -273,6 +273,39 @@ part_sim() {
   done
 }
 
+# lint_tree DIR: 2,000 files of four formats, some of a thousand lines
+lint_tree() {
+  local i
+  mkdir -p "$1"/etc/{nginx/sites-enabled,stunnel,wireguard,systemd/system}
+  for ((i = 0; i < 1100; i++)); do
+    printf 'server {\n  listen 80;\n  listen [::]:80;\n  server_name h%d;\n  location / {\n    proxy_pass http://127.0.0.1:%d;\n  }\n}\n' \
+      $i $((10000 + i)) >"$1/etc/nginx/sites-enabled/h$i"
+  done
+  for ((i = 0; i < 300; i++)); do
+    printf '[s%d]\naccept = %d\nconnect = 127.0.0.1:1\n' $i $((20000 + i)) >"$1/etc/stunnel/s$i.conf"
+    printf '[Interface]\nListenPort = %d\n' $((22000 + i)) >"$1/etc/wireguard/wg$i.conf"
+    printf '[Socket]\nListenStream=%d\n' $((23000 + i)) >"$1/etc/systemd/system/a$i.socket"
+  done
+}
+
+part_lint() {
+  local tree=$RAW/lint i
+  say "lint: 2,000 configuration files"
+  lint_tree "$tree"
+  for ((i = 0; i < ROUNDS; i++)); do
+    python3 - "$BERTH" "$tree" >>"$RAW/lint.jsonl" <<'END' || not_here lint "berth lint failed"
+import json, os, resource, subprocess, sys, time
+began = time.monotonic()
+done = subprocess.run([sys.argv[1], "lint", "--root", sys.argv[2]], capture_output=True, text=True)
+took = time.monotonic() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+assert done.returncode == 0 and done.stderr.startswith("berth lint: 2000 files"), done
+print(json.dumps({"seconds": took, "kb": used}))
+END
+  done
+  rm -rf "$tree"
+}
+
 if [ "${1:-}" = --churn-once ]; then
   shift
   churn_once "$@"
