@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
-# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core] [sim] [ports] [lint]    none: all of them
+# usage: bench/bench.sh [PART]...    none: all of them
+# Parts: low connect refuse many churn reuse core sim ports grant lint demux
 #
 # BENCH_ROUNDS (5)      interleaved rounds of connect, refuse and sim; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
@@ -178,6 +179,13 @@ part_core() {
   "$core" --json "$RAW/core.json" >&2 || not_here core "bench-core failed"
 }
 
+part_grant() {
+  can_measure grant || return 0
+  say "grant: bind() with 10,000 rules"
+  BUILD=$BUILD BERTH=$BERTH unshare --mount --propagation private bench/grant.sh $((ROUNDS * 2)) "$RAW/grant.jsonl" ||
+    not_here grant "the run failed"
+}
+
 # start_crowd PROCESSES SOCKETS [COMMAND...]: under COMMAND; ends with stop_crowd.
 start_crowd() {
   mkfifo "$TMP/crowd"
@@ -271,6 +279,11 @@ part_sim() {
     "$BERTH" sim --scenario reuse --policy uniform,linux --threads 1 --connections 2e7 --json >"$RAW/sim-one-$round.jsonl"
     "$BERTH" sim --scenario fleet --connections 1e8 --json >"$RAW/sim-fleet-$round.jsonl"
   done
+part_demux() {
+  local demux=$BUILD/bench/bench-demux
+  [ -x "$demux" ] || { not_here demux "$demux is not built"; return 0; }
+  say "demux: look-ups, beside other tables"
+  "$demux" --json "$RAW/demux.json" >&2 || not_here demux "bench-demux failed"
 }
 
 # lint_tree DIR: 2,000 files of four formats, some of a thousand lines
@@ -313,9 +326,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports lint)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports lint"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

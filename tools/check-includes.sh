@@ -9,7 +9,8 @@ cd "${1:-$(dirname "$0")/..}"
 rooms='
 abi      | core
 base     |
-core     |
+core     | include
+include  |
 registry | base core
 lint     | base core registry
 sim      | base core
@@ -34,7 +35,7 @@ sys/capability.h  | kernel
 pcap/             | kernel cli
 '
 
-find abi bpf src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
+find abi bpf include src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
   awk -v rooms="$rooms" -v exceptions="$exceptions" -v libraries="$libraries" '
     function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
     # Reads lines "key | words" into table[key] = " words "; returns the keys in order.

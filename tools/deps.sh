@@ -49,6 +49,9 @@ tests | shellcheck       | cmd:shellcheck  | checks the shell scripts
 tests | codespell        | cmd:codespell   | checks the spelling
 tests | mandoc           | cmd:mandoc      | checks the man page
 bench | wrk              | cmd:wrk         | load for the figures
+bench | libglib2.0-dev   | lib:glib-2.0    | a rival of the demultiplexer
+bench | libck-dev        | lib:ck          | a rival of the demultiplexer
+bench | liburcu-dev      | lib:liburcu-cds | a rival of the demultiplexer
 fuzz  | libclang-rt-14-dev | cmd:clang-14,clang | sanitizers of the fuzz targets
 fuzz  | libfuzzer-14-dev | cmd:clang-14,clang | the fuzzing engine
 '

@@ -13,7 +13,10 @@
 #define GREY "#4b5563"
 
 static const char *const colours[] = { "#0e7490", "#c2410c", "#4d7c0f", "#7e22ce",
-				       "#b45309", "#1d4ed8", "#be185d", "#57534e" };
+				       "#1d4ed8", "#db2777", "#1f2937", "#ca8a04" };
+
+/* What lies below another curve is seen in its gaps. */
+static const char *const dashes[] = { "none", "12 6", "6 6", "2 5" };
 
 static const char *colour_of(unsigned number)
 {
@@ -121,9 +124,9 @@ static void marks(struct berth_svg *svg)
 void berth_svg_begin(struct berth_svg *svg, const char *title, const char *subtitle)
 {
 	svg->labels = 0;
-	fputs("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"900\" height=\"500\" "
-	      "viewBox=\"0 0 900 500\" font-family=\"DejaVu Sans, sans-serif\">\n"
-	      "<rect width=\"900\" height=\"500\" fill=\"#ffffff\"/>\n",
+	fputs("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"960\" height=\"500\" "
+	      "viewBox=\"0 0 960 500\" font-family=\"DejaVu Sans, sans-serif\">\n"
+	      "<rect width=\"960\" height=\"500\" fill=\"#ffffff\"/>\n",
 	      svg->out);
 	label(svg->out, LEFT, 34, 21, "start", INK, title);
 	label(svg->out, LEFT, 58, 13, "start", GREY, subtitle);
@@ -150,8 +153,9 @@ void berth_svg_curve(struct berth_svg *svg, size_t n, const double *x, const dou
 	for (i = 0; i < n; i++)
 		fprintf(svg->out, "%.1f,%.1f ", x_of(svg, x[i]), y_of(svg, y[i]));
 	fprintf(svg->out,
-		"\" fill=\"none\" stroke=\"%s\" stroke-width=\"2.5\" stroke-linejoin=\"round\"/>\n",
-		colour_of(colour));
+		"\" fill=\"none\" stroke=\"%s\" stroke-width=\"2.5\" stroke-linejoin=\"round\" "
+		"stroke-dasharray=\"%s\"/>\n",
+		colour_of(colour), dashes[colour % 4]);
 	legend(svg, colour, words);
 }
 

@@ -14,7 +14,7 @@ struct berth_svg_axis {
 	bool log;
 };
 
-/* A plot of 900 by 500, written to out as it is made; the caller closes out and looks for its errors. */
+/* A plot of 960 by 500, written to out as it is made; the caller closes out and looks for its errors. */
 struct berth_svg {
 	FILE *out;
 	struct berth_svg_axis x, y;
@@ -24,7 +24,10 @@ struct berth_svg {
 /* Begins the plot: title, a line below it, axes with their marks. */
 void berth_svg_begin(struct berth_svg *svg, const char *title, const char *subtitle);
 
-/* A line through n points, and its row in the legend; colour is a number: each has another one, up to eight. */
+/*
+ * A line through n points, and its row in the legend. colour is a number: each has another one, up to eight, and
+ * other dashes, so that a line below another is seen.
+ */
 void berth_svg_curve(struct berth_svg *svg, size_t n, const double *x, const double *y,
 		     unsigned colour, const char *label);
 

@@ -22,6 +22,44 @@ static const struct berth_verb verbs[] = {
 	  "socket, listen() without bind(), and bind() to a wildcard address with port 0 are left to the kernel.\n"
 	  "Exit status: the program's; 127 where it is not found, 126 where it cannot be executed, 2 where berth failed.",
 	  berth_run_opts, berth_run_main },
+	{ "grant", "say who may bind which port", "[FILE|-...]",
+	  "Puts the rules of the FILEs in force, in place of those that are. They live in the kernel, pinned in the "
+	  "BPF file system, and need no process of berth; without rules the verb shows what is in force.\n"
+	  "A line is a rule, \"#\" begins a comment: \"allow [user=|group=|cgroup=|unit=NAME[,...]] tcp|udp|tcp,udp "
+	  "PORTS [on PREFIX[,...]] [trusted] [fail=closed]\" lets those bind the ports without "
+	  "CAP_NET_BIND_SERVICE; \"deny tcp|udp|tcp,udp PORTS [on PREFIX[,...]] [owner=user:|group:|cgroup:|unit:NAME"
+	  "[,...]] [fail=open|closed]\" keeps everybody but the owners off them, root too. Their order does not "
+	  "matter: deny comes first, and of several deny rules those with the longest prefix. 0.0.0.0 and :: are "
+	  "denied to whoever may not bind each address of theirs.\n"
+	  "A process is its effective user, its groups, and its cgroup or one above that. Ports 512 to 1023 are "
+	  "allowed with the word \"trusted\" only: who binds them can pose as this host.\n"
+	  "fail= says what holds where a name does not exist, and where a process cannot be told: with open the deny rule "
+	  "does not, with closed nobody has the right that the name was to give; without it an unknown name is an "
+	  "error.\n"
+	  "Exit status: 0 done, or all hooks in force; 1 nothing, or not all; 2 berth failed.",
+	  berth_grant_opts, berth_grant_main },
+	{ "hold", "keep a port for a service that is down, and hand it over without a gap",
+	  "ENDPOINT... [-- PROGRAM [ARG...]]",
+	  "An ENDPOINT is [tcp:|udp:][ADDR:]PORT, without an address every one of both families.\n"
+	  "Without PROGRAM the verb binds the endpoints and keeps them until it is told to end. With PROGRAM it takes "
+	  "their sockets from such a holder, which keeps its own copies, and becomes PROGRAM, which finds them as those "
+	  "of socket activation: from descriptor 3 on, with LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES; streams listen. "
+	  "Between two runs of PROGRAM the port is never free, and connections wait in the queue. Where nobody holds an "
+	  "endpoint it is bound on the spot.\n"
+	  "For a service that takes no sockets a deny rule of \"berth grant\" keeps the port.\n"
+	  "Exit status: the program's; 127 where it is not found, 126 where it cannot be executed, 2 where berth failed; "
+	  "0 for a holder that was told to end.",
+	  berth_hold_opts, berth_hold_main },
+	{ "reserve", "keep ports from being assigned, and say who did it and why",
+	  "[list|add PORTS|remove PORTS]",
+	  "One ledger, /var/lib/berth/reservations.json, for ip_local_reserved_ports, which the kernel does not choose "
+	  "from, for the pools of \"berth run\", and for other network namespaces. A program that asks for such a "
+	  "port by number gets it; \"berth grant\" refuses it.\n"
+	  "What others have put into ip_local_reserved_ports or sysctl.d stays there. What has no pid as its owner is "
+	  "kept in /etc/sysctl.d/60-berth-reserved.conf. A reservation ends with its owner or its date, at the next "
+	  "call of the verb.\n"
+	  "Exit status: 0 done, 1 nothing is reserved or some of the ports to remove were not, 2 berth failed.",
+	  berth_reserve_opts, berth_reserve_main },
 	{ "ports", "show who holds which port, and why", "[FILTER...]",
 	  "One row for each socket and each process that holds it; a socket that nobody holds (TIME_WAIT, a connection that "
 	  "closes, one that nobody has accepted yet, one of the kernel's) has a row without a holder.\n"
@@ -135,6 +173,7 @@ static const struct berth_variable variables[] = {
 	{ "PATH", "Where a program is looked for that is named without a slash." },
 	{ "SOURCE_DATE_EPOCH", "The date of the page that \"berth man\" prints, in seconds." },
 	{ "TERM", "The terminal that \"berth top\" draws on." },
+	{ "SUDO_USER", "Who made a reservation, where root did it for somebody." },
 	{ "XDG_DATA_HOME",
 	  "Where the imported registry of an ordinary user is, in place of ~/.local/share." },
 	{ "XDG_RUNTIME_DIR",

@@ -25,6 +25,8 @@
 #include "src/kernel/proctext.h"
 #include "src/kernel/runs.h"
 
+#define BOUND_FOR_NS 5000000000ull
+
 static const uint16_t ip_protocol[BERTH_CLASS_PROTOCOLS] = { IPPROTO_TCP, IPPROTO_UDP };
 
 /* The ports of a run, or of several that have the same. */
@@ -47,6 +49,8 @@ struct berth_headroom_reader {
 	size_t pools;
 	struct run *run; /* of this look */
 	size_t runs;
+	uint8_t bound[65536]; /* ports of sockets that are bound and do nothing more */
+	uint64_t bound_at_ns; /* when these were found; 0: never */
 
 	/* The namespace at hand. */
 	uint32_t inode;
@@ -61,6 +65,14 @@ struct berth_headroom_reader {
 	struct berth_headroom_sample *sample;
 	size_t room;
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 /* ---- who chooses what ---- */
 
@@ -199,16 +211,50 @@ static int on_holder(const struct berth_socket *s, void *arg)
 	return 0;
 }
 
+static int on_bound(const struct berth_socket *s, void *arg)
+{
+	struct berth_headroom_reader *r = arg;
+
+	r->bound[s->lport] = 1;
+	return on_holder(s, arg);
+}
+
+/*
+ * Sockets that are bound and do nothing more. The kernel finds them by going over all sockets twice, which costs as much as
+ * all the rest: who looks often gets them every few seconds.
+ */
+static int find_bound(struct berth_headroom_reader *r, struct berth_why *why)
+{
+	struct berth_socket s = { .protocol = IPPROTO_TCP };
+	uint64_t now = now_ns();
+	uint32_t port;
+	int err;
+
+	if (r->query.all_namespaces || !r->bound_at_ns || now - r->bound_at_ns > BOUND_FOR_NS) {
+		memset(r->bound, 0, sizeof(r->bound));
+		err = berth_diag_dump(IPPROTO_TCP, 1u << BERTH_STATE_BOUND, on_bound, r, why);
+		r->bound_at_ns = err ? 0 : now;
+		return err;
+	}
+	for (port = 1; port < BERTH_PORTS; port++)
+		if (r->bound[port]) {
+			s.lport = (uint16_t)port;
+			on_holder(&s, r);
+		}
+	return 0;
+}
+
 static int find_holders(struct berth_headroom_reader *r, struct berth_why *why)
 {
-	uint32_t tcp = 1u << BERTH_STATE_LISTEN | 1u << BERTH_STATE_BOUND,
-		 udp = 1u << BERTH_STATE_CLOSE;
 	int err = 0;
 
-	if (!r->query.no_tcp)
-		err = berth_diag_dump(IPPROTO_TCP, tcp, on_holder, r, why);
+	if (!r->query.no_tcp) {
+		err = berth_diag_dump(IPPROTO_TCP, 1u << BERTH_STATE_LISTEN, on_holder, r, why);
+		if (!err)
+			err = find_bound(r, why);
+	}
 	if (!err && !r->query.no_udp)
-		err = berth_diag_dump(IPPROTO_UDP, udp, on_holder, r, why);
+		err = berth_diag_dump(IPPROTO_UDP, 1u << BERTH_STATE_CLOSE, on_holder, r, why);
 	return err;
 }
 
@@ -534,7 +580,6 @@ int berth_headroom_read(struct berth_headroom_reader *r, struct berth_headroom_s
 {
 	struct berth_headroom_sample sample = { .source = r->bpf ? BERTH_SOCKETS_BPF
 								 : BERTH_SOCKETS_DIAG };
-	struct timespec now;
 	int err;
 
 	r->sample = &sample;
@@ -547,8 +592,7 @@ int berth_headroom_read(struct berth_headroom_reader *r, struct berth_headroom_s
 		berth_headroom_sample_fini(&sample);
 		return *why->text ? err : berth_why(why, err, "lanes: %s", strerror(-err));
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sample.at_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	sample.at_ns = now_ns();
 	if (sample.count)
 		qsort(sample.row, sample.count, sizeof(*sample.row), by_name);
 	*out_sample = sample;

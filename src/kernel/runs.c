@@ -30,8 +30,7 @@ static bool is_host_root(void)
 	return !geteuid() && !lstat("/run", &st) && st.st_uid == 0;
 }
 
-/* Directory of the registry: root's, or the user's own. */
-static int runs_dir(char *out, size_t size)
+int berth_runs_dir(char *out, size_t size)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
 	int n;
@@ -48,7 +47,7 @@ static int runs_dir(char *out, size_t size)
 static int run_path(const char *name, const char *suffix, char *out, size_t size)
 {
 	char dir[PATH_MAX];
-	int err = runs_dir(dir, sizeof(dir));
+	int err = berth_runs_dir(dir, sizeof(dir));
 
 	if (err)
 		return err;
@@ -59,7 +58,7 @@ int berth_runs_lock(int *out_fd, struct berth_why *why)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
 	struct stat st;
-	int err = runs_dir(dir, sizeof(dir));
+	int err = berth_runs_dir(dir, sizeof(dir));
 	berth_auto_fd int fd = -1;
 
 	if (!err && mkdir(dir, 0755) && errno != EEXIST)
@@ -188,7 +187,7 @@ int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *a
 	char dirname[PATH_MAX], path[PATH_MAX + 256];
 	struct dirent *e;
 	DIR *dir;
-	int err = runs_dir(dirname, sizeof(dirname));
+	int err = berth_runs_dir(dirname, sizeof(dirname));
 
 	if (err)
 		return err;

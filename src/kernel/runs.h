@@ -31,6 +31,9 @@ struct berth_run {
 	uint32_t map_ids[BERTH_SHARED_MAP_COUNT + 1]; /* 0 without */
 };
 
+/* Where the registry is: root's folder, or the user's own. 0 or -ENAMETOOLONG. */
+int berth_runs_dir(char *out, size_t size);
+
 /* Takes the lock of the registry (made where missing); released by closing the descriptor. */
 int berth_runs_lock(int *out_fd, struct berth_why *why);
 
