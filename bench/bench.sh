@@ -172,6 +172,13 @@ part_reuse() {
   done
 }
 
+part_space() {
+  local space=$BUILD/bench/bench-space
+  [ -x "$space" ] || { not_here space "$space is not built"; return 0; }
+  say "space: port spaces"
+  "$space" --json "$RAW/space.json" >&2 || not_here space "bench-space failed"
+}
+
 part_core() {
   local core=$BUILD/bench/bench-core
   [ -x "$core" ] || { not_here core "$core is not built"; return 0; }
@@ -279,11 +286,6 @@ part_sim() {
     "$BERTH" sim --scenario reuse --policy uniform,linux --threads 1 --connections 2e7 --json >"$RAW/sim-one-$round.jsonl"
     "$BERTH" sim --scenario fleet --connections 1e8 --json >"$RAW/sim-fleet-$round.jsonl"
   done
-part_demux() {
-  local demux=$BUILD/bench/bench-demux
-  [ -x "$demux" ] || { not_here demux "$demux is not built"; return 0; }
-  say "demux: look-ups, beside other tables"
-  "$demux" --json "$RAW/demux.json" >&2 || not_here demux "bench-demux failed"
 }
 
 # lint_tree DIR: 2,000 files of four formats, some of a thousand lines
@@ -319,6 +321,13 @@ END
   rm -rf "$tree"
 }
 
+part_demux() {
+  local demux=$BUILD/bench/bench-demux
+  [ -x "$demux" ] || { not_here demux "$demux is not built"; return 0; }
+  say "demux: look-ups, beside other tables"
+  "$demux" --json "$RAW/demux.json" >&2 || not_here demux "bench-demux failed"
+}
+
 if [ "${1:-}" = --churn-once ]; then
   shift
   churn_once "$@"
@@ -326,9 +335,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux space)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux space"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"
