@@ -172,13 +172,6 @@ part_reuse() {
   done
 }
 
-part_space() {
-  local space=$BUILD/bench/bench-space
-  [ -x "$space" ] || { not_here space "$space is not built"; return 0; }
-  say "space: port spaces"
-  "$space" --json "$RAW/space.json" >&2 || not_here space "bench-space failed"
-}
-
 part_core() {
   local core=$BUILD/bench/bench-core
   [ -x "$core" ] || { not_here core "$core is not built"; return 0; }
