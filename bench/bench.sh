@@ -328,9 +328,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux space)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux space"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"
