@@ -9,11 +9,14 @@ cc=${FUZZ_CC:-clang-14}
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
 status=0
-for target in range opt lane csv services what; do
+for target in range opt lane csv services what filter; do
   # A lane is compared with its twin after each operation of two bytes: short inputs, more of them.
   case $target in lane) len=1024 ;; *) len=4096 ;; esac
   more=
-  case $target in what) more='src/cli/what.c src/registry/schemes.c' ;; esac
+  case $target in
+    what) more='src/cli/what.c src/registry/schemes.c' ;;
+    filter) more='src/cli/ports_filter.c src/cli/ports_field.c src/kernel/sockets.c' ;;
+  esac
   mkdir -p "$build/corpus/$target" "$build/findings"
   # shellcheck disable=SC2086 # a list of files
   (cd "$root" && "$cc" -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
