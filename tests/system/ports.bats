@@ -189,6 +189,14 @@ s = socket.socket(); s.bind(("127.0.0.1", 4401)); s.listen(); print("ready", flu
   near setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all "$tmp/berth" ports --json 4400-4401 >"$tmp/o" 2>"$tmp/err"
   equal rows "$(jq -c '[.port, .pid, .user]' "$tmp/o" | sort | tr '\n' ' ')" '[4400,'"$mine"',"nobody"] [4401,null,"root"] '
   grep -q "who holds 1 of them the kernel does not tell uid 65534" "$tmp/err"
+  near setpriv --bounding-set=-all --inh-caps=-all "$berth" ports 4400 >"$tmp/o" 2>"$tmp/err"
+  grep -q "who holds 1 of them the kernel does not tell this root" "$tmp/err"
+  for source in bpf diag; do
+    near unshare --pid --fork --mount-proc "$berth" ports --source $source 4400-4401 >"$tmp/o" 2>"$tmp/err"
+    grep -q "who holds 2 of them is not in this PID namespace" "$tmp/err"
+  done
+  near "$berth" ports 4400-4401 >"$tmp/o" 2>"$tmp/err"
+  equal "nothing is hidden from root" "$(cat "$tmp/err")" ""
 }
 
 @test "ports: ten thousand processes hold one socket" {
