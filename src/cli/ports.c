@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/base/auto.h"
@@ -172,14 +171,6 @@ static int on_row(const struct berth_socket *socket, const struct berth_task *ta
 	return ferror(stdout) ? 1 : 0;
 }
 
-/* Whether processes may be outside of the PID namespace; PROC_PID_INIT_INO of the kernel is its first one. */
-static bool is_pid_namespace(void)
-{
-	struct stat st;
-
-	return !stat("/proc/self/ns/pid", &st) && st.st_ino != 0xeffffffcu;
-}
-
 void ports_say_hidden(const struct berth_sockets_told *told, uint64_t unowned)
 {
 	unsigned long long n = unowned;
@@ -194,7 +185,7 @@ void ports_say_hidden(const struct berth_sockets_told *told, uint64_t unowned)
 			"berth ports: who holds %llu of them the kernel does not tell this root, which has not "
 			"CAP_SYS_PTRACE over the process; run as root of the host to see it\n",
 			n);
-	else if (n && is_pid_namespace())
+	else if (n && told->holders_outside)
 		fprintf(stderr,
 			"berth ports: who holds %llu of them is not in this PID namespace; run outside of it to see it\n",
 			n);
