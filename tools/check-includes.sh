@@ -9,12 +9,15 @@ cd "${1:-$(dirname "$0")/..}"
 rooms='
 abi      | core
 base     |
-core     |
+core     | include
+include  |
 registry | base core
+lint     | base core registry
+sim      | base core
 kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel preload registry
+cli      | base core abi kernel lint preload registry sim
 '
 # A file or group of files that may include more than its room.
 exceptions='
@@ -25,10 +28,14 @@ libraries='
 bpf/              | bpf kernel
 jansson.h         | kernel cli
 libmnl/           | kernel
+yaml.h            | lint
+expat.h           | lint
+curses.h          | cli
 sys/capability.h  | kernel
+pcap/             | kernel cli
 '
 
-find abi bpf src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
+find abi bpf include src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
   awk -v rooms="$rooms" -v exceptions="$exceptions" -v libraries="$libraries" '
     function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
     # Reads lines "key | words" into table[key] = " words "; returns the keys in order.

@@ -213,6 +213,29 @@ int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *i
 	return i < argc ? i : argc;
 }
 
+int berth_opt_words(const struct berth_opt *opts, int argc, char **argv, void *into, int *out_rest,
+		    struct berth_why *why)
+{
+	int before = 0, operands = 0;
+
+	*out_rest = argc;
+	/* The parser passes over its first word: the verb, then the operand that was just taken. */
+	do {
+		int at = berth_opt_parse(opts, argc - before, argv + before, into, why);
+
+		if (at < 0)
+			return at;
+		before += at;
+		if (at > 1 && !strcmp(argv[before - 1], "--")) {
+			*out_rest = before;
+			return operands;
+		}
+		if (before < argc)
+			argv[operands++] = argv[before];
+	} while (before + 1 < argc);
+	return operands;
+}
+
 /* ---- help ---- */
 
 /* Prints words with a line break before the one that would pass the width; column: where it stands.

@@ -58,6 +58,13 @@ struct berth_variable {
 int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *into,
 		    struct berth_why *why);
 
+/*
+ * As berth_opt_parse(), with options and operands in any order up to "--". Moves the operands to the front of argv and
+ * returns how many there are; *out_rest is the index of the first word behind "--", argc where there is none.
+ */
+int berth_opt_words(const struct berth_opt *opts, int argc, char **argv, void *into, int *out_rest,
+		    struct berth_why *why);
+
 /* Prints usage, about and options of a verb. */
 void berth_opt_help(FILE *out, const struct berth_verb *verb);
 

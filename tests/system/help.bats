@@ -8,7 +8,7 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
 
 @test "help, version, and help of each verb" {
   "$berth" help >"$tmp/o"
-  for verb in run status services doctor help man completion; do
+  for verb in run status services lint audit sim doctor help man completion; do
     grep -qE "^  $verb " "$tmp/o"
     "$berth" help "$verb" | grep -q "^Usage: berth $verb"
     "$berth" "$verb" --help | cmp - <("$berth" help "$verb")
