@@ -123,8 +123,9 @@ const char *berth_explain_holder(const struct berth_explain *e, uint32_t at, cha
 		snprintf(buf, 256, "nobody: its connection is closed");
 	else if (!h)
 		snprintf(buf, 256, "a socket of user %s%s", a->user ? a->user : "?",
-			 e->view.hidden ? " (its program may not be looked at; ask as root)"
-					: " that no program has open");
+			 e->view.hidden
+				 ? " (its program may not be looked at; ask as root of the host)"
+				 : " that no program has open");
 	if (!h)
 		return buf;
 	n = snprintf(buf, 256, "%s (pid %u, user %s", h->program, h->pid, h->user);

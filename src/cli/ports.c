@@ -83,7 +83,10 @@ const struct berth_opt berth_ports_opts[] = {
 	  NULL, set_all_namespaces },
 	{ "ancestry", NULL, NULL,
 	  "Also say why each holder runs: its parents, its unit, since when.", NULL, set_ancestry },
-	{ "watch", NULL, NULL, "Go on, and show what comes (+) and goes (-).", NULL, set_watch },
+	{ "watch", NULL, NULL,
+	  "Go on, and show what comes (+) and goes (-). What comes and goes between two looks is missed, or seen in "
+	  "TIME_WAIT. Each row that is there takes some 200 bytes.",
+	  NULL, set_watch },
 	{ "every", "SECONDS", "1", "How often --watch looks.", NULL, set_every },
 	{ "source", "SOURCE", "auto",
 	  "Where rows come from: programs in the kernel, or sock_diag and /proc, which is quicker on a small host.",
@@ -170,11 +173,22 @@ static int on_row(const struct berth_socket *socket, const struct berth_task *ta
 
 void ports_say_hidden(const struct berth_sockets_told *told, uint64_t unowned)
 {
-	if (told->holders_hidden && unowned)
+	unsigned long long n = unowned;
+
+	if (n && told->holders_hidden && geteuid())
 		fprintf(stderr,
 			"berth ports: who holds %llu of them the kernel does not tell uid %u, because the process is "
 			"another user's or has more privileges; run as root to see it\n",
-			(unsigned long long)unowned, geteuid());
+			n, geteuid());
+	else if (n && told->holders_hidden)
+		fprintf(stderr,
+			"berth ports: who holds %llu of them the kernel does not tell this root, which has not "
+			"CAP_SYS_PTRACE over the process; run as root of the host to see it\n",
+			n);
+	else if (n && told->holders_outside)
+		fprintf(stderr,
+			"berth ports: who holds %llu of them is not in this PID namespace; run outside of it to see it\n",
+			n);
 }
 
 static void say_ancestry(struct show *s)

@@ -107,10 +107,10 @@ static bool read_endpoint(const char *word, struct term *t)
 {
 	char addr[INET6_ADDRSTRLEN] = "";
 	const char *end = word;
+	bool v6, bracket = *word == '[';
 	size_t n;
-	bool v6;
 
-	if (*word == '[') {
+	if (bracket) {
 		end = strchr(++word, ']');
 		if (!end)
 			return false;
@@ -131,11 +131,12 @@ static bool read_endpoint(const char *word, struct term *t)
 	if (n && !v6)
 		memcpy(t->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
 	t->addr_len = n ? 128 : 0;
-	end += *end == ']';
+	end += bracket;
 	if (*end == '/') {
+		const char *slash = end;
 		unsigned long len = strtoul(end + 1, (char **)(uintptr_t)&end, 10);
 
-		if (!n || len > (v6 ? 128u : 32u))
+		if (!n || !isdigit((unsigned char)slash[1]) || len > (v6 ? 128u : 32u))
 			return false;
 		t->addr_len = (uint32_t)len + (v6 ? 0 : 96);
 	}

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/base/auto.h"
@@ -19,6 +20,8 @@
  * an open file. Fewer open files than this are quicker without BPF.
  */
 #define FEW_FILES 40000u
+
+#define FIRST_PID_NAMESPACE 0xeffffffcu /* PROC_PID_INIT_INO of the kernel, a constant */
 
 static const char *const state_name[BERTH_STATE_COUNT] = {
 #define NAME(id, number, name) [number] = name,
@@ -86,6 +89,13 @@ bool berth_socket_is_asked(const struct berth_socket *s, const struct berth_sock
 
 /* ---- the choice ---- */
 
+bool berth_sockets_in_pid_namespace(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino != FIRST_PID_NAMESPACE;
+}
+
 /* How many files are open on the host. */
 static unsigned long open_files(void)
 {
@@ -133,6 +143,7 @@ int berth_sockets_read(const struct berth_sockets_query *query, berth_sockets_fn
 	if (source != BERTH_SOCKETS_BPF ||
 	    (q.source == BERTH_SOCKETS_ANY && !told.namespaces && result < 0))
 		result = berth_sockets_diag_read(&q, fn, arg, &told, why);
+	told.holders_outside = !q.no_holders && berth_sockets_in_pid_namespace();
 	if (out_told)
 		*out_told = told;
 	return result;

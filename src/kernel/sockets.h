@@ -36,8 +36,9 @@ struct berth_sockets_query {
 /* What the reader tells of itself. */
 struct berth_sockets_told {
 	enum berth_sockets_source source;
-	bool holders_hidden; /* processes of other users could not be looked into */
-	unsigned namespaces; /* that were looked into */
+	bool holders_hidden;  /* processes of other users could not be looked into */
+	bool holders_outside; /* the caller is in a PID namespace: it does not see those out of it */
+	unsigned namespaces;  /* that were looked into */
 };
 
 /*
@@ -84,6 +85,9 @@ const char *berth_socket_state_name(unsigned state);
 const char *berth_socket_protocol_name(const struct berth_socket *s);
 
 /* ---- the sources; src/kernel/sockets.c chooses ---- */
+
+/* Whether the caller's PID namespace is not the first one, whose process ids programs in the kernel see. */
+bool berth_sockets_in_pid_namespace(void);
 
 int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_sockets_fn fn, void *arg,
 			   struct berth_sockets_told *told, struct berth_why *why);

@@ -486,8 +486,14 @@ int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_socket
 			   struct berth_sockets_told *told, struct berth_why *why)
 {
 	struct reader r = { .query = query, .fn = fn, .arg = arg };
-	int result = open_reader(&r, why);
+	int result;
 
+	if (!query->no_holders && berth_sockets_in_pid_namespace())
+		return berth_why(
+			why, -EPERM,
+			"bpf: programs in the kernel see process ids of the host, which are others here, "
+			"in a PID namespace; leave the source to berth, or name diag");
+	result = open_reader(&r, why);
 	if (!result) {
 		*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
 		if (!query->no_holders)

@@ -107,3 +107,14 @@ library_row()
   library_row "BERTH_PRELOAD_LIB=$tmp/other.so" >"$tmp/row"
   jq -e '.verdict == "missing" and (.value | test("refuses it \\(libq.so.6: "))' "$tmp/row"
 }
+
+@test "ports: filters that are refused before a socket is read" {
+  for word in '' 0 65536 1-70000 90-80 colour=red state=open port=http to= to=10.0.0.0/ 'to=10.0.0.0/ 8' to=10.0.0.0/33 \
+    to=10.0.0.1]:80 'to=[::1:80' to=10.0.0.1:0; do
+    status=0
+    "$berth" ports "$word" >"$tmp/o" 2>"$tmp/e" || status=$?
+    equal "status of '$word'" $status 2
+    grep -qF "berth ports: \"$word\"" "$tmp/e"
+    [ ! -s "$tmp/o" ]
+  done
+}

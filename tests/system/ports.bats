@@ -189,6 +189,34 @@ s = socket.socket(); s.bind(("127.0.0.1", 4401)); s.listen(); print("ready", flu
   near setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all "$tmp/berth" ports --json 4400-4401 >"$tmp/o" 2>"$tmp/err"
   equal rows "$(jq -c '[.port, .pid, .user]' "$tmp/o" | sort | tr '\n' ' ')" '[4400,'"$mine"',"nobody"] [4401,null,"root"] '
   grep -q "who holds 1 of them the kernel does not tell uid 65534" "$tmp/err"
+  near setpriv --bounding-set=-all --inh-caps=-all "$berth" ports 4400 >"$tmp/o" 2>"$tmp/err"
+  grep -q "who holds 1 of them the kernel does not tell this root" "$tmp/err"
+  near unshare --pid --fork --mount-proc "$berth" ports 4400-4401 >"$tmp/o" 2>"$tmp/err"
+  grep -q "who holds 2 of them is not in this PID namespace" "$tmp/err"
+  near "$berth" ports 4400-4401 >"$tmp/o" 2>"$tmp/err"
+  equal "nothing is hidden from root" "$(cat "$tmp/err")" ""
+}
+
+@test "ports: in a PID namespace process ids are those of it" {
+  cat >"$tmp/inside.sh" <<END
+"$python" -c 'import socket, sys
+s = socket.socket(); s.bind(("127.0.0.1", 4410)); s.listen(); print("ready", flush=True); sys.stdin.read()' <"$tmp/end" >"$tmp/inside" &
+pid=\$!
+until grep -q ready "$tmp/inside"; do read -rt 0.01 <> <(:) || :; done
+for source in auto diag; do
+  BERTH_SOCKETS= "$berth" ports --json --source \$source 4410 | jq -c "[.pid == \$pid, .program]"
+done
+BERTH_SOCKETS=bpf "$berth" ports --json 4410 | jq -c "[.pid == \$pid, .program]"
+"$berth" ports --source bpf 4410
+"$berth" ports --source bpf --json --count-by port 4410
+exec {hold}>&-
+END
+  mkfifo "$tmp/end"
+  exec {hold}<>"$tmp/end"
+  near unshare --pid --fork --mount-proc --kill-child bash "$tmp/inside.sh" >"$tmp/o" 2>"$tmp/err" {hold}>&$hold || :
+  exec {hold}>&-
+  equal rows "$(tr '\n' ' ' <"$tmp/o")" '[true,"python3"] [true,"python3"] [true,"python3"] {"port":4410,"sockets":1} '
+  grep -q "^berth ports: bpf: .*PID namespace" "$tmp/err"
 }
 
 @test "ports: ten thousand processes hold one socket" {
