@@ -12,6 +12,7 @@
 #include "spread.h"
 
 #define BATCH 32u
+#define PLACE_KEYS 11 /* one for each word of a key of IPv6, and one more */
 
 /*
  * One of the sockets that share a key, or a group of them. Candidates stand in the order in which they are asked; one
@@ -36,7 +37,8 @@ struct set {
 struct berth_demux {
 	struct berth_cells v4;
 	struct berth_slots v6;
-	uint64_t key[2];
+	uint64_t place_key[PLACE_KEYS];
+	uint64_t key[2]; /* of the spread of groups */
 	struct berth_demux_memory memory;
 	uint64_t set_bytes;
 };
@@ -64,17 +66,27 @@ static uint32_t word32(const uint8_t *bytes)
 	return word;
 }
 
-/* The hash of a key; its upper half is the place in the table and not 0, the lower half spreads groups. */
-BERTH_INLINE uint64_t hash_key(const struct berth_demux *d, uint32_t n,
+/*
+ * The place of a key in its table, not 0. Multilinear-HM of Lemire and Kaser ("Strongly universal string hashing is fast",
+ * 2014): whichever two keys are chosen without knowing place_key, they meet with a probability of 2^-32, and half of
+ * the words cost a multiplication. It is linear in the words of one connection's end, so ports in a row would make
+ * places in a row: the steps behind it (the end of MurmurHash3, a permutation) scatter them.
+ */
+BERTH_INLINE uint32_t hash_key(const struct berth_demux *d, uint32_t n,
 			       const struct berth_pair_key *key)
 {
-	uint64_t word[4], last = key->ports | (uint64_t)key->protocol << 32, hash;
-	uint32_t i;
+	const uint64_t *k = d->place_key;
+	uint64_t sum = k[0] + (k[1] + key->protocol) * (k[2] + key->ports);
+	uint32_t i, hash;
 
 	for (i = 0; i < n; i++)
-		word[i] = key->address[2 * i] | (uint64_t)key->address[2 * i + 1] << 32;
-	hash = berth_siphash13(d->key, word, n, last);
-	return hash >> 32 ? hash : hash | 1ULL << 32;
+		sum += (k[3 + 2 * i] + key->address[2 * i]) *
+		       (k[4 + 2 * i] + key->address[2 * i + 1]);
+	hash = (uint32_t)(sum >> 32);
+	hash = (hash ^ hash >> 16) * 0x85ebca6bu;
+	hash = (hash ^ hash >> 13) * 0xc2b2ae35u;
+	hash ^= hash >> 16;
+	return hash ? hash : 1;
 }
 
 /* Whether a flow is of IPv4, and where its addresses are of two families: neither. */
@@ -126,9 +138,24 @@ BERTH_INLINE void bound_key(struct berth_pair_key *key, uint32_t n, bool any)
 		key->address[i] = 0;
 }
 
+/*
+ * Where a packet falls in the spread of a group. By SipHash: who chooses packets shall not choose the member, and the
+ * members' shares are even whatever the packets are.
+ */
+static uint32_t hash_flow(const struct berth_demux *d, const struct berth_flow *f)
+{
+	uint64_t word[4] = { word64(f->local.byte), word64(f->local.byte + 8),
+			     word64(f->remote.byte), word64(f->remote.byte + 8) };
+
+	return (uint32_t)berth_siphash13(d->key, word, 4,
+					 berth_pair_ports(f->local_port, f->remote_port) |
+						 (uint64_t)f->protocol << 32);
+}
+
 /* Reader side. */
 
-static bool answer_set(const struct set *set, uint32_t device, uint32_t hash, uint64_t *out_owner)
+static bool answer_set(const struct berth_demux *d, const struct set *set,
+		       const struct berth_flow *flow, uint64_t *out_owner)
 {
 	uint32_t i;
 
@@ -136,47 +163,44 @@ static bool answer_set(const struct set *set, uint32_t device, uint32_t hash, ui
 		const struct candidate *c = &set->candidate[i];
 		uint64_t value;
 
-		if ((c->device && c->device != device) ||
+		if ((c->device && c->device != flow->device) ||
 		    __atomic_load_n(&c->gone, __ATOMIC_ACQUIRE))
 			continue;
 		value = __atomic_load_n(&c->value, __ATOMIC_ACQUIRE);
 		if (c->flags & BERTH_DEMUX_REUSEPORT)
 			value = berth_spread_pick((const struct berth_spread *)(uintptr_t)value,
-						  hash);
+						  hash_flow(d, flow));
 		*out_owner = value;
 		return true;
 	}
 	return false;
 }
 
-BERTH_INLINE bool answer(const struct berth_pair_value *value, uint32_t device, uint32_t hash,
-			 uint64_t *out_owner)
+BERTH_INLINE bool answer(const struct berth_demux *d, const struct berth_pair_value *value,
+			 const struct berth_flow *flow, uint64_t *out_owner)
 {
 	if (__builtin_expect(value->device == BERTH_PAIR_MANY, 0))
-		return answer_set((const struct set *)(uintptr_t)value->owner, device, hash,
-				  out_owner);
-	if (value->device && value->device != device)
+		return answer_set(d, (const struct set *)(uintptr_t)value->owner, flow, out_owner);
+	if (value->device && value->device != flow->device)
 		return false;
 	*out_owner = value->owner;
 	return true;
 }
 
 BERTH_INLINE bool look(const struct berth_demux *d, uint32_t n, const struct berth_pair_key *key,
-		       uint64_t hash, uint32_t device, uint32_t spread, uint64_t *out_owner)
+		       uint32_t hash, const struct berth_flow *flow, uint64_t *out_owner)
 {
 	struct berth_pair_value value;
-	uint32_t at = (uint32_t)(hash >> 32);
 
-	if (!(n == 1 ? berth_cells_find(&d->v4, at, key, &value)
-		     : berth_slots_find(&d->v6, at, key, &value)))
+	if (!(n == 1 ? berth_cells_find(&d->v4, hash, key, &value)
+		     : berth_slots_find(&d->v6, hash, key, &value)))
 		return false;
-	return answer(&value, device, spread, out_owner);
+	return answer(d, &value, flow, out_owner);
 }
 
-/* The levels below connected; hash is that of the full key. */
+/* The levels below connected. */
 BERTH_INLINE enum berth_demux_level find_bound(const struct berth_demux *d, uint32_t n,
-					       const struct berth_flow *flow, uint64_t hash,
-					       uint64_t *out_owner)
+					       const struct berth_flow *flow, uint64_t *out_owner)
 {
 	struct berth_pair_key key;
 
@@ -184,24 +208,24 @@ BERTH_INLINE enum berth_demux_level find_bound(const struct berth_demux *d, uint
 		return BERTH_DEMUX_NONE;
 	full_key(flow, n, &key);
 	bound_key(&key, n, false);
-	if (look(d, n, &key, hash_key(d, n, &key), flow->device, (uint32_t)hash, out_owner))
+	if (look(d, n, &key, hash_key(d, n, &key), flow, out_owner))
 		return BERTH_DEMUX_BOUND;
 	bound_key(&key, n, true);
-	if (look(d, n, &key, hash_key(d, n, &key), flow->device, (uint32_t)hash, out_owner))
+	if (look(d, n, &key, hash_key(d, n, &key), flow, out_owner))
 		return BERTH_DEMUX_ANY;
 	return BERTH_DEMUX_NONE;
 }
 
 static enum berth_demux_level find_bound4(const struct berth_demux *d, const struct berth_flow *f,
-					  uint64_t hash, uint64_t *out_owner)
+					  uint64_t *out_owner)
 {
-	return find_bound(d, 1, f, hash, out_owner);
+	return find_bound(d, 1, f, out_owner);
 }
 
 static enum berth_demux_level find_bound6(const struct berth_demux *d, const struct berth_flow *f,
-					  uint64_t hash, uint64_t *out_owner)
+					  uint64_t *out_owner)
 {
-	return find_bound(d, 4, f, hash, out_owner);
+	return find_bound(d, 4, f, out_owner);
 }
 
 /* Ports of 0 are in no connected pair; without this a packet from port 0 would meet the key of a bound socket. */
@@ -213,7 +237,7 @@ BERTH_INLINE bool may_be_connected(uint32_t ports)
 /* A packet of a batch between two of its steps. */
 struct waiting {
 	struct berth_pair_key key;
-	uint64_t hash;
+	uint32_t hash;
 	enum family family;
 };
 
@@ -227,7 +251,7 @@ BERTH_INLINE void fetch_bucket(const struct berth_demux *d, uint32_t n,
 
 	full_key(flow, n, &w->key);
 	w->hash = hash_key(d, n, &w->key);
-	hash = (uint32_t)(w->hash >> 32);
+	hash = w->hash;
 	if (n == 1 && cells) {
 		const struct berth_cell *c =
 			berth_cells_bucket(cells, berth_pair_home(hash, cells->buckets));
@@ -253,10 +277,10 @@ BERTH_INLINE bool try_bucket(const struct berth_demux *d, const struct berth_flo
 
 	if (!v || !may_be_connected(w->key.ports))
 		return false;
-	c = berth_cells_bucket(v, berth_pair_home((uint32_t)(w->hash >> 32), v->buckets));
+	c = berth_cells_bucket(v, berth_pair_home(w->hash, v->buckets));
 	if (berth_cells_in_bucket(c, berth_cells_state(&w->key), berth_cells_address(&w->key),
 				  &value) == BERTH_PAIR_SAME)
-		return answer(&value, flow->device, 0, out_owner);
+		return answer(d, &value, flow, out_owner);
 	/* Behind the last bucket this names no memory that is there, which a prefetch may do. */
 	if (berth_cells_load_(&c->word[BERTH_CELLS_DEVICE]) & BERTH_CELLS_OVER) {
 		__builtin_prefetch(&c[BERTH_CELLS_BUCKET]);
@@ -269,7 +293,7 @@ BERTH_INLINE bool try_bucket(const struct berth_demux *d, const struct berth_flo
 BERTH_INLINE void fetch_entry(const struct berth_demux *d, struct waiting *w)
 {
 	const struct berth_slots_view *v = __atomic_load_n(&d->v6.view, __ATOMIC_ACQUIRE);
-	uint32_t hash = (uint32_t)(w->hash >> 32), mask;
+	uint32_t hash = w->hash, mask;
 	const uint64_t *slot;
 	uint64_t number;
 
@@ -295,13 +319,12 @@ BERTH_INLINE void fetch_entry(const struct berth_demux *d, struct waiting *w)
 /* All levels, for a flow whose full key and hash are known. */
 BERTH_INLINE enum berth_demux_level find_hashed(const struct berth_demux *d, uint32_t n,
 						const struct berth_flow *flow,
-						const struct berth_pair_key *key, uint64_t hash,
+						const struct berth_pair_key *key, uint32_t hash,
 						uint64_t *out_owner)
 {
-	if (may_be_connected(key->ports) && look(d, n, key, hash, flow->device, 0, out_owner))
+	if (may_be_connected(key->ports) && look(d, n, key, hash, flow, out_owner))
 		return BERTH_DEMUX_CONNECTED;
-	return n == 1 ? find_bound4(d, flow, hash, out_owner)
-		      : find_bound6(d, flow, hash, out_owner);
+	return n == 1 ? find_bound4(d, flow, out_owner) : find_bound6(d, flow, out_owner);
 }
 
 enum berth_demux_level berth_demux_find(const struct berth_demux *d, const struct berth_flow *flow,
@@ -448,7 +471,7 @@ static struct place place_of(struct berth_demux *d, const struct berth_demux_soc
 	full_key(&s->at, n, &p.key);
 	if (!s->at.remote_port)
 		bound_key(&p.key, n, v4);
-	p.hash = (uint32_t)(hash_key(d, n, &p.key) >> 32);
+	p.hash = hash_key(d, n, &p.key);
 	return p;
 }
 
@@ -762,6 +785,7 @@ int berth_demux_new(const struct berth_demux_memory *memory, const uint64_t key[
 		    struct berth_demux **out_demux)
 {
 	struct berth_demux *d = memory->get(memory->context, sizeof(*d), 64);
+	uint64_t i;
 
 	if (!d)
 		return -ENOMEM;
@@ -769,6 +793,8 @@ int berth_demux_new(const struct berth_demux_memory *memory, const uint64_t key[
 	d->memory = *memory;
 	d->key[0] = key[0];
 	d->key[1] = key[1];
+	for (i = 0; i < PLACE_KEYS; i++)
+		d->place_key[i] = berth_siphash(key, &i, 1);
 	*out_demux = d;
 	return 0;
 }
