@@ -90,9 +90,9 @@ struct berth_demux_usage {
 };
 
 /*
- * Makes an empty table. key: 128 secret random bits; who does not know them cannot choose connections that
- * meet in one place (SipHash-1-3). memory is copied; its context must outlive the table.
- * 0, or -ENOMEM. Any thread.
+ * Makes an empty table. key: 128 secret random bits. Who does not know them, and does not learn from the time that
+ * look-ups take, cannot choose connections that meet in one place: any two do with a probability of 2^-32
+ * (multilinear hashing). memory is copied; its context must outlive the table. 0, or -ENOMEM. Any thread.
  */
 BERTH_API int berth_demux_new(const struct berth_demux_memory *memory, const uint64_t key[2],
 			      struct berth_demux **out_demux);

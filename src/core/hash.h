@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * SipHash-2-4 over whole 64-bit words: the keyed functions F and G of RFC 6056 sections 3.3.3 and 3.3.4; and
- * SipHash-1-3 for tables.
+ * SipHash-1-3 for groups of sockets.
  *
  * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. Words are little-endian, the
  * length is a multiple of eight bytes. Keys come from the caller.
@@ -45,8 +45,8 @@ BERTH_INLINE uint64_t berth_siphash(const uint64_t key[2], const uint64_t *word,
 }
 
 /*
- * SipHash-1-3 of 8n + 7 bytes: n words (n a compile-time constant), and the seven low bytes of the last one. For tables:
- * half the rounds suffice where who chooses the input does not see the answers.
+ * SipHash-1-3 of 8n + 7 bytes: n words (n a compile-time constant), and the seven low bytes of the last one. Half
+ * the rounds suffice where who chooses the input does not see the answers.
  */
 BERTH_INLINE uint64_t berth_siphash13(const uint64_t key[2], const uint64_t *word, uint32_t n,
 				      uint64_t seven)

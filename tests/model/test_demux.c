@@ -8,6 +8,8 @@
 
 #include "memory.h"
 #include "random.h"
+#include "src/core/cells.h"
+#include "src/core/slots.h"
 
 #define SOCKETS 400
 #define MANY 60000u
@@ -479,7 +481,7 @@ static void owners(uint64_t *owner, uint32_t *share)
 }
 
 /* Who leaves takes only its own packets along, who joins only gets; shares are even. */
-static void test_spread(void **state)
+static void spread_among(uint32_t most, uint32_t changes)
 {
 	static uint64_t before_[FLOWS], after[FLOWS];
 	static uint32_t share[MEMBERS];
@@ -487,13 +489,13 @@ static void test_spread(void **state)
 	struct berth_demux_socket s = { .flags = BERTH_DEMUX_REUSEPORT };
 	uint32_t members = 0, k, i;
 
-	(void)state;
+	memset(member, 0, sizeof(member));
 	begin();
 	s.at.local = v4(1);
 	s.at.local_port = 80;
 	s.at.protocol = BERTH_TCP;
-	for (k = 0; k < 1500; k++) {
-		uint32_t who = random_below(MEMBERS);
+	for (k = 0; k < changes; k++) {
+		uint32_t who = random_below(most);
 
 		if (members)
 			owners(before_, share);
@@ -516,6 +518,59 @@ static void test_spread(void **state)
 				assert_in_range(share[i], FLOWS / members / 2, FLOWS / members * 2);
 	}
 	end();
+}
+
+static void test_spread(void **state)
+{
+	(void)state;
+	spread_among(10, 700);
+	spread_among(MEMBERS, 800);
+}
+
+/* A pair of a table by itself; its place is among the first of the table, so that buckets overflow. */
+static struct berth_pair_key crowded(uint32_t i, uint32_t *out_hash)
+{
+	*out_hash = 1 + (i * 0x9e3779b9u >> 8);
+	return (struct berth_pair_key){ .protocol = 6, .ports = i, .address = { i, ~i } };
+}
+
+/* When all that went past a bucket are gone, no look-up goes past it any more. */
+static void test_overflow_ends(void **state)
+{
+	struct berth_demux_memory calls = memory_calls(&memory);
+	struct berth_cells cells = { 0 };
+	struct berth_slots slots = { 0 };
+	uint32_t hash, i, step;
+	uint64_t over = 0, past = 0;
+
+	(void)state;
+	for (step = 0; step < 2; step++)
+		for (i = 0; i < 100; i++) {
+			struct berth_pair_key key = crowded(i, &hash);
+			struct berth_pair_value value = { 0, i };
+
+			if (step) {
+				berth_cells_remove(&cells, hash, &key);
+				berth_slots_remove(&slots, hash, &key);
+				continue;
+			}
+			assert_int_equal(berth_cells_add(&cells, &calls, hash, &key, value), 0);
+			assert_int_equal(berth_slots_add(&slots, &calls, hash, &key, value), 0);
+			past += cells.view->past[0] && slots.view->past[0];
+		}
+	assert_true(past > 0);
+	for (i = 0; i < cells.view->buckets; i++)
+		over |= cells.view->past[i] |
+			(berth_cells_bucket(cells.view, i)->word[BERTH_CELLS_DEVICE] &
+			 BERTH_CELLS_OVER);
+	for (i = 0; i < slots.view->buckets; i++)
+		over |= slots.view->past[i] |
+			(*berth_slots_bucket(slots.view, i) & BERTH_SLOTS_OVER);
+	assert_int_equal(over, 0);
+	berth_cells_fini(&cells, &calls);
+	berth_slots_fini(&slots, &calls);
+	memory_collect(&memory);
+	assert_int_equal(memory.bytes, 0);
 }
 
 static void test_refusals(void **state)
@@ -569,7 +624,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_small_world), cmocka_unit_test(test_sabotage),
 		cmocka_unit_test(test_many_pairs),  cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_spread),      cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_spread),      cmocka_unit_test(test_overflow_ends),
+		cmocka_unit_test(test_refusals),
 	};
 
 	random_begin("demux");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every inline function of the core, compiled on its own, for the test that the core calls nobody. */
 #include "src/core/cells.h"
+#include "src/core/demux.h"
 #include "src/core/hash.h"
 #include "src/core/lane.h"
 #include "src/core/range.h"
@@ -93,4 +94,12 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_space_choose,
 	(void (*)(void))berth_space_enter_plain,
 	(void (*)(void))berth_space_leave_plain,
+	(void (*)(void))berth_demux_word64_,
+	(void (*)(void))berth_demux_word32_,
+	(void (*)(void))berth_demux_hash_key_,
+	(void (*)(void))berth_demux_is_v4_,
+	(void (*)(void))berth_demux_is_zero_,
+	(void (*)(void))berth_demux_family_,
+	(void (*)(void))berth_demux_full_key_,
+	(void (*)(void))berth_demux_bound_key_,
 };
