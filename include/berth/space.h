@@ -175,7 +175,7 @@ struct berth_space_room {
  * Makes room, never less than there was. 62 bytes for each socket that is connected to a destination of its own,
  * 31 for one that shares its destination with many; 124 more for each share; 140 KB for each local address. A
  * destination to which an eighth of the open ports is connected takes 10 KB, which are made along, and of
- * uniform and random-retry so much again and a byte for each port of the range. Errors: INVALID, MEMORY (nothing
+ * uniform and random-retry so much again and two bytes for each port of the range. Errors: INVALID, MEMORY (nothing
  * has changed then).
  */
 BERTH_API int berth_space_make_room(struct berth_space *space,
