@@ -149,4 +149,11 @@ struct berth_count_key {
 };
 _Static_assert(sizeof(struct berth_count_key) == 24, "count key");
 
+/* A place of the table of counts; free where sockets is 0. */
+struct berth_count {
+	struct berth_count_key key;
+	uint64_t sockets;
+};
+_Static_assert(sizeof(struct berth_count) == 32, "count");
+
 #endif

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
-# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core] [ports] [space]    none: all of them
+# usage: bench/bench.sh [PART]...    none: all of them
+# Parts: low connect refuse many churn reuse core sim ports grant lint demux space
 #
-# BENCH_ROUNDS (5)      interleaved rounds of connect and refuse; low has five times as many
+# BENCH_ROUNDS (5)      interleaved rounds of connect, refuse and sim; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
 # BENCH_MANY (500000)   connections of many
 # BENCH_CROWD (720000)  sockets of ports, in 40 processes
@@ -185,6 +186,13 @@ part_core() {
   "$core" --json "$RAW/core.json" >&2 || not_here core "bench-core failed"
 }
 
+part_grant() {
+  can_measure grant || return 0
+  say "grant: bind() with 10,000 rules"
+  BUILD=$BUILD BERTH=$BERTH unshare --mount --propagation private bench/grant.sh $((ROUNDS * 2)) "$RAW/grant.jsonl" ||
+    not_here grant "the run failed"
+}
+
 # start_crowd PROCESSES SOCKETS [COMMAND...]: under COMMAND; ends with stop_crowd.
 start_crowd() {
   mkfifo "$TMP/crowd"
@@ -270,6 +278,56 @@ part_ports() {
   ports_watch
 }
 
+# One thread for what a core plays; all of them, and a tenth of the connections, for the fleet.
+part_sim() {
+  local round
+  for ((round = 0; round < ROUNDS; round++)); do
+    say "sim: round $((round + 1)) of $ROUNDS"
+    "$BERTH" sim --scenario reuse --policy uniform,linux --threads 1 --connections 2e7 --json >"$RAW/sim-one-$round.jsonl"
+    "$BERTH" sim --scenario fleet --connections 1e8 --json >"$RAW/sim-fleet-$round.jsonl"
+  done
+}
+
+# lint_tree DIR: 2,000 files of four formats, some of a thousand lines
+lint_tree() {
+  local i
+  mkdir -p "$1"/etc/{nginx/sites-enabled,stunnel,wireguard,systemd/system}
+  for ((i = 0; i < 1100; i++)); do
+    printf 'server {\n  listen 80;\n  listen [::]:80;\n  server_name h%d;\n  location / {\n    proxy_pass http://127.0.0.1:%d;\n  }\n}\n' \
+      $i $((10000 + i)) >"$1/etc/nginx/sites-enabled/h$i"
+  done
+  for ((i = 0; i < 300; i++)); do
+    printf '[s%d]\naccept = %d\nconnect = 127.0.0.1:1\n' $i $((20000 + i)) >"$1/etc/stunnel/s$i.conf"
+    printf '[Interface]\nListenPort = %d\n' $((22000 + i)) >"$1/etc/wireguard/wg$i.conf"
+    printf '[Socket]\nListenStream=%d\n' $((23000 + i)) >"$1/etc/systemd/system/a$i.socket"
+  done
+}
+
+part_lint() {
+  local tree=$RAW/lint i
+  say "lint: 2,000 configuration files"
+  lint_tree "$tree"
+  for ((i = 0; i < ROUNDS; i++)); do
+    python3 - "$BERTH" "$tree" >>"$RAW/lint.jsonl" <<'END' || not_here lint "berth lint failed"
+import json, os, resource, subprocess, sys, time
+began = time.monotonic()
+done = subprocess.run([sys.argv[1], "lint", "--root", sys.argv[2]], capture_output=True, text=True)
+took = time.monotonic() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+assert done.returncode == 0 and done.stderr.startswith("berth lint: 2000 files"), done
+print(json.dumps({"seconds": took, "kb": used}))
+END
+  done
+  rm -rf "$tree"
+}
+
+part_demux() {
+  local demux=$BUILD/bench/bench-demux
+  [ -x "$demux" ] || { not_here demux "$demux is not built"; return 0; }
+  say "demux: look-ups, beside other tables"
+  "$demux" --json "$RAW/demux.json" >&2 || not_here demux "bench-demux failed"
+}
+
 if [ "${1:-}" = --churn-once ]; then
   shift
   churn_once "$@"
@@ -277,9 +335,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core ports space)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux space)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core ports space"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux space"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

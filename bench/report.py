@@ -234,6 +234,28 @@ def space():
             [case["bytes_each"]], "bytes", at_most=64)
 
 
+def sim():
+    """Connections for each second of processor time; what the fleet of 10^9 takes of it on two cores."""
+    goals = {"uniform": 20}
+    for policy in ("uniform", "linux"):
+        rates = [row["tried"] / row["cpu_seconds"] / 1e6 for round_ in rounds_of("sim", "one")
+                 for row in events(f"sim-one-{round_}.jsonl") if row["policy"] == policy]
+        add("sim", f"one destination, {policy}, one core", rates, "million/s",
+            at_least=goals.get(policy))
+    whole = [10 * row["cpu_seconds"] / 2 for round_ in rounds_of("sim", "fleet")
+             for row in events(f"sim-fleet-{round_}.jsonl")]
+    add("sim", "10,000 hosts, 10^9 connections, two cores (ten times 10^8)", whole, "s", at_most=300)
+
+
+def grant():
+    rows = events("grant.jsonl")
+    for case in dict.fromkeys(r["case"] for r in rows):
+        ours = [r for r in rows if r["case"] == case]
+        add("grant", f"bind() without rules; {case}", [r["without_ns"] for r in ours], "ns")
+        add("grant", f"10,000 rules / none; {case}", [r["with_ns"] / r["without_ns"] for r in ours],
+            "x", at_most=1.1)
+
+
 def ports():
     runs = {name: events(f"ports-{name}.jsonl")
             for name in ("json", "ss", "count", "ss-owners", "small", "small-all", "own")}
@@ -260,6 +282,31 @@ def ports():
         add("ports", "berth ports --watch, CPU", [100 * watch["cpu"] / watch["seconds"]], "% of one")
 
 
+def lint():
+    rows = events("lint.jsonl")
+    add("lint", "2,000 configuration files", [r["seconds"] for r in rows], "s", at_most=0.5)
+    add("lint", "2,000 configuration files, memory, at most", [r["kb"] / 1024 for r in rows], "MiB", at_most=32)
+
+
+# Megas a second for the table, which is what the goals say; ns for what is no look-up.
+def demux():
+    found = one("demux.json")
+    if not found:
+        return
+    goals = {"berth, IPv4, single": 20, "berth, IPv4, batches of 32": 40}
+    for row in found["rows"]:
+        times = [row["median_ns"], row["min_ns"], row["max_ns"]]
+        if row["part"] != "look-up":
+            add("demux", row["what"] + (": a line, 54 MB" if row["part"] == "memory" else ""), times, "ns")
+            continue
+        if row["connections"] != 1000000:
+            continue
+        add("demux", f"{row['what']}, 1,000,000 connections", [1000 / t for t in times], "million/s",
+            at_least=goals.get(row["what"]))
+        if row["what"].endswith("single"):
+            add("demux", f"{row['what']}: memory of a pair", [row["bytes_each"]], "bytes", at_most=64)
+
+
 def text(value):
     if abs(value) >= 1000:
         return f"{value:,.0f}"
@@ -282,7 +329,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, ports, space):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, grant, lint, demux, space):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Shows every socket with every process that has a descriptor for it, and counts sockets.
+ * Shows every socket with every process that has a descriptor for it.
  *
  * Hooks: iter/task_file, iter/tcp, iter/udp. Oldest kernel: 6.1. They only read: there is no verdict. Without
  * them src/kernel asks sock_diag and /proc.
@@ -21,21 +21,18 @@
 #include <stdbool.h>
 
 #include "../abi/observe.h"
+#include "asked.bpf.h"
 #include "sock.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Written before each walk. */
-struct berth_socket_ask ask;
 uint32_t seen_mask; /* bits in the map of marks, less one; a power of two less one */
-uint32_t tick_ms;   /* length of a jiffy */
 uint32_t again;     /* berth_files writes only what is not marked, and MPTCP */
 uint32_t tables;    /* enum berth_tables */
-uint32_t count_by;  /* enum berth_count_by */
 /* Noted by the walk over TCP, and by the one over descriptors, which alone writes its number. */
 uint64_t pended __attribute__((aligned(128)));
 uint64_t settled __attribute__((aligned(128)));
-uint64_t uncounted; /* did not fit into the map of counts */
 
 /* Of 64 places in memory: those whose socket the walk over descriptors came by, and those that wait for it. */
 struct seen {
@@ -48,14 +45,6 @@ struct {
 	__type(key, uint32_t);
 	__type(value, struct seen);
 } seen SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct berth_count_key);
-	__type(value, uint64_t);
-} counts SEC(".maps");
 
 /* The loader decides: a kernel whose sockets are smaller has them nearer to each other. */
 static uint32_t seen_shift(void)
@@ -136,100 +125,7 @@ static bool show(struct sock *sk)
 	return true;
 }
 
-/* ---- what is asked for ---- */
-
-static bool wanted_protocol(uint16_t protocol)
-{
-	if (!ask.protocols)
-		return true;
-	for (int i = 0; i < (int)BERTH_ASK_PROTOCOLS; i++)
-		if (i < ask.protocols && ask.protocol[i] == protocol)
-			return true;
-	return false;
-}
-
-static bool wanted_port(uint16_t port)
-{
-	if (!ask.lports)
-		return true;
-	for (int i = 0; i < (int)BERTH_ASK_PORTS; i++)
-		if (i < (int)ask.lports && port >= ask.lport[i].first && port <= ask.lport[i].last)
-			return true;
-	return false;
-}
-
-/* The word of an address with only its first bits; be: as it lies in memory. */
-static uint64_t head(uint64_t be, uint32_t bits)
-{
-	return bits ? bpf_be64_to_cpu(be) >> (64 - bits) : 0;
-}
-
-static bool wanted_peer(const struct berth_socket *s)
-{
-	const uint64_t *p = (const uint64_t *)s->peer, *q = (const uint64_t *)ask.peer;
-	uint32_t len = ask.peer_len, high = len < 64 ? len : 64, low = len < 64 ? 0 : len - 64;
-
-	if (ask.pport && ask.pport != s->pport)
-		return false;
-	if (!len)
-		return true;
-	return head(p[0], high & 127) == head(q[0], high & 127) &&
-	       head(p[1], low & 127) == head(q[1], low & 127);
-}
-
-/* What is cheap to read and refuses most comes first: before the rest is read. */
-static bool wanted_early(uint16_t protocol, uint16_t port, uint32_t netns)
-{
-	return (!ask.netns || ask.netns == netns) && wanted_protocol(protocol) && wanted_port(port);
-}
-
-static bool wanted_late(const struct berth_socket *s)
-{
-	return (!ask.states || ask.states >> (s->state & 31) & 1) && wanted_peer(s);
-}
-
 /* ---- what a socket is ---- */
-
-static void put_v4(uint8_t to[16], uint32_t be)
-{
-	uint32_t *w = (uint32_t *)to;
-
-	w[0] = w[1] = 0;
-	w[2] = bpf_htonl(0xffff);
-	w[3] = be;
-}
-
-static void put_v6(uint8_t to[16], const uint32_t from[4])
-{
-	uint32_t *w = (uint32_t *)to;
-
-	w[0] = from[0];
-	w[1] = from[1];
-	w[2] = from[2];
-	w[3] = from[3];
-}
-
-static void put_common(struct berth_socket *s, const struct sock_common *c, uint32_t netns)
-{
-	s->family = (uint8_t)c->skc_family;
-	if (s->family == AF_INET6) {
-		put_v6(s->local, c->skc_v6_rcv_saddr.in6_u.u6_addr32);
-		put_v6(s->peer, c->skc_v6_daddr.in6_u.u6_addr32);
-	} else {
-		put_v4(s->local, c->skc_rcv_saddr);
-		put_v4(s->peer, c->skc_daddr);
-	}
-	s->lport = c->skc_num;
-	s->pport = bpf_ntohs(c->skc_dport);
-	s->state = c->skc_state;
-	s->netns = netns;
-	s->device = (uint32_t)c->skc_bound_dev_if;
-	if (!ask.brief)
-		s->cookie = (uint64_t)c->skc_cookie.counter;
-	s->flags = BERTH_SOCKET_REUSE_KNOWN | (c->skc_reuse ? BERTH_SOCKET_REUSEADDR : 0) |
-		   (c->skc_reuseport ? BERTH_SOCKET_REUSEPORT : 0) |
-		   (c->skc_ipv6only && s->family == AF_INET6 ? BERTH_SOCKET_V6ONLY : 0);
-}
 
 static void put_queues(struct berth_socket *s, struct sock *sk)
 {
@@ -397,44 +293,6 @@ static void put_table(struct berth_socket *s, struct sock *sk)
 		s->flags |= BERTH_SOCKET_SUBFLOW;
 }
 
-static void put_timewait(struct berth_socket *s, struct tcp_timewait_sock *tw)
-{
-	long left = (long)(tw->tw_sk.tw_timer.expires - bpf_jiffies64());
-
-	s->state = tw->tw_sk.tw_substate;
-	s->timer_ms = left > 0 ? (uint32_t)left * tick_ms : 0;
-	s->flags = BERTH_SOCKET_SHORT;
-}
-
-/* Fills in what a row of the table of TCP is; out_sk: NULL for TIME_WAIT and requests. False: not asked for. */
-static bool take_tcp(struct sock_common *c, struct berth_socket *s, struct sock **out_sk)
-{
-	uint32_t netns = c->skc_net.net->ns.inum;
-	uint8_t state = c->skc_state;
-
-	s->protocol = IPPROTO_TCP;
-	if (!wanted_early(IPPROTO_TCP, c->skc_num, netns))
-		return false;
-	put_common(s, c, netns);
-	if (state == BERTH_STATE_TIME_WAIT) {
-		struct tcp_timewait_sock *tw = bpf_skc_to_tcp_timewait_sock(c);
-
-		if (!tw)
-			return false;
-		put_timewait(s, tw);
-	} else if (state == BERTH_STATE_NEW_SYN_RECV) {
-		s->state = BERTH_STATE_SYN_RECV;
-		s->flags = BERTH_SOCKET_SHORT;
-	} else {
-		struct tcp_sock *tp = bpf_skc_to_tcp_sock(c);
-
-		if (!tp)
-			return false;
-		*out_sk = &tp->inet_conn.icsk_inet.sk;
-	}
-	return wanted_late(s);
-}
-
 /* Whether a row of the table is to be shown now. sk: NULL for TIME_WAIT and requests. */
 static bool is_due(struct sock *sk)
 {
@@ -499,18 +357,6 @@ int berth_tcp(struct bpf_iter__tcp *ctx)
 	return 0;
 }
 
-/* As take_tcp(), of UDP. */
-static bool take_udp(struct sock *sk, struct berth_socket *s)
-{
-	uint32_t netns = sk->__sk_common.skc_net.net->ns.inum;
-
-	s->protocol = sk->sk_protocol;
-	if (!wanted_early(s->protocol, sk->__sk_common.skc_num, netns))
-		return false;
-	put_common(s, &sk->__sk_common, netns);
-	return wanted_late(s);
-}
-
 SEC("iter/udp")
 int berth_udp(struct bpf_iter__udp *ctx)
 {
@@ -525,78 +371,5 @@ int berth_udp(struct bpf_iter__udp *ctx)
 		return 0;
 	put_table(&o.socket, sk);
 	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
-	return 0;
-}
-
-/* ---- counts ---- */
-
-static void put_address(struct berth_count_key *key, const uint8_t addr[16], uint8_t family)
-{
-	put_v6(key->addr, (const uint32_t *)addr);
-	key->family = family;
-}
-
-static void count(const struct berth_socket *s, uint32_t uid)
-{
-	struct berth_count_key key = {};
-	uint64_t one = 1, *n;
-
-	switch (count_by) {
-	case BERTH_COUNT_BY_STATE:
-		key.number = s->state;
-		break;
-	case BERTH_COUNT_BY_PROTOCOL:
-		key.number = s->protocol;
-		break;
-	case BERTH_COUNT_BY_UID:
-		key.number = uid;
-		break;
-	case BERTH_COUNT_BY_NETNS:
-		key.number = s->netns;
-		break;
-	case BERTH_COUNT_BY_LOCAL:
-		key.port = s->lport; /* fallthrough */
-	case BERTH_COUNT_BY_LOCAL_ADDRESS:
-		put_address(&key, s->local, s->family);
-		break;
-	case BERTH_COUNT_BY_PEER:
-		key.port = s->pport; /* fallthrough */
-	case BERTH_COUNT_BY_PEER_ADDRESS:
-		put_address(&key, s->peer, s->family);
-		break;
-	case BERTH_COUNT_BY_LOCAL_PORT:
-		key.port = s->lport;
-		break;
-	case BERTH_COUNT_BY_PEER_PORT:
-		key.port = s->pport;
-		break;
-	}
-	n = bpf_map_lookup_elem(&counts, &key);
-	if (n)
-		__sync_fetch_and_add(n, 1);
-	else if (bpf_map_update_elem(&counts, &key, &one, BPF_NOEXIST))
-		__sync_fetch_and_add(&uncounted, 1);
-}
-
-SEC("iter/tcp")
-int berth_count_tcp(struct bpf_iter__tcp *ctx)
-{
-	struct sock_common *c = ctx->sk_common;
-	struct berth_socket s = {};
-	struct sock *sk = NULL;
-
-	if (c && take_tcp(c, &s, &sk))
-		count(&s, sk ? sk->sk_uid.val : 0);
-	return 0;
-}
-
-SEC("iter/udp")
-int berth_count_udp(struct bpf_iter__udp *ctx)
-{
-	struct udp_sock *udp = ctx->udp_sk;
-	struct berth_socket s = {};
-
-	if (udp && take_udp(&udp->inet.sk, &s))
-		count(&s, udp->inet.sk.sk_uid.val);
 	return 0;
 }

@@ -19,8 +19,12 @@ die()
 # What the configuration depends on and meson does not look at again by itself.
 wanted_stamp()
 {
-  printf 'prefix %s\ncmocka %s\n' "$prefix" \
-    "$(pkg-config --modversion cmocka 2>/dev/null || echo absent)"
+  local library
+
+  printf 'prefix %s\n' "$prefix"
+  for library in cmocka glib-2.0 ck liburcu-cds; do
+    printf '%s %s\n' "$library" "$(pkg-config --modversion "$library" 2>/dev/null || echo absent)"
+  done
 }
 
 # Another user's build directory cannot be gone on with, and meson says so in a dozen lines of Python.

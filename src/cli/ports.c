@@ -271,10 +271,6 @@ int berth_ports_main(int argc, char **argv)
 	struct ports_query q = { .filter = ports_filter_new(), .every_s = 1 };
 	int status;
 
-	if (argc > 1 && !strcmp(argv[1], "free")) {
-		ports_filter_free(q.filter);
-		return ports_free_main(argc - 1, argv + 1);
-	}
 	if (!q.filter) {
 		fputs("berth ports: no memory\n", stderr);
 		return BERTH_EXIT_FAILURE;

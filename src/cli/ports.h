@@ -174,8 +174,6 @@ struct ports_query {
 int ports_count(struct ports_query *q, struct ports_out *out);
 /* --watch, until a signal. Exit status. */
 int ports_watch(struct ports_query *q, struct ports_out *out);
-/* "berth ports free ...". */
-int ports_free_main(int argc, char **argv);
 
 /* Ancestors of a holder, nearest first: as a JSON array, or as a line for people. */
 void ports_ancestry_json(FILE *out, const struct berth_holder *h);

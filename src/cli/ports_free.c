@@ -324,18 +324,7 @@ static int parse(int argc, char **argv, struct wish *w, struct berth_why *why)
 	return 0;
 }
 
-static const struct berth_verb verb = {
-	"ports free",
-	"end who holds a port",
-	"PORT",
-	"Says who holds the local port in this network namespace, then sends a signal and waits until it has ended. Where "
-	"somebody listens there, connections of that port are let alone.\n"
-	"Exit status: 0 the port's holders have ended, 1 there was none, 2 one could not be ended.",
-	berth_ports_free_opts,
-	NULL
-};
-
-int ports_free_main(int argc, char **argv)
+int berth_ports_free_main(int argc, char **argv)
 {
 	struct wish w = { .signal = SIGTERM };
 	struct berth_sockets_query q = { 0 };
@@ -344,10 +333,6 @@ int ports_free_main(int argc, char **argv)
 	struct berth_why why;
 	int status = BERTH_EXIT_FAILURE, err;
 
-	if (argc > 1 && !strcmp(argv[1], "--help")) {
-		berth_opt_help(stdout, &verb);
-		return BERTH_EXIT_OK;
-	}
 	err = parse(argc, argv, &w, &why);
 	if (!err) {
 		names = ports_names_new(&why);

@@ -36,12 +36,15 @@ struct ports_netns {
 
 struct run {
 	char cgroup[64]; /* "berth-ID" */
+	char *shm;       /* the file that its programs map, where it is by preload; else NULL */
 	struct berth_portset ports;
 };
 
 struct texts {
 	struct ports_text text[PORTS_TEXTS];
 	struct ports_text members;
+	const struct run *preload; /* whose file it maps; NULL where none, or not looked at */
+	bool preload_known;
 };
 
 struct ports_names {
@@ -75,6 +78,7 @@ static int add_run(const struct berth_run *run, bool alive, void *arg)
 	if (berth_portset_parse(run->ports, &more[n->runs].ports, &error))
 		return 0;
 	snprintf(more[n->runs].cgroup, sizeof(more->cgroup), "berth-%s", run->id);
+	more[n->runs].shm = *run->shm ? strdup(run->shm) : NULL;
 	n->runs++;
 	return 0;
 }
@@ -86,22 +90,6 @@ static bool has_component(const char *path, const char *name)
 
 	for (at = path; (at = strstr(at, name)); at++)
 		if (at > path && at[-1] == '/' && (!at[n] || at[n] == '/'))
-			return true;
-	return false;
-}
-
-bool ports_names_is_assigned(const struct ports_row *row)
-{
-	const struct berth_socket *s = row->socket;
-	const struct ports_text *cgroup;
-	size_t i;
-
-	if (!row->names->runs || !row->task || s->state == BERTH_STATE_LISTEN)
-		return false;
-	cgroup = ports_names_text(row, PORTS_CGROUP);
-	for (i = 0; cgroup && i < row->names->runs; i++)
-		if (berth_portset_has(&row->names->run[i].ports, s->lport) &&
-		    has_component(cgroup->bytes, row->names->run[i].cgroup))
 			return true;
 	return false;
 }
@@ -402,6 +390,61 @@ const struct ports_text *ports_names_text(const struct ports_row *row, int which
 	return t && t->text[which].json ? &t->text[which] : NULL;
 }
 
+/* The run whose file the process maps. Its environment might say so too, but that it can change. */
+static const struct run *preload_run(const struct ports_names *n, uint32_t pid)
+{
+	berth_auto_free char *line = NULL;
+	const struct run *found = NULL;
+	char path[32];
+	size_t room = 0, i;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	maps = fopen(path, "re");
+	while (maps && !found && getline(&line, &room, maps) > 0)
+		for (i = 0; i < n->runs && !found; i++) {
+			const char *shm = n->run[i].shm, *at = shm ? strstr(line, shm) : NULL;
+
+			if (at && strchr(" \n", at[strlen(shm)]))
+				found = &n->run[i];
+		}
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+static bool is_in_run(const struct ports_row *row, const struct run *run)
+{
+	const struct ports_names *n = row->names;
+	const struct ports_text *cgroup = ports_names_text(row, PORTS_CGROUP);
+	const struct berth_holder *h;
+	struct texts *t;
+
+	if (!run->shm)
+		return cgroup && has_component(cgroup->bytes, run->cgroup);
+	h = berth_holders_get(n->holders, row->task);
+	t = h ? texts_of(row->names, h) : NULL;
+	if (t && !t->preload_known) {
+		t->preload = preload_run(n, h->pid);
+		t->preload_known = true;
+	}
+	return t && t->preload == run;
+}
+
+bool ports_names_is_assigned(const struct ports_row *row)
+{
+	const struct berth_socket *s = row->socket;
+	const struct ports_names *n = row->names;
+	size_t i;
+
+	if (!row->task || s->state == BERTH_STATE_LISTEN)
+		return false;
+	for (i = 0; i < n->runs; i++)
+		if (berth_portset_has(&n->run[i].ports, s->lport) && is_in_run(row, &n->run[i]))
+			return true;
+	return false;
+}
+
 const struct ports_text *ports_names_members(const struct ports_row *row)
 {
 	const struct berth_holder *h = berth_holders_get(row->names->holders, row->task);
@@ -459,6 +502,8 @@ void ports_names_free(struct ports_names *n)
 		free_texts(&n->texts[i]);
 	free_texts(&n->owner);
 	free(n->netns);
+	for (i = 0; i < n->runs; i++)
+		free(n->run[i].shm);
 	free(n->run);
 	free(n->texts);
 	berth_holders_free(n->holders);

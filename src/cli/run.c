@@ -180,6 +180,7 @@ static char *join(char **argv)
 static int read_ports(struct session *s, struct berth_why *why)
 {
 	struct berth_range_error error;
+	unsigned dropped;
 	size_t n;
 	int err;
 
@@ -191,6 +192,11 @@ static int read_ports(struct session *s, struct berth_why *why)
 	err = s->want.ports ? 0 : berth_pool_default_ports(&s->ports, why);
 	if (err)
 		return err;
+	dropped = berth_pool_drop_reserved(&s->ports);
+	if (dropped && s->want.ports)
+		fprintf(stderr,
+			"berth run: %u ports of --ports are reserved and left out; see \"berth reserve list\"\n",
+			dropped);
 	if (!s->ports.count)
 		return berth_why(
 			why, -EINVAL,

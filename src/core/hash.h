@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * SipHash-2-4 over whole 64-bit words: the keyed functions F and G of RFC 6056 sections 3.3.3 and 3.3.4.
+ * SipHash-2-4 over whole 64-bit words: the keyed functions F and G of RFC 6056 sections 3.3.3 and 3.3.4; and
+ * SipHash-1-3 for tables.
  *
  * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. Words are little-endian, the
  * length is a multiple of eight bytes. Keys come from the caller.
@@ -39,6 +40,32 @@ BERTH_INLINE uint64_t berth_siphash(const uint64_t key[2], const uint64_t *word,
 	v0 ^= last;
 	v2 ^= 0xff;
 	for (i = 0; i < 4; i++)
+		BERTH_SIP_ROUND(v0, v1, v2, v3);
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
+/*
+ * SipHash-1-3 of 8n + 7 bytes: n words (n a compile-time constant), and the seven low bytes of the last one. For tables:
+ * half the rounds suffice where who chooses the input does not see the answers.
+ */
+BERTH_INLINE uint64_t berth_siphash13(const uint64_t key[2], const uint64_t *word, uint32_t n,
+				      uint64_t seven)
+{
+	uint64_t v0 = key[0] ^ 0x736f6d6570736575ULL, v1 = key[1] ^ 0x646f72616e646f6dULL;
+	uint64_t v2 = key[0] ^ 0x6c7967656e657261ULL, v3 = key[1] ^ 0x7465646279746573ULL;
+	uint32_t i;
+
+	seven |= (uint64_t)(8 * n + 7) << 56;
+	for (i = 0; i < n; i++) {
+		v3 ^= word[i];
+		BERTH_SIP_ROUND(v0, v1, v2, v3);
+		v0 ^= word[i];
+	}
+	v3 ^= seven;
+	BERTH_SIP_ROUND(v0, v1, v2, v3);
+	v0 ^= seven;
+	v2 ^= 0xff;
+	for (i = 0; i < 3; i++)
 		BERTH_SIP_ROUND(v0, v1, v2, v3);
 	return v0 ^ v1 ^ v2 ^ v3;
 }

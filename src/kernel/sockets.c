@@ -15,10 +15,10 @@
 #include "src/kernel/netns.h"
 
 /*
- * To load the programs takes 80 ms, most of it the kernel's 5 MB of types; sock_diag with /proc takes 1 us for
+ * To load the programs takes 40 ms, most of it the kernel's 5 MB of types; sock_diag with /proc takes 1 us for
  * an open file. Fewer open files than this are quicker without BPF.
  */
-#define FEW_FILES 60000u
+#define FEW_FILES 40000u
 
 static const char *const state_name[BERTH_STATE_COUNT] = {
 #define NAME(id, number, name) [number] = name,

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include <bpf/libbpf.h>
 
 #include "abi/observe.h"
+#include "bpf/count.skel.h"
 #include "bpf/observe.skel.h"
 #include "src/base/auto.h"
 #include "src/kernel/diag.h"
@@ -35,9 +38,8 @@
 #define SEEN_BITS_MAX                                                                              \
 	(1ull << 28) /* 32 MB; beyond 128 GB of memory an unowned socket may be missed */
 #define SEEN_BITS_MIN (1ull << 20)
-#define KEYS_MIN (1u << 16)
-#define KEYS_MAX (1u << 24)
-#define BATCH 4096u
+#define PLACES_MIN (1u << 17) /* of the table of counts: 4 MB */
+#define PLACES_MAX (1u << 23)
 
 struct late {
 	struct berth_socket socket;
@@ -48,6 +50,7 @@ struct late {
 struct reader {
 	const struct berth_sockets_query *query;
 	struct observe_bpf *skel;
+	struct count_bpf *counter; /* instead, where sockets are only counted */
 	berth_sockets_fn fn;
 	void *arg;
 	char *buf;
@@ -217,7 +220,7 @@ static int open_walk(struct reader *r, const struct bpf_program *program, int *o
 	LIBBPF_OPTS(bpf_link_create_opts, opts);
 	berth_auto_fd int link = -1;
 
-	if (program == r->skel->progs.berth_files && info.task.pid) {
+	if (info.task.pid && !r->counter && program == r->skel->progs.berth_files) {
 		opts.iter_info = &info;
 		opts.iter_info_len = sizeof(info);
 	}
@@ -299,21 +302,15 @@ static bool asks_for(const struct berth_socket_ask *ask, uint16_t protocol)
 	return !ask->protocols;
 }
 
-static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, uint32_t counts)
+static int load(struct observe_bpf *skel, const struct berth_sockets_query *q)
 {
-	bool files = !q->no_holders;
-	uint64_t bits = !counts && files ? seen_bits() : 64;
+	uint64_t bits = q->no_holders ? 64 : seen_bits();
 	int err;
 
-	bpf_program__set_autoload(skel->progs.berth_files, files && !counts);
-	bpf_program__set_autoload(skel->progs.berth_tcp, !counts && asks_for(&q->ask, IPPROTO_TCP));
-	bpf_program__set_autoload(skel->progs.berth_udp, !counts && asks_for(&q->ask, IPPROTO_UDP));
-	bpf_program__set_autoload(skel->progs.berth_count_tcp,
-				  counts && asks_for(&q->ask, IPPROTO_TCP));
-	bpf_program__set_autoload(skel->progs.berth_count_udp,
-				  counts && asks_for(&q->ask, IPPROTO_UDP));
+	bpf_program__set_autoload(skel->progs.berth_files, !q->no_holders);
+	bpf_program__set_autoload(skel->progs.berth_tcp, asks_for(&q->ask, IPPROTO_TCP));
+	bpf_program__set_autoload(skel->progs.berth_udp, asks_for(&q->ask, IPPROTO_UDP));
 	bpf_map__set_max_entries(skel->maps.seen, (uint32_t)(bits / 64));
-	bpf_map__set_max_entries(skel->maps.counts, counts ? counts : 1);
 	err = observe_bpf__load(skel);
 	if (err)
 		return err;
@@ -323,18 +320,8 @@ static int load(struct observe_bpf *skel, const struct berth_sockets_query *q, u
 	return 0;
 }
 
-/* counts: keys that the counting programs have room for; 0: rows are wanted. */
-static int open_reader(struct reader *r, uint32_t counts, struct berth_why *why)
+static int refuse_load(int err, struct berth_why *why)
 {
-	int err;
-
-	if (!getenv("BERTH_BPF_LOG"))
-		libbpf_set_print(quiet);
-	r->buf = malloc(BUFFER);
-	r->skel = r->buf ? observe_bpf__open() : NULL;
-	err = r->skel ? load(r->skel, r->query, counts) : -ENOMEM;
-	if (!err)
-		return 0;
 	return berth_why(
 		why, err,
 		"bpf: the kernel refused a program that reads sockets (%s); run as root, with "
@@ -342,9 +329,22 @@ static int open_reader(struct reader *r, uint32_t counts, struct berth_why *why)
 		strerror(-err));
 }
 
+static int open_reader(struct reader *r, struct berth_why *why)
+{
+	int err;
+
+	if (!getenv("BERTH_BPF_LOG"))
+		libbpf_set_print(quiet);
+	r->buf = malloc(BUFFER);
+	r->skel = r->buf ? observe_bpf__open() : NULL;
+	err = r->skel ? load(r->skel, r->query) : -ENOMEM;
+	return err ? refuse_load(err, why) : 0;
+}
+
 static void close_reader(struct reader *r)
 {
 	observe_bpf__destroy(r->skel);
+	count_bpf__destroy(r->counter);
 	free(r->buf);
 	free(r->late);
 	berth_keyset_free(&r->shared);
@@ -486,7 +486,7 @@ int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_socket
 			   struct berth_sockets_told *told, struct berth_why *why)
 {
 	struct reader r = { .query = query, .fn = fn, .arg = arg };
-	int result = open_reader(&r, 0, why);
+	int result = open_reader(&r, why);
 
 	if (!result) {
 		*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
@@ -506,17 +506,52 @@ int berth_sockets_bpf_read(const struct berth_sockets_query *query, berth_socket
 
 /* ---- counts ---- */
 
+static int load_counter(struct count_bpf *counter, const struct berth_sockets_query *q,
+			enum berth_count_by by, uint32_t places)
+{
+	uint64_t seed = 0;
+	int err;
+
+	bpf_program__set_autoload(counter->progs.berth_count_tcp, asks_for(&q->ask, IPPROTO_TCP));
+	bpf_program__set_autoload(counter->progs.berth_count_udp, asks_for(&q->ask, IPPROTO_UDP));
+	bpf_map__set_max_entries(counter->maps.counts, places);
+	err = count_bpf__load(counter);
+	if (err)
+		return err;
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		return -errno;
+	counter->bss->ask = q->ask;
+	counter->bss->tick_ms = tick_ms();
+	counter->bss->count_by = by;
+	counter->bss->counts_mask = places - 1;
+	counter->bss->counts_seed = seed;
+	return 0;
+}
+
+static int open_counter(struct reader *r, enum berth_count_by by, uint32_t places,
+			struct berth_why *why)
+{
+	int err;
+
+	if (!getenv("BERTH_BPF_LOG"))
+		libbpf_set_print(quiet);
+	r->buf = malloc(BUFFER);
+	r->counter = r->buf ? count_bpf__open() : NULL;
+	err = r->counter ? load_counter(r->counter, r->query, by, places) : -ENOMEM;
+	return err ? refuse_load(err, why) : 0;
+}
+
 static int count_tables(struct reader *r, struct berth_why *why)
 {
-	struct observe_bpf *s = r->skel;
+	struct count_bpf *c = r->counter;
 	int result = 0;
 
-	if (bpf_program__fd(s->progs.berth_count_tcp) >= 0)
-		result = walk(r, s->progs.berth_count_tcp, NULL);
-	if (!result && bpf_program__fd(s->progs.berth_count_udp) >= 0)
-		result = walk(r, s->progs.berth_count_udp, NULL);
+	if (bpf_program__fd(c->progs.berth_count_tcp) >= 0)
+		result = walk(r, c->progs.berth_count_tcp, NULL);
+	if (!result && bpf_program__fd(c->progs.berth_count_udp) >= 0)
+		result = walk(r, c->progs.berth_count_udp, NULL);
 	(void)why;
-	return !result && s->bss->uncounted ? -E2BIG : result;
+	return !result && c->bss->uncounted ? -E2BIG : result;
 }
 
 struct adder {
@@ -535,46 +570,38 @@ static int add_rare(const struct berth_socket *s, const struct berth_task *task,
 	return a->fn(&key, 1, a->arg);
 }
 
-static int fetch(int map, const struct adder *a)
+/* Hands on what the table has, where it lies. */
+static int fetch(int map, uint32_t places, const struct adder *a)
 {
-	berth_auto_free struct berth_count_key *keys = calloc(BATCH, sizeof(*keys));
-	berth_auto_free uint64_t *values = calloc(BATCH, sizeof(*values));
-	uint32_t token, n, i;
-	bool more = true, first = true;
+	size_t size = places * sizeof(struct berth_count);
+	const struct berth_count *c =
+		mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, map, 0);
 	int result = 0;
+	uint32_t i;
 
-	if (!keys || !values)
-		return -ENOMEM;
-	while (more && !result) {
-		n = BATCH;
-		if (bpf_map_lookup_batch(map, first ? NULL : &token, &token, keys, values, &n,
-					 NULL)) {
-			if (errno != ENOENT)
-				return -errno;
-			more = false;
-		}
-		first = false;
-		for (i = 0; i < n && !result; i++)
-			result = a->fn(&keys[i], values[i], a->arg);
-	}
+	if (c == MAP_FAILED)
+		return -errno;
+	for (i = 0; i < places && !result; i++)
+		if (c[i].sockets)
+			result = a->fn(&c[i].key, c[i].sockets, a->arg);
+	munmap((void *)c, size);
 	return result;
 }
 
 /* Counts with room for so many keys: -E2BIG where these are too few, before the first call of fn. */
-static int count_once(struct reader *r, const struct adder *a, uint32_t keys,
+static int count_once(struct reader *r, const struct adder *a, uint32_t places,
 		      struct berth_sockets_told *told, struct berth_why *why)
 {
-	int result = open_reader(r, keys, why);
+	int result = open_counter(r, a->by, places, why);
 
 	if (result)
 		return result;
 	*told = (struct berth_sockets_told){ .source = BERTH_SOCKETS_BPF, .namespaces = 1 };
-	r->skel->bss->count_by = a->by;
 	result = in_namespaces(r, told, count_tables, why);
 	if (!result)
 		result = in_namespaces(r, told, read_rare, why);
 	if (!result)
-		result = fetch(bpf_map__fd(r->skel->maps.counts), a);
+		result = fetch(bpf_map__fd(r->counter->maps.counts), places, a);
 	return result;
 }
 
@@ -583,21 +610,21 @@ int berth_sockets_bpf_count(const struct berth_sockets_query *query, enum berth_
 			    struct berth_why *why)
 {
 	struct adder a = { by, fn, arg };
-	uint32_t keys;
+	uint32_t places;
 	int result = -E2BIG;
 
 	/* Few keys are the rule, and a small table stays in the cache. */
-	for (keys = KEYS_MIN; result == -E2BIG && keys <= KEYS_MAX; keys *= 16) {
+	for (places = PLACES_MIN; result == -E2BIG && places <= PLACES_MAX; places *= 8) {
 		struct reader r = { .query = query, .fn = add_rare, .arg = &a };
 
-		result = count_once(&r, &a, keys, told, why);
+		result = count_once(&r, &a, places, told, why);
 		close_reader(&r);
 	}
 	if (result == -E2BIG)
 		return berth_why(
 			why, result,
 			"counting: more than %u different values; ask for fewer, e.g. one port",
-			KEYS_MAX);
+			PLACES_MAX / 4 * 3);
 	if (result < 0 && !*why->text)
 		berth_why(why, result, "bpf: a count of sockets broke off (%s); try again",
 			  strerror(-result));

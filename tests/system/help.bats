@@ -8,11 +8,14 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
 
 @test "help, version, and help of each verb" {
   "$berth" help >"$tmp/o"
-  for verb in run status services doctor help man completion; do
+  for verb in run status services lint audit sim doctor help man completion; do
     grep -qE "^  $verb " "$tmp/o"
     "$berth" help "$verb" | grep -q "^Usage: berth $verb"
     "$berth" "$verb" --help | cmp - <("$berth" help "$verb")
   done
+  "$berth" help ports free | grep -q "^Usage: berth ports free"
+  "$berth" ports free --help | cmp - <("$berth" help ports free)
+  "$berth" man | grep -q "^.Ss berth ports free"
   "$berth" --version | grep -qxE 'berth [0-9]+\.[0-9]+\.[0-9]+'
   for option in pool ports policy reuse-after when-exhausted via stats; do
     "$berth" help run | grep -q -- "--$option"
@@ -62,9 +65,12 @@ complete_words()
 complete_words berth st
 complete_words berth run --pol
 complete_words berth run --policy seq
+complete_words berth ports fr
+complete_words berth ports free --dry
+complete_words berth ports --json --dry
 END
   bash "$tmp/complete.sh" >"$tmp/o"
-  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,"
+  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,free,--dry-run,,"
 }
 
 @test "verbs: unknown, none, too many operands" {

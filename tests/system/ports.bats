@@ -274,6 +274,14 @@ signal.pause()'
   launch near "$berth" run --ports 20000-20099 -- "$client" tcp --count 5 --hold "$far4" 8000
   await_lines "$launch_out" 5
   equal "assigned" "$(near "$berth" ports "to=$far4:8000" assigned --json | jq -s 'map(select(.port >= 20000 and .port <= 20099)) | length')" 5
+  launch near "$berth" run --via preload --ports 20100-20199 -- "$client" tcp --count 3 --hold "$far4" 8000
+  await_lines "$launch_out" 3
+  launch near python3 -c 'import signal, socket, sys
+s = socket.create_connection((sys.argv[1], 8000), source_address=("", 20199)); print(flush=True); signal.pause()' "$far4"
+  await_lines "$launch_out" 1
+  equal "assigned by preload" "$(near "$berth" ports "to=$far4:8000" assigned --json | jq -s 'map(select(.port >= 20100 and .port <= 20199)) | length')" 3
+  equal "and without privileges" "$(near setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
+    "$berth" ports "to=$far4:8000" assigned --json | wc -l)" 0
   [ "$(near "$berth" ports 8000 listening --json | wc -l)" = 0 ]
   equal "in the other namespace" "$(near "$berth" ports 8000 listening --all-namespaces --json | jq -r .program | sort -u)" bench-server
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every inline function of the core, compiled on its own, for the test that the core calls nobody. */
+#include "src/core/cells.h"
 #include "src/core/hash.h"
 #include "src/core/lane.h"
 #include "src/core/range.h"
 #include "src/core/space_fast.h"
+#include "src/core/slots.h"
+#include "src/core/spread.h"
 
 /* pure.sh compares the names with the headers. */
 extern void (*const berth_every_inline[])(void);
@@ -70,4 +73,24 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_space_choose,
 	(void (*)(void))berth_space_enter_plain,
 	(void (*)(void))berth_space_leave_plain,
+	(void (*)(void))berth_siphash13,
+	(void (*)(void))berth_pair_ports,
+	(void (*)(void))berth_pair_home,
+	(void (*)(void))berth_pair_retire,
+	(void (*)(void))berth_cells_load_,
+	(void (*)(void))berth_cells_bucket,
+	(void (*)(void))berth_cells_match,
+	(void (*)(void))berth_cells_read,
+	(void (*)(void))berth_cells_state,
+	(void (*)(void))berth_cells_address,
+	(void (*)(void))berth_cells_in_bucket,
+	(void (*)(void))berth_cells_find,
+	(void (*)(void))berth_slots_load_,
+	(void (*)(void))berth_slots_entry,
+	(void (*)(void))berth_slots_bucket,
+	(void (*)(void))berth_slots_match,
+	(void (*)(void))berth_slots_read,
+	(void (*)(void))berth_slots_in_bucket_,
+	(void (*)(void))berth_slots_find,
+	(void (*)(void))berth_spread_pick,
 };

@@ -54,9 +54,33 @@ static void test_vectors(void **state)
 	}
 }
 
+/*
+ * SipHash-1-3 is what Python 3.11 hashes bytes with (sys.hash_info). The key is that of PYTHONHASHSEED=1, the input
+ * 00 01 .. of lengths 7, 15, 23, 39: hash(bytes(range(n))).
+ */
+static void test_short(void **state)
+{
+	static const uint64_t key[2] = { 0xaed66ce184be2329ull, 0xebe9bbf1f1499052ull };
+	uint64_t words[5], seven;
+	uint8_t bytes[40];
+	uint32_t n;
+
+	(void)state;
+	for (n = 0; n < 40; n++)
+		bytes[n] = (uint8_t)n;
+	for (n = 0; n < 5; n++)
+		words[n] = word_of(bytes + 8 * n);
+	seven = ~0ull >> 8;
+	assert_int_equal(berth_siphash13(key, words, 0, words[0] & seven), 0xfd15e78052a69ddfull);
+	assert_int_equal(berth_siphash13(key, words, 1, words[1] & seven), 0xfa87985f39e97a53ull);
+	assert_int_equal(berth_siphash13(key, words, 2, words[2] & seven), 0xf7cea028f939ae8cull);
+	assert_int_equal(berth_siphash13(key, words, 4, words[4] & seven), 0x8007881b2e60feb5ull);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_vectors) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_vectors),
+					    cmocka_unit_test(test_short) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

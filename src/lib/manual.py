@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Makes the manual page of a header of include/berth, in mdoc, out of its comments: manual.py HEADER.
+
+The comment at the head is the description. Each comment before a declaration is the text of that declaration;
+comments within a struct or an enum are printed with it, as they stand.
+"""
+import os
+import re
+import sys
+
+ITEM = re.compile(r"^/\*(?P<text>.*?)\*/\n(?P<code>(?:#define |BERTH_API |struct |enum |static inline ).*?)"
+                  r"(?=^/\*|^#ifdef __cplusplus|^#endif|\Z)", re.S | re.M)
+
+
+def words(comment):
+    """Paragraphs of a comment, without its stars."""
+    lines = [re.sub(r"^\s*\* ?", "", line).strip() for line in comment.strip("\n").split("\n")]
+    # An item of a list is a paragraph.
+    lines = ["\n" + line if re.match(r"[0-9]\. ", line) else line for line in lines]
+    return [" ".join(p.split("\n")).strip() for p in re.split(r"\n\s*\n", "\n".join(lines).strip())]
+
+
+def quoted(text):
+    """Text that roff takes for itself."""
+    text = text.replace("\\", "\\e")
+    return "\n".join(re.sub(r"^([.'])", r"\\&\1", line) for line in text.split("\n"))
+
+
+def prose(paragraphs):
+    """Paragraphs with a new line after each sentence, as mdoc wants it."""
+    return "\n.Pp\n".join(quoted(re.sub(r"(\w[)\"]?[.!?]\)?) (?=\S)", r"\1\n", p) if not re.match(r"[0-9]\. ", p)
+                                else quoted(p)) for p in paragraphs)
+
+
+def shape(code):
+    """A declaration as it is shown: an inline function without its body, a macro by its name."""
+    code = code.strip("\n")
+    if code.startswith("static inline"):
+        return code[:code.index("\n{")] + ";"
+    if code.startswith("#define"):
+        return re.split(r"\s{2,}|\\\n", code)[0] if "(" in code.split("\n")[0] else code
+    code = re.sub(r"^BERTH_API ", "", code)
+    return code.replace("\t", "    ") if code.startswith(("struct", "enum")) else re.sub(r"\s+", " ", code)
+
+
+def name_of(code):
+    kind = r"^(?:struct|enum|#define) (\w+)" if re.match(r"#|(?:struct|enum) \w+ \{", code) else r"(\w+)\("
+    return re.search(kind, code).group(1)
+
+
+def main():
+    path = sys.argv[1]
+    base = os.path.splitext(os.path.basename(path))[0]
+    with open(path, encoding="utf-8") as source:
+        text = source.read()
+    head = words(text.split("*/", 2)[1].split("/*")[1])
+    items = [(words(m["text"]), m["code"]) for m in ITEM.finditer(text.split("\n#ifdef __cplusplus", 1)[1])]
+    out = [".\\\" Made of include/berth/%s.h" % base, ".Dd $Mdocdate$", ".Dt BERTH_%s 3" % base.upper(), ".Os",
+           ".Sh NAME", ".Nm berth_%s" % base, ".Nd " + head[0].rstrip(".?").split(": ")[-1],
+           ".Sh LIBRARY", "libberth (pkg-config: berth)", ".Sh SYNOPSIS", ".In berth/%s.h" % base,
+           ".Sh DESCRIPTION", prose(head)]
+    for paragraphs, code in items:
+        out += [".Ss " + name_of(code), ".Bd -literal", quoted(shape(code)).replace("\n\n", "\n"), ".Ed", ".Pp",
+                prose(paragraphs)]
+    print("\n".join(line for part in out for line in part.split("\n") if line.strip()))
+
+
+if __name__ == "__main__":
+    main()
