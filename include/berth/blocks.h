@@ -78,8 +78,8 @@ BERTH_API void berth_blocks_free(struct berth_blocks *blocks);
 BERTH_API size_t berth_blocks_bytes(const struct berth_blocks *blocks);
 
 /* What is to be logged: a subscriber has got a block (got true), or has given it back. */
-typedef void (*berth_blocks_log)(void *context, uint32_t subscriber, const struct berth_block *block,
-				 bool got);
+typedef void (*berth_blocks_log)(void *context, uint32_t subscriber,
+				 const struct berth_block *block, bool got);
 
 /* Whom to tell of blocks; NULL: nobody. The function must not change the blocks. */
 BERTH_API void berth_blocks_set_log(struct berth_blocks *blocks, berth_blocks_log log,
@@ -100,7 +100,8 @@ BERTH_API int berth_blocks_drop(struct berth_blocks *blocks, uint32_t address, u
 				uint32_t now_ms);
 
 /* The clock goes on, as berth_space_advance(); returns how many ports have rested. */
-BERTH_API uint32_t berth_blocks_advance(struct berth_blocks *blocks, uint32_t now_ms, uint32_t limit);
+BERTH_API uint32_t berth_blocks_advance(struct berth_blocks *blocks, uint32_t now_ms,
+					uint32_t limit);
 
 /* Who has the block of a port, in use or resting: a subscriber, or -1. */
 BERTH_API int64_t berth_blocks_subscriber(const struct berth_blocks *blocks, uint32_t address,

@@ -26,8 +26,8 @@ struct berth_parts;
 
 struct berth_parts_config {
 	struct berth_space_config space; /* part and parts are not looked at */
-	uint16_t parts;			 /* a power of two, up to 64 */
-	void (*wait)(void *context);	 /* gives the processor up for a moment; NULL: spin on */
+	uint16_t parts;                  /* a power of two, up to 64 */
+	void (*wait)(void *context);     /* gives the processor up for a moment; NULL: spin on */
 	void *wait_context;
 };
 

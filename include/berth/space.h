@@ -100,10 +100,11 @@ struct berth_space_memory {
  */
 struct berth_space_choice {
 	const void *set; /* for the functions below */
-	struct berth_flow flow; /* local, and the destination; all zero with bind; local_port is 0 */
+	struct berth_flow
+		flow;         /* local, and the destination; all zero with bind; local_port is 0 */
 	uint16_t first, last; /* the ephemeral range */
-	uint32_t count; /* how many ports may be chosen, at least one */
-	uint64_t rnd; /* the caller's random bits */
+	uint32_t count;       /* how many ports may be chosen, at least one */
+	uint64_t rnd;         /* the caller's random bits */
 };
 
 /* True where the port may be chosen. */
@@ -134,10 +135,11 @@ struct berth_space_config {
 	uint64_t key[4];
 	uint32_t counters;
 	/* How long what is released rests, in ms; 0: not at all. */
-	uint32_t rest_pair_ms; /* a connected socket: TIME_WAIT (TCP 60,000), hold-down of a NAT (RFC 6888: 120,000) */
+	uint32_t
+		rest_pair_ms; /* a connected socket: TIME_WAIT (TCP 60,000), hold-down of a NAT (RFC 6888: 120,000) */
 	uint32_t rest_port_ms; /* a bound socket */
-	uint32_t idle_ms;      /* a connected socket that nobody touches is released (UDP); 0: never */
-	uint32_t now_ms;       /* where the caller's clock stands */
+	uint32_t idle_ms; /* a connected socket that nobody touches is released (UDP); 0: never */
+	uint32_t now_ms;  /* where the caller's clock stands */
 	berth_space_habit habit;
 	void *habit_state;
 	/*
@@ -166,9 +168,10 @@ BERTH_API uint8_t berth_space_protocol(const struct berth_space *space);
 
 /* How many of what there may be at once. */
 struct berth_space_room {
-	uint32_t sockets;      /* bound, connected and resting, at most 2^24 */
-	uint32_t destinations; /* remote endpoints that they are connected to, for each local address */
-	uint32_t shares; /* sockets bound with a share flag, or accepted */
+	uint32_t sockets; /* bound, connected and resting, at most 2^24 */
+	uint32_t
+		destinations; /* remote endpoints that they are connected to, for each local address */
+	uint32_t shares;      /* sockets bound with a share flag, or accepted */
 };
 
 /*
@@ -178,8 +181,7 @@ struct berth_space_room {
  * uniform and random-retry so much again and two bytes for each port of the range. Errors: INVALID, MEMORY (nothing
  * has changed then).
  */
-BERTH_API int berth_space_make_room(struct berth_space *space,
-				    const struct berth_space_room *room);
+BERTH_API int berth_space_make_room(struct berth_space *space, const struct berth_space_room *room);
 
 /*
  * Adds a local address, or a wildcard: "any" of IPv6 (all zero; its own family only) or of IPv4 (::ffff:0.0.0.0).
@@ -206,7 +208,9 @@ BERTH_API int berth_space_withhold(struct berth_space *space, uint16_t first, ui
 BERTH_API void berth_space_rekey(struct berth_space *space, const uint64_t key[4]);
 
 /* Rights of an owner. */
-enum { BERTH_SPACE_SYSTEM = 1 /* ports below system_end */ };
+enum berth_space_rights {
+	BERTH_SPACE_SYSTEM = 1, /* ports below system_end */
+};
 
 /*
  * What owner number 0 to owners - 1 may: at most quota sockets (0: any number), and rights. All begin without
