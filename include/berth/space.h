@@ -51,7 +51,7 @@ extern "C" {
 	X(E_RANGE,    -15, "range",     "the ephemeral range without the ports withheld is empty") \
 	X(E_BOUND,    -16, "bound",     "every port of the ephemeral range has a socket") \
 	X(E_PAIRS,    -17, "pairs",     "every usable port of the ephemeral range is connected to this destination") \
-	X(E_WAIT,     -18, "wait",      "no port is free now, but some only rest: wait, or rest shorter") \
+	X(E_WAIT,     -18, "wait",      "no port is free now, but sockets of the space rest: wait, or let them rest shorter") \
 	X(E_LUCK,     -19, "luck",      "random-retry found no free port in as many tries as there are ports") \
 	X(E_BUSY,     -20, "busy",      "sockets still use it")
 
