@@ -51,7 +51,7 @@ extern "C" {
 	X(E_RANGE,    -15, "range",     "the ephemeral range without the ports withheld is empty") \
 	X(E_BOUND,    -16, "bound",     "every port of the ephemeral range has a socket") \
 	X(E_PAIRS,    -17, "pairs",     "every usable port of the ephemeral range is connected to this destination") \
-	X(E_WAIT,     -18, "wait",      "no port is free now, but some only rest: wait, or rest shorter") \
+	X(E_WAIT,     -18, "wait",      "no port is free now, but sockets of the space rest: wait, or let them rest shorter") \
 	X(E_LUCK,     -19, "luck",      "random-retry found no free port in as many tries as there are ports") \
 	X(E_BUSY,     -20, "busy",      "sockets still use it")
 
@@ -178,7 +178,7 @@ struct berth_space_room {
  * Makes room, never less than there was. 62 bytes for each socket that is connected to a destination of its own,
  * 31 for one that shares its destination with many; 124 more for each share; 140 KB for each local address. A
  * destination to which an eighth of the open ports is connected takes 10 KB, which are made along, and of
- * uniform and random-retry so much again and a byte for each port of the range. Errors: INVALID, MEMORY (nothing
+ * uniform and random-retry so much again and two bytes for each port of the range. Errors: INVALID, MEMORY (nothing
  * has changed then).
  */
 BERTH_API int berth_space_make_room(struct berth_space *space, const struct berth_space_room *room);
@@ -208,7 +208,9 @@ BERTH_API int berth_space_withhold(struct berth_space *space, uint16_t first, ui
 BERTH_API void berth_space_rekey(struct berth_space *space, const uint64_t key[4]);
 
 /* Rights of an owner. */
-enum { BERTH_SPACE_SYSTEM = 1 /* ports below system_end */ };
+enum berth_space_rights {
+	BERTH_SPACE_SYSTEM = 1, /* ports below system_end */
+};
 
 /*
  * What owner number 0 to owners - 1 may: at most quota sockets (0: any number), and rights. All begin without

@@ -4,8 +4,9 @@
  *
  * Why: the sums of a berth_portset make the k-th member a matter of 8 ns, but cost 5 ns at each change, twice
  * for each port that is taken and given back. Here only the bitmap tree is kept; `top`, `mid` and `leaf` are
- * right at all times, the sums are not. Draws go by rejection while at least three eighths of the range are in
- * the set (2.7 tries on average), from then on by a bag: an array of the members that a draw takes a place out of.
+ * right at all times, the sums are not. Draws go by rejection while at least three quarters of the range are in
+ * the set (1.3 tries on average; more cost a wrong guess of the processor each), from then on by a bag: an array
+ * of the members that a draw takes a place out of.
  *
  * Invariants of the bag: each member of the set is in it once; what is in it and not in the set is stale,
  * is met by a draw at times, and is then thrown out; bit p of in is set <=> port p is in the bag. A bag is lent by
