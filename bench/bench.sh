@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures every figure that README states, and writes it as a table and as out/bench.json.
 #
-# usage: bench/bench.sh [low] [connect] [refuse] [many] [churn] [reuse] [core] [demux]    none: all of them
+# usage: bench/bench.sh [PART]...    none: all of them
+# Parts: low connect refuse many churn reuse core sim ports grant lint demux space
 #
-# BENCH_ROUNDS (5)      interleaved rounds of connect and refuse; low has five times as many
+# BENCH_ROUNDS (5)      interleaved rounds of connect, refuse and sim; low has five times as many
 # BENCH_SECONDS (60)    length of each churn; reuse takes a quarter of it, 15 s at most
 # BENCH_MANY (500000)   connections of many
+# BENCH_CROWD (720000)  sockets of ports, in 40 processes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=bench/lib.sh
@@ -170,11 +172,153 @@ part_reuse() {
   done
 }
 
+part_space() {
+  local space=$BUILD/bench/bench-space
+  [ -x "$space" ] || { not_here space "$space is not built"; return 0; }
+  say "space: port spaces"
+  "$space" --json "$RAW/space.json" >&2 || not_here space "bench-space failed"
+}
+
 part_core() {
   local core=$BUILD/bench/bench-core
   [ -x "$core" ] || { not_here core "$core is not built"; return 0; }
   say "core: pick and release"
   "$core" --json "$RAW/core.json" >&2 || not_here core "bench-core failed"
+}
+
+part_grant() {
+  can_measure grant || return 0
+  say "grant: bind() with 10,000 rules"
+  BUILD=$BUILD BERTH=$BERTH unshare --mount --propagation private bench/grant.sh $((ROUNDS * 2)) "$RAW/grant.jsonl" ||
+    not_here grant "the run failed"
+}
+
+# start_crowd PROCESSES SOCKETS [COMMAND...]: under COMMAND; ends with stop_crowd.
+start_crowd() {
+  mkfifo "$TMP/crowd"
+  "${@:3}" "$BUILD/bench/net/bench-crowd" "$1" "$2" <"$TMP/crowd" >"$TMP/crowd.out" {PEER_PIPE}>&- {SERVER_PIPE}>&- &
+  CROWD_PID=$!
+  exec {CROWD_PIPE}>"$TMP/crowd"
+  rm "$TMP/crowd"
+  until grep -q ready "$TMP/crowd.out"; do
+    kill -0 $CROWD_PID || die "the crowd of sockets: not to be had"
+    sleep 0.05
+  done
+}
+
+stop_crowd() {
+  exec {CROWD_PIPE}>&-
+  wait "$CROWD_PID" || :
+}
+
+# timed NAME COMMAND...: appends seconds, CPU seconds, kB of memory and lines of output to NAME.jsonl.
+timed() {
+  local name=$1 lines
+  shift
+  lines=$(python3 bench/timed.py "$TMP/timed" "$@" | wc -l)
+  jq -c --argjson lines "$lines" '. + {lines: $lines}' "$TMP/timed" >>"$RAW/ports-$name.jsonl"
+}
+
+# What a row costs ss that shows owners: how long its first 100,000 take, because all of them take minutes.
+ss_with_owners() {
+  python3 bench/timed.py "$TMP/timed" bash -c 'ss -Htanp | head -n 100000' >/dev/null
+  jq -c . "$TMP/timed" >>"$RAW/ports-ss-owners.jsonl"
+}
+
+ports_of_crowd() {
+  local sockets=${BENCH_CROWD:-720000} round
+  say "ports: $sockets sockets in 40 processes"
+  start_crowd 40 "$sockets"
+  for ((round = 0; round < ROUNDS; round++)); do
+    timed json "$BERTH" ports --json
+    timed ss ss -Htan
+    timed count "$BERTH" ports --json --count-by destination
+  done
+  ss_with_owners
+  stop_crowd
+}
+
+ports_small() {
+  local round nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all)
+  say "ports: a host with 500 sockets"
+  start_crowd 50 500
+  for ((round = 0; round < ROUNDS * 3; round++)); do
+    timed small "$BERTH" ports 443
+    timed small-all "$BERTH" ports --json
+  done
+  stop_crowd
+  say "ports: 20,000 own sockets without privileges"
+  cp "$BERTH" "$TMP/berth"
+  chmod 711 "$TMP"
+  start_crowd 2 20000 "${nobody[@]}"
+  for ((round = 0; round < ROUNDS; round++)); do
+    timed own "${nobody[@]}" "$TMP/berth" ports --json
+  done
+  stop_crowd
+}
+
+# The CPU that --watch takes while another program opens and closes connections for ten seconds.
+ports_watch() {
+  say "ports: --watch beside a churn"
+  make_peer
+  set_sysctl at_peer net.core.somaxconn 65535
+  start_server at_peer 10.77.0.2 9000
+  python3 bench/timed.py "$RAW/ports-watch.json" timeout -s INT 11 "$BERTH" ports --json --watch >/dev/null &
+  local watch=$!
+  "$BERTH" run --via bpf --ports $PORTS -- "$CLIENT" churn --seconds 10 --rate 10000 10.77.0.2 9000 \
+    >"$RAW/ports-churn.jsonl" {PEER_PIPE}>&- {SERVER_PIPE}>&- || :
+  wait "$watch" || :
+  stop_server
+}
+
+part_ports() {
+  can_measure ports || return 0
+  ports_small
+  ports_of_crowd
+  ports_watch
+}
+
+# One thread for what a core plays; all of them, and a tenth of the connections, for the fleet.
+part_sim() {
+  local round
+  for ((round = 0; round < ROUNDS; round++)); do
+    say "sim: round $((round + 1)) of $ROUNDS"
+    "$BERTH" sim --scenario reuse --policy uniform,linux --threads 1 --connections 2e7 --json >"$RAW/sim-one-$round.jsonl"
+    "$BERTH" sim --scenario fleet --connections 1e8 --json >"$RAW/sim-fleet-$round.jsonl"
+  done
+}
+
+# lint_tree DIR: 2,000 files of four formats, some of a thousand lines
+lint_tree() {
+  local i
+  mkdir -p "$1"/etc/{nginx/sites-enabled,stunnel,wireguard,systemd/system}
+  for ((i = 0; i < 1100; i++)); do
+    printf 'server {\n  listen 80;\n  listen [::]:80;\n  server_name h%d;\n  location / {\n    proxy_pass http://127.0.0.1:%d;\n  }\n}\n' \
+      $i $((10000 + i)) >"$1/etc/nginx/sites-enabled/h$i"
+  done
+  for ((i = 0; i < 300; i++)); do
+    printf '[s%d]\naccept = %d\nconnect = 127.0.0.1:1\n' $i $((20000 + i)) >"$1/etc/stunnel/s$i.conf"
+    printf '[Interface]\nListenPort = %d\n' $((22000 + i)) >"$1/etc/wireguard/wg$i.conf"
+    printf '[Socket]\nListenStream=%d\n' $((23000 + i)) >"$1/etc/systemd/system/a$i.socket"
+  done
+}
+
+part_lint() {
+  local tree=$RAW/lint i
+  say "lint: 2,000 configuration files"
+  lint_tree "$tree"
+  for ((i = 0; i < ROUNDS; i++)); do
+    python3 - "$BERTH" "$tree" >>"$RAW/lint.jsonl" <<'END' || not_here lint "berth lint failed"
+import json, os, resource, subprocess, sys, time
+began = time.monotonic()
+done = subprocess.run([sys.argv[1], "lint", "--root", sys.argv[2]], capture_output=True, text=True)
+took = time.monotonic() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+assert done.returncode == 0 and done.stderr.startswith("berth lint: 2000 files"), done
+print(json.dumps({"seconds": took, "kb": used}))
+END
+  done
+  rm -rf "$tree"
 }
 
 part_demux() {
@@ -191,9 +335,9 @@ if [ "${1:-}" = --churn-once ]; then
 fi
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core demux)
+[ $# -gt 0 ] || parts=(low connect refuse many churn reuse core sim ports grant lint demux space)
 for part in "${parts[@]}"; do
-  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core demux"
+  declare -F "part_$part" >/dev/null || die "no part $part: low connect refuse many churn reuse core sim ports grant lint demux space"
 done
 rm -rf "$RAW"
 mkdir -p "$RAW"

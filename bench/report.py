@@ -214,6 +214,80 @@ def core():
                     [worst["median_ns"]], "ns", at_most=goal)
 
 
+def sim():
+    """Connections for each second of processor time; what the fleet of 10^9 takes of it on two cores."""
+    goals = {"uniform": 20}
+    for policy in ("uniform", "linux"):
+        rates = [row["tried"] / row["cpu_seconds"] / 1e6 for round_ in rounds_of("sim", "one")
+                 for row in events(f"sim-one-{round_}.jsonl") if row["policy"] == policy]
+        add("sim", f"one destination, {policy}, one core", rates, "million/s",
+            at_least=goals.get(policy))
+    whole = [10 * row["cpu_seconds"] / 2 for round_ in rounds_of("sim", "fleet")
+             for row in events(f"sim-fleet-{round_}.jsonl")]
+    add("sim", "10,000 hosts, 10^9 connections, two cores (ten times 10^8)", whole, "s", at_most=300)
+
+
+def grant():
+    rows = events("grant.jsonl")
+    for case in dict.fromkeys(r["case"] for r in rows):
+        ours = [r for r in rows if r["case"] == case]
+        add("grant", f"bind() without rules; {case}", [r["without_ns"] for r in ours], "ns")
+        add("grant", f"10,000 rules / none; {case}", [r["with_ns"] / r["without_ns"] for r in ours],
+            "x", at_most=1.1)
+
+
+def space():
+    found = one("space.json")
+    if not found:
+        return
+    for what in ("connect", "bind", "loop 1", "loop 2", "list", "maps", "ring", "queue"):
+        for place in ("0 %", "50 %", "99 %", "99.99 %", "full"):
+            rows = [r for r in found["rows"] if r["what"] == what and r["occupancy"] == place]
+            if rows:
+                worst = max(rows, key=lambda r: r["median_ns"])
+                goal = found["goal_ns"] if what in ("connect", "bind") else None
+                add("space", f"{what}, slowest ({worst['name']}), {place}", [worst["median_ns"]], "ns",
+                    at_most=goal)
+    add("space", "two threads against one", [found["threads"]["ratio"]], "x",
+        at_least=found["goal_threads"])
+    add("space", "idle space, one address", [found["idle_bytes"]], "bytes", at_most=16384)
+    for case in found["memory"]:
+        add("space", f"each of {case['pairs']} pairs, {case['destinations']} destinations",
+            [case["bytes_each"]], "bytes", at_most=64)
+
+
+def ports():
+    runs = {name: events(f"ports-{name}.jsonl")
+            for name in ("json", "ss", "count", "ss-owners", "small", "small-all", "own")}
+    seconds = {name: [r["seconds"] for r in run] for name, run in runs.items()}
+    if runs["json"]:
+        rows = runs["json"][0]["lines"]
+        add("ports", "rows of berth ports --json, every one with its holder", [r["lines"] for r in runs["json"]], "")
+        add("ports", "berth ports --json", seconds["json"], "s", at_most=1.0)
+        add("ports", "ss -tan, which shows no holders", seconds["ss"], "s")
+        compare("ports", "berth ports --json / ss -tan", seconds["json"], seconds["ss"], at_most=1.0)
+        add("ports", "ss -tanp, first 100,000 rows", seconds["ss-owners"], "s")
+        whole = [s * rows / 100000 for s in seconds["ss-owners"]]
+        add("ports", "ss -tanp, all rows, extrapolated", whole, "s")
+        add("ports", "ss -tanp / berth ports --json",
+            [w / statistics.median(seconds["json"]) for w in whole], "x", at_least=200)
+        add("ports", "berth ports --json, memory", [r["kb"] / 1024 for r in runs["json"]], "MiB", at_most=64)
+        add("ports", "berth ports --count-by destination", seconds["count"], "s", at_most=0.5)
+    add("ports", "berth ports 443, 500 sockets", [s * 1000 for s in seconds["small"]], "ms", at_most=20)
+    add("ports", "berth ports --json, 500 sockets", [s * 1000 for s in seconds["small-all"]], "ms")
+    add("ports", "20,000 sockets through sock_diag and /proc", seconds["own"], "s", at_most=0.3)
+    watch, churn_run = one("ports-watch.json"), events("ports-churn.jsonl")
+    if watch and churn_run:
+        add("ports", "connections while watched", [churn_run[-1]["ok"] / churn_run[-1]["seconds"]], "1/s")
+        add("ports", "berth ports --watch, CPU", [100 * watch["cpu"] / watch["seconds"]], "% of one")
+
+
+def lint():
+    rows = events("lint.jsonl")
+    add("lint", "2,000 configuration files", [r["seconds"] for r in rows], "s", at_most=0.5)
+    add("lint", "2,000 configuration files, memory, at most", [r["kb"] / 1024 for r in rows], "MiB", at_most=32)
+
+
 # Megas a second for the table, which is what the goals say; ns for what is no look-up.
 def demux():
     found = one("demux.json")
@@ -255,7 +329,7 @@ def main():
     for path in sorted(glob.glob(os.path.join(RAW, "*.reason"))):
         with open(path, encoding="utf-8") as reason:
             REASONS[os.path.basename(path)[:-7]] = reason.read().strip()
-    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, demux):
+    for part in (low, connect, refuse, many, churn, churn_untimed, reuse, core, sim, ports, grant, lint, demux, space):
         part()
     table(sys.stdout)
     with open(sys.argv[2], "w", encoding="utf-8") as out:

@@ -7,15 +7,17 @@ cd "${1:-$(dirname "$0")/..}"
 
 # room | rooms that it may include besides itself
 rooms='
+include  |
 abi      | core
 base     |
 core     | include
-include  |
 registry | base core
+lint     | base core registry
+sim      | base core
 kernel   | base core abi bpf registry
 bpf      | abi core
 preload  | core abi
-cli      | base core abi kernel preload registry
+cli      | base core abi kernel lint preload registry sim
 '
 # A file or group of files that may include more than its room.
 exceptions='
@@ -26,7 +28,11 @@ libraries='
 bpf/              | bpf kernel
 jansson.h         | kernel cli
 libmnl/           | kernel
+yaml.h            | lint
+expat.h           | lint
+curses.h          | cli
 sys/capability.h  | kernel
+pcap/             | kernel cli
 '
 
 find abi bpf include src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |

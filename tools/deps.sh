@@ -22,6 +22,10 @@ build | linux-libc-dev   | file:/usr/include/linux/bpf.h | headers of the kernel
 build | libcap-dev       | lib:libcap      | reads capabilities
 build | libjansson-dev   | lib:jansson     | writes JSON
 build | libmnl-dev       | lib:libmnl      | speaks netlink
+build | libyaml-dev      | lib:yaml-0.1    | reads YAML with lines for berth lint
+build | libexpat1-dev    | lib:expat       | reads XML with lines for berth lint
+build | libncurses-dev   | lib:ncursesw    | draws berth top on a terminal
+build | libpcap-dev      | lib:libpcap     | reads captures in berth audit
 build | libwireshark-data | file:/usr/share/wireshark/services | has the registry of services as a file
 build | iproute2         | cmd:ip          | makes the network namespaces of make run
 build | procps           | cmd:sysctl      | sets sysctls in network namespaces
@@ -36,6 +40,8 @@ tests | wrk              | cmd:wrk         | a client with many connections unde
 tests | socat            | cmd:socat       | a client and server under test, TCP and UDP
 tests | dnsmasq-base     | cmd:dnsmasq     | a UDP server under test
 tests | bind9-dnsutils   | cmd:dig         | a UDP client under test
+tests | lsof             | cmd:lsof        | what it says is compared with berth ports
+tests | tmux             | cmd:tmux        | a terminal of a given size for system tests
 tests | jq               | cmd:jq          | reads JSON in system tests
 tests | libcap2-bin      | cmd:capsh       | drops capabilities in system tests
 tests | clang-format-14  | cmd:clang-format-14 | checks the form of the sources

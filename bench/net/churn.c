@@ -96,10 +96,23 @@ static void note(struct churn *ch, struct tally *t, struct attempt a, uint64_t s
 	t->failed_in[second]++;
 }
 
+/* Waits until it is the turn of a worker's n-th connection. */
+static void await_turn(const struct client *c, uint64_t n, uint64_t start)
+{
+	uint64_t at = start + (c->rate ? n * 1000000000u / c->rate : 0);
+	struct timespec t = { (time_t)(at / 1000000000u), (long)(at % 1000000000u) };
+
+	if (c->rate && now_ns() < at)
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
 static void churn_worker(const struct client *c, struct churn *ch, struct tally *t, uint64_t start)
 {
+	uint64_t n = 0;
+
 	end_after(c->seconds);
 	while (!over) {
+		await_turn(c, n++, start);
 		uint64_t number = __atomic_add_fetch(&ch->attempts, 1, __ATOMIC_RELAXED), now;
 		int fd = client_socket(c);
 		struct attempt a = client_connect(c, fd);

@@ -104,6 +104,8 @@ int main(int argc, char **argv)
 		  "fill, refuse: keep the connections until stdin ends" },
 		{ "tries", ARG_NUMBER, &c.tries, "refuse: connects to measure on the full pool" },
 		{ "seconds", ARG_REAL, &c.seconds, "churn: how long" },
+		{ "rate", ARG_NUMBER, &c.rate,
+		  "churn: connections a second, for each process; 0: as fast as it can" },
 		{ "warmup", ARG_NUMBER, &c.warmup,
 		  "churn: attempts that the steady rate leaves out" },
 		{ "reuse", ARG_FLAG, &c.reuse,

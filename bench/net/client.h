@@ -8,10 +8,12 @@
 struct client {
 	struct endpoint to;
 	bool udp, hold, parallel, reuse;
-	unsigned long count;    /* connections to open */
-	unsigned long steps;    /* lines that fill prints */
-	unsigned long procs;    /* processes; 0: as many as the descriptor limit needs */
-	unsigned long tries;    /* failing connects that refuse measures */
+	unsigned long count; /* connections to open */
+	unsigned long steps; /* lines that fill prints */
+	unsigned long procs; /* processes; 0: as many as the descriptor limit needs */
+	unsigned long tries; /* failing connects that refuse measures */
+	unsigned long
+		rate; /* connections a second of churn, for each process; 0: as fast as it can */
 	unsigned long warmup;   /* attempts that the steady rate of churn leaves out */
 	double seconds;         /* length of churn */
 	uint32_t range;         /* IP_LOCAL_PORT_RANGE: last << 16 | first; 0: not set */

@@ -59,6 +59,53 @@ static void append_values(char *text, size_t size, const char *values)
 	}
 }
 
+/* ---- verbs ---- */
+
+/* Whether a verb of two words is below one of one. */
+static bool is_below(const struct berth_verb *verb, const struct berth_verb *parent)
+{
+	size_t n = strlen(parent->name);
+
+	return !strncmp(verb->name, parent->name, n) && verb->name[n] == ' ';
+}
+
+/* The second word; NULL where the name has one only. */
+static const char *second_word(const struct berth_verb *verb)
+{
+	const char *blank = strchr(verb->name, ' ');
+
+	return blank ? blank + 1 : NULL;
+}
+
+/* The first verb below, from verb on; NULL at the end. */
+static const struct berth_verb *next_below(const struct berth_verb *verb,
+					   const struct berth_verb *parent)
+{
+	for (; verb->name; verb++)
+		if (is_below(verb, parent))
+			return verb;
+	return NULL;
+}
+
+const struct berth_verb *berth_opt_find_verb(const struct berth_verb *verbs, int count,
+					     char **words, int *out_words)
+{
+	const struct berth_verb *parent, *verb;
+
+	for (parent = verbs; parent->name && count > 0; parent++) {
+		if (second_word(parent) || strcmp(parent->name, words[0]))
+			continue;
+		*out_words = 1;
+		for (verb = parent; count > 1 && (verb = next_below(verb, parent)); verb++)
+			if (!strcmp(second_word(verb), words[1])) {
+				*out_words = 2;
+				return verb;
+			}
+		return parent;
+	}
+	return NULL;
+}
+
 /* ---- parser ---- */
 
 static int refuse_name(const struct berth_opt *opts, const char *name, struct berth_why *why)
@@ -164,6 +211,29 @@ int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *i
 		i += used;
 	}
 	return i < argc ? i : argc;
+}
+
+int berth_opt_words(const struct berth_opt *opts, int argc, char **argv, void *into, int *out_rest,
+		    struct berth_why *why)
+{
+	int before = 0, operands = 0;
+
+	*out_rest = argc;
+	/* The parser passes over its first word: the verb, then the operand that was just taken. */
+	do {
+		int at = berth_opt_parse(opts, argc - before, argv + before, into, why);
+
+		if (at < 0)
+			return at;
+		before += at;
+		if (at > 1 && !strcmp(argv[before - 1], "--")) {
+			*out_rest = before;
+			return operands;
+		}
+		if (before < argc)
+			argv[operands++] = argv[before];
+	} while (before + 1 < argc);
+	return operands;
 }
 
 /* ---- help ---- */
@@ -417,12 +487,13 @@ static bool runs_program(const struct berth_verb *verb)
 
 static void bash_verb(FILE *out, const struct berth_verb *verb)
 {
+	const struct berth_verb *below = verb;
 	const struct berth_opt *opt;
 
 	for (opt = verb->opts; opt->name; opt++) {
 		if (!opt->arg)
 			continue;
-		fprintf(out, "\t%s:--%s) ", verb->name, opt->name);
+		fprintf(out, "\t'%s':--%s) ", verb->name, opt->name);
 		if (opt->values) {
 			fputs("COMPREPLY=($(compgen -W '", out);
 			spaced(out, opt->values);
@@ -434,10 +505,23 @@ static void bash_verb(FILE *out, const struct berth_verb *verb)
 		}
 		fputs("return ;;\n", out);
 	}
-	fprintf(out, "\t%s:*) words='", verb->name);
+	fprintf(out, "\t'%s':*) words='", verb->name);
 	for (opt = verb->opts; opt->name; opt++)
 		fprintf(out, "%s--%s", opt == verb->opts ? "" : " ", opt->name);
-	fprintf(out, "%s' ;;\n", runs_program(verb) ? " --" : "");
+	fprintf(out, "%s' ;", runs_program(verb) ? " --" : "");
+	for (; (below = next_below(below, verb)); below++)
+		fprintf(out, " ((COMP_CWORD == 2)) && words+=' %s' ;", second_word(below));
+	fputs(";\n", out);
+}
+
+/* Two words become the name of the verb, in the shells that tell verbs apart by case. */
+static void join_words(FILE *out, const struct berth_verb *verbs)
+{
+	const struct berth_verb *verb;
+
+	for (verb = verbs; verb->name; verb++)
+		if (second_word(verb))
+			fprintf(out, "\t'%s') verb='%s' ;;\n", verb->name, verb->name);
 }
 
 static void bash(FILE *out, const struct berth_verb *verbs)
@@ -450,7 +534,8 @@ static void bash(FILE *out, const struct berth_verb *verbs)
 	      "\tif ((COMP_CWORD == 1)); then\n\t\tCOMPREPLY=($(compgen -W '",
 	      out);
 	for (verb = verbs; verb->name; verb++)
-		fprintf(out, "%s%s", verb == verbs ? "" : " ", verb->name);
+		if (!second_word(verb))
+			fprintf(out, "%s%s", verb == verbs ? "" : " ", verb->name);
 	fputs("' -- \"$cur\"))\n\t\treturn\n\tfi\n"
 	      "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
 	      "\t\t[[ ${COMP_WORDS[i]} == -- ]] || continue\n"
@@ -459,8 +544,11 @@ static void bash(FILE *out, const struct berth_verb *verbs)
 	      "\t\telse\n\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\t\tfi\n\t\treturn\n\tdone\n"
 	      "\tif [[ $cur == = ]]; then\n\t\tcur=\n"
 	      "\telif [[ $prev == = ]]; then\n\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n\tfi\n"
-	      "\tcase ${COMP_WORDS[1]}:$prev in\n",
+	      "\tlocal verb=${COMP_WORDS[1]}\n"
+	      "\t((COMP_CWORD == 2)) || case \"$verb ${COMP_WORDS[2]}\" in\n",
 	      out);
+	join_words(out, verbs);
+	fputs("\tesac\n\tcase $verb:$prev in\n", out);
 	for (verb = verbs; verb->name; verb++)
 		bash_verb(out, verb);
 	fputs("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
@@ -501,6 +589,21 @@ static void zsh_opt(FILE *out, const struct berth_opt *opt)
 	fputc('\'', out);
 }
 
+static void zsh_operands(FILE *out, const struct berth_verb *verb)
+{
+	const struct berth_verb *below = verb;
+	const char *before = "(";
+
+	if (runs_program(verb)) {
+		fputs(" \\\n\t\t\t'*:::program:_normal'\n", out);
+		return;
+	}
+	fputs(" \\\n\t\t\t'*:operand:", out);
+	for (; (below = next_below(below, verb)); below++, before = " ")
+		fprintf(out, "%s%s", before, second_word(below));
+	fputs(*before == ' ' ? ")'\n" : "'\n", out);
+}
+
 static void zsh(FILE *out, const struct berth_verb *verbs)
 {
 	const struct berth_verb *verb;
@@ -508,20 +611,24 @@ static void zsh(FILE *out, const struct berth_verb *verbs)
 
 	fputs("#compdef berth\n_berth()\n{\n\tlocal -a verbs=(\n", out);
 	for (verb = verbs; verb->name; verb++) {
+		if (second_word(verb))
+			continue;
 		fprintf(out, "\t\t'%s:", verb->name);
 		zsh_text(out, verb->summary);
 		fputs("'\n", out);
 	}
 	fputs("\t)\n\tif ((CURRENT == 2)); then\n\t\t_describe verb verbs\n\t\treturn\n\tfi\n"
-	      "\tlocal verb=$words[2]\n\tshift words\n\t((CURRENT--))\n\tcase $verb in\n",
+	      "\tlocal verb=$words[2]\n\tshift words\n\t((CURRENT--))\n"
+	      "\t((CURRENT == 2)) || case \"$verb $words[2]\" in\n",
+	      out);
+	join_words(out, verbs);
+	fputs("\tesac\n\t[[ $verb == *' '* ]] && { shift words; ((CURRENT--)) }\n\tcase $verb in\n",
 	      out);
 	for (verb = verbs; verb->name; verb++) {
-		fprintf(out, "\t%s)\n\t\t_arguments -S", verb->name);
+		fprintf(out, "\t'%s')\n\t\t_arguments -S", verb->name);
 		for (opt = verb->opts; opt->name; opt++)
 			zsh_opt(out, opt);
-		fputs(runs_program(verb) ? " \\\n\t\t\t'*:::program:_normal'\n"
-					 : " \\\n\t\t\t'*:operand:'\n",
-		      out);
+		zsh_operands(out, verb);
 		fputs("\t\t;;\n", out);
 	}
 	/* Loaded by name the file is the function's body; read in, it registers the function. */
@@ -553,8 +660,9 @@ static void fish(FILE *out, const struct berth_verb *verbs)
 	const struct berth_opt *opt;
 
 	fputs("function __berth_in\n\tset -l words (commandline -opc)\n"
-	      "\ttest (count $words) -ge 2; and test $words[2] = $argv[1]; and not contains -- -- "
-	      "$words\n"
+	      "\tset -l last (math (count $argv) + 1)\n"
+	      "\ttest (count $words) -ge $last; and test \"$words[2..$last]\" = \"$argv\"; and not "
+	      "contains -- -- $words\n"
 	      "end\nfunction __berth_program\n\tset -l words (commandline -opc)\n"
 	      "\ttest (count $words) -ge 3; and test $words[2] = $argv[1]; and test $words[-1] = "
 	      "--\n"
@@ -562,7 +670,15 @@ static void fish(FILE *out, const struct berth_verb *verbs)
 	      "complete -c berth -f\n",
 	      out);
 	for (verb = verbs; verb->name; verb++) {
-		fprintf(out, "complete -c berth -n __berth_first -a %s -d '", verb->name);
+		const char *second = second_word(verb);
+
+		if (second)
+			fprintf(out,
+				"complete -c berth -n '__berth_in %.*s; and test (count "
+				"(commandline -opc)) -eq 2' -a %s -d '",
+				(int)(second - verb->name - 1), verb->name, second);
+		else
+			fprintf(out, "complete -c berth -n __berth_first -a %s -d '", verb->name);
 		quoted(out, verb->summary, "\\'");
 		fputs("'\n", out);
 		for (opt = verb->opts; opt->name; opt++)

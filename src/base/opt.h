@@ -25,15 +25,23 @@ struct berth_opt {
 };
 
 struct berth_verb {
-	const char *name;
+	const char *
+		name; /* two words for one below another: "ports free", in a row after that of "ports" */
 	const char *summary; /* one line, no full stop */
 	const char
 		*operands; /* what follows the options, e.g. "-- PROGRAM [ARG...]"; "" for none */
 	const char *about; /* paragraphs for help and man page, separated by '\n' */
 	const struct berth_opt *opts;
-	/* Runs the verb; argv[0] is its name. Returns the exit status of the process. */
+	/* Runs the verb; argv[0] is its name, or the second word of it. Returns the exit status of the process. */
 	int (*main)(int argc, char **argv);
 };
+
+/*
+ * The verb that the words name, in a table that ends with a row without name: two words before one. NULL where there is
+ * none; else out_words says how many of them are its name.
+ */
+const struct berth_verb *berth_opt_find_verb(const struct berth_verb *verbs, int count,
+					     char **words, int *out_words);
 
 /* A variable of the environment that a verb reads or sets; a table of them ends with a row without name. */
 struct berth_variable {
@@ -48,6 +56,13 @@ struct berth_variable {
  * "--help" is not handled here; give it a row.
  */
 int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *into,
+		    struct berth_why *why);
+
+/*
+ * As berth_opt_parse(), with options and operands in any order up to "--". Moves the operands to the front of argv and
+ * returns how many there are; *out_rest is the index of the first word behind "--", argc where there is none.
+ */
+int berth_opt_words(const struct berth_opt *opts, int argc, char **argv, void *into, int *out_rest,
 		    struct berth_why *why);
 
 /* Prints usage, about and options of a verb. */

@@ -49,6 +49,7 @@ struct session {
 	struct berth_preload preload; /* via preload; its file is NULL otherwise */
 	struct timespec began;
 	int cgroup_fd, run_fd;
+	int route_fd; /* -1 where the pool does not ask the routes */
 	char cgroup[BERTH_CGROUP_PATH_MAX];
 	char *command, *ports_text;
 };
@@ -179,6 +180,7 @@ static char *join(char **argv)
 static int read_ports(struct session *s, struct berth_why *why)
 {
 	struct berth_range_error error;
+	unsigned dropped;
 	size_t n;
 	int err;
 
@@ -190,6 +192,11 @@ static int read_ports(struct session *s, struct berth_why *why)
 	err = s->want.ports ? 0 : berth_pool_default_ports(&s->ports, why);
 	if (err)
 		return err;
+	dropped = berth_pool_drop_reserved(&s->ports);
+	if (dropped && s->want.ports)
+		fprintf(stderr,
+			"berth run: %u ports of --ports are reserved and left out; see \"berth reserve list\"\n",
+			dropped);
 	if (!s->ports.count)
 		return berth_why(
 			why, -EINVAL,
@@ -250,9 +257,13 @@ static int open_bpf(struct session *s, struct berth_why *why)
 
 	if (err)
 		return err;
-	if (s->pool.by_device && (err = berth_route_tell(s->assign)))
-		return berth_why(why, err, "routes: the kernel does not tell them (%s)",
-				 strerror(-err));
+	if (s->pool.by_device) {
+		s->route_fd = berth_route_watch();
+		err = berth_route_tell(s->assign, s->route_fd);
+		if (err)
+			return berth_why(why, err, "routes: the kernel does not tell them (%s)",
+					 strerror(-err));
+	}
 	err = berth_cgroup_make(s->run.id, s->cgroup, sizeof(s->cgroup), &s->cgroup_fd, why);
 	if (err)
 		return err;
@@ -272,6 +283,9 @@ static void undo_bpf(struct session *s)
 {
 	berth_assign_close(s->assign);
 	s->assign = NULL;
+	if (s->route_fd >= 0)
+		close(s->route_fd);
+	s->route_fd = -1;
 	if (s->cgroup_fd >= 0)
 		close(s->cgroup_fd);
 	if (s->cgroup[0])
@@ -336,6 +350,13 @@ static void grow(void *arg)
 
 	if (!berth_runs_lock(&lock, NULL))
 		berth_assign_grow(arg);
+}
+
+static void follow_routes(void *arg)
+{
+	struct session *s = arg;
+
+	berth_route_tell(s->assign, s->route_fd);
 }
 
 static json_t *counters_json(const uint64_t v[BERTH_VERDICT_COUNT])
@@ -416,6 +437,8 @@ static void close_session(struct session *s)
 	}
 	if (s->run_fd >= 0)
 		close(s->run_fd);
+	if (s->route_fd >= 0)
+		close(s->route_fd);
 	free(s->command);
 	free(s->ports_text);
 }
@@ -463,6 +486,7 @@ static int describe(struct session *s, char **program, struct berth_why *why)
 static int run(struct session *s, char **program, struct berth_why *why, int *out_status)
 {
 	struct berth_child child = { .signal_fd = -1 };
+	struct berth_child_event event[2];
 	int err = prepare(s, why);
 
 	if (!err)
@@ -477,8 +501,10 @@ static int run(struct session *s, char **program, struct berth_why *why, int *ou
 		*out_status = W_EXITCODE(err == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, 0);
 		return err;
 	}
-	*out_status = berth_child_wait(&child, s->assign ? berth_assign_event_fd(s->assign) : -1,
-				       grow, s->assign);
+	event[0] = (struct berth_child_event){ s->assign ? berth_assign_event_fd(s->assign) : -1,
+					       grow, s->assign };
+	event[1] = (struct berth_child_event){ s->route_fd, follow_routes, s };
+	*out_status = berth_child_wait(&child, event, 2);
 	return finish(s, *out_status, why);
 }
 
@@ -486,7 +512,8 @@ int berth_run_main(int argc, char **argv)
 {
 	struct session s = { .want = { .rest_ns = REST_DEFAULT_NS },
 			     .cgroup_fd = -1,
-			     .run_fd = -1 };
+			     .run_fd = -1,
+			     .route_fd = -1 };
 	struct berth_why why;
 	int status = -1, at = berth_opt_parse(berth_run_opts, argc, argv, &s.want, &why), err;
 

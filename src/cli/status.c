@@ -106,7 +106,6 @@ static int show(const struct berth_run *run, bool alive, void *arg)
 int berth_status_main(int argc, char **argv)
 {
 	struct view view = { 0 };
-	berth_auto_fd int lock = -1;
 	struct berth_why why;
 	int at = berth_opt_parse(berth_status_opts, argc, argv, &view, &why);
 
@@ -114,8 +113,6 @@ int berth_status_main(int argc, char **argv)
 		at = berth_why(&why, -1, "\"%s\": status takes no operand", argv[at]);
 	if (at < 0)
 		return berth_complain("status", &why, BERTH_EXIT_FAILURE);
-	/* Who reads without it may take a run that is just being entered for one cut short. */
-	berth_runs_lock(&lock, NULL);
 	berth_runs_each(show, &view);
 	if (!view.rows && !view.json)
 		fputs("no run in progress\n", stderr);

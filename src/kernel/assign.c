@@ -376,12 +376,41 @@ int berth_assign_map_ids(const struct berth_assign *a, uint32_t out_ids[BERTH_SH
 	return err ? err : map_id(berth_assign_counters_fd(a), &out_ids[i]);
 }
 
-int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_key *prefix,
-			    uint32_t device)
+static int by_prefix(const void *a, const void *b)
 {
-	return bpf_map_update_elem(bpf_map__fd(a->skel->maps.egress), prefix, &device, BPF_ANY)
-		       ? -errno
-		       : 0;
+	const struct berth_egress *x = a, *y = b;
+
+	return memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
+}
+
+/* Takes the prefixes out of the map that are not among the routes, which are sorted. */
+static void forget_others(int map, const struct berth_egress *route, size_t n)
+{
+	struct berth_egress known = { 0 };
+	struct berth_egress_key next;
+	int more = !bpf_map_get_next_key(map, NULL, &next);
+
+	while (more) {
+		known.prefix = next;
+		more = !bpf_map_get_next_key(map, &known.prefix, &next);
+		if (!n || !bsearch(&known, route, n, sizeof(*route), by_prefix))
+			bpf_map_delete_elem(map, &known.prefix);
+	}
+}
+
+int berth_assign_set_egress(struct berth_assign *a, struct berth_egress *route, size_t n)
+{
+	int map = bpf_map__fd(a->skel->maps.egress), err = 0;
+	size_t i;
+
+	/* Backwards: the first of equal ones is written last. */
+	for (i = n; i-- > 0;)
+		if (bpf_map_update_elem(map, &route[i].prefix, &route[i].device, BPF_ANY))
+			err = -errno;
+	if (n)
+		qsort(route, n, sizeof(*route), by_prefix);
+	forget_others(map, route, n);
+	return err;
 }
 
 int berth_assign_event_fd(const struct berth_assign *a)

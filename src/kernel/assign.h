@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <stddef.h>
+
 #include "abi/assign.h"
 #include "src/base/why.h"
 
@@ -48,9 +50,17 @@ int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why 
 int berth_assign_map_ids(const struct berth_assign *a,
 			 uint32_t out_ids[BERTH_SHARED_MAP_COUNT + 1]);
 
-/* Tells the route of a destination prefix to programs whose pool sits on several interfaces. */
-int berth_assign_add_egress(struct berth_assign *a, const struct berth_egress_key *prefix,
-			    uint32_t device);
+/* A destination prefix and the interface that its route leaves by. */
+struct berth_egress {
+	struct berth_egress_key prefix;
+	uint32_t device;
+};
+
+/*
+ * Tells the routes to programs whose pool sits on several interfaces, in place of those that they knew; of equal
+ * prefixes the first counts. Sorts route. Returns 0 or -errno: -ENOSPC where the map has no room for all.
+ */
+int berth_assign_set_egress(struct berth_assign *a, struct berth_egress *route, size_t n);
 
 /* A descriptor that is readable when lanes were built: call berth_assign_grow() then. Borrowed. */
 int berth_assign_event_fd(const struct berth_assign *a);

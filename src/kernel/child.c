@@ -2,6 +2,7 @@
 /* Starts a program, passes signals on and ends as it ended. */
 #include "src/kernel/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -119,20 +120,25 @@ static int reap(const struct berth_child *c, int *out_status)
 	return 0;
 }
 
-int berth_child_wait(struct berth_child *c, int event_fd, void (*on_event)(void *arg), void *arg)
+int berth_child_wait(struct berth_child *c, const struct berth_child_event *event, uint32_t n)
 {
-	struct pollfd fds[2] = { { c->signal_fd, POLLIN, 0 }, { event_fd, POLLIN, 0 } };
+	struct pollfd fds[1 + BERTH_CHILD_EVENTS] = { { c->signal_fd, POLLIN, 0 } };
 	struct signalfd_siginfo si;
 	int status = 0;
+	uint32_t i;
 
+	assert(n <= BERTH_CHILD_EVENTS);
+	for (i = 0; i < n; i++)
+		fds[1 + i] = (struct pollfd){ event[i].fd, POLLIN, 0 };
 	while (!reap(c, &status)) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 1 + n, -1) < 0 && errno != EINTR)
 			return -errno;
 		while (read(c->signal_fd, &si, sizeof(si)) == sizeof(si))
 			if (si.ssi_signo != SIGCHLD)
 				pass_on(c, &si);
-		if (fds[1].revents & POLLIN)
-			on_event(arg);
+		for (i = 0; i < n; i++)
+			if (fds[1 + i].revents & POLLIN)
+				event[i].run(event[i].arg);
 	}
 	close(c->signal_fd);
 	c->signal_fd = -1;

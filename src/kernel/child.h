@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include <stdint.h>
+
 #include "src/base/why.h"
 
 struct berth_child {
@@ -20,13 +22,22 @@ struct berth_child {
 int berth_child_start(char *const argv[], char *const envp[], int cgroup_fd,
 		      struct berth_child *out_child, struct berth_why *why);
 
+/* run(arg) is called whenever fd (-1: never) is readable. */
+struct berth_child_event {
+	int fd;
+	void (*run)(void *arg);
+	void *arg;
+};
+
+#define BERTH_CHILD_EVENTS 2u
+
 /*
  * Waits until the program ends. Signals sent to the caller alone are passed on; those of the terminal
  * reach the program by themselves; where the program is stopped the caller stops too.
- * event_fd (or -1): on_event(arg) is called whenever it is readable.
+ * Meanwhile serves events, BERTH_CHILD_EVENTS at most.
  * Returns the wait status, or -errno.
  */
-int berth_child_wait(struct berth_child *c, int event_fd, void (*on_event)(void *arg), void *arg);
+int berth_child_wait(struct berth_child *c, const struct berth_child_event *event, uint32_t n);
 
 /* Ends the caller as the program ended: the same exit status, or the same signal. Does not return. */
 void berth_child_exit_as(int wait_status) __attribute__((noreturn));

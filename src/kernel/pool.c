@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "src/base/auto.h"
 #include "src/core/range.h"
 #include "src/kernel/file.h"
+#include "src/kernel/ledger.h"
 #include "src/kernel/proctext.h"
 #include "src/registry/services.h"
 
@@ -289,4 +291,41 @@ int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *
 	remove_named(out_ports);
 	remove_reserved(out_ports);
 	return 0;
+}
+
+/* True where the reservation is for the caller's namespace. */
+static bool is_here(const char *netns)
+{
+	char path[4096];
+	struct stat a, b;
+
+	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : "/run/netns/", netns);
+	return !*netns || (!stat(path, &a) && !stat("/proc/self/ns/net", &b) &&
+			   a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
+static int drop_reservation(const struct berth_reservation *r, void *arg)
+{
+	static struct berth_portset one;
+	struct berth_range_error error;
+	int32_t p;
+
+	if (!is_here(r->netns) || berth_portset_parse(r->ports, &one, &error))
+		return 0;
+	for (p = berth_portset_next(&one, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(&one, (uint32_t)p + 1))
+		berth_portset_remove(arg, (uint32_t)p);
+	return 0;
+}
+
+unsigned berth_pool_drop_reserved(struct berth_portset *ports)
+{
+	struct berth_ledger *l;
+	uint32_t before = ports->count;
+
+	if (berth_ledger_open(false, &l, NULL))
+		return 0;
+	berth_ledger_each(l, drop_reservation, ports);
+	berth_ledger_close(l);
+	return before - ports->count;
 }

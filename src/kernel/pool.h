@@ -32,4 +32,10 @@ int berth_pool_parse(const char *text, struct berth_pool *out_pool, struct berth
  */
 int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *why);
 
+/*
+ * Takes the ports out that the ledger of reservations (src/kernel/ledger.h) has for this network namespace,
+ * deny rules of "berth grant" included. Returns how many; 0 also where the ledger cannot be read.
+ */
+unsigned berth_pool_drop_reserved(struct berth_portset *ports);
+
 #endif

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/bpf.h>
 #include <linux/inet_diag.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
@@ -21,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "src/base/auto.h"
@@ -476,6 +478,20 @@ static enum berth_health find_pool(const struct row *row, struct berth_fact *fac
 	return inside || ports.count < NARROW_POOL ? BERTH_HEALTH_DEGRADED : BERTH_HEALTH_OK;
 }
 
+static enum berth_health find_bpffs(const struct row *row, struct berth_fact *fact)
+{
+	const char *path = "/sys/fs/bpf";
+	struct statfs fs;
+
+	(void)row;
+	if (statfs(path, &fs) || fs.f_type != BPF_FS_MAGIC) {
+		say(fact->value, "not mounted at %s", path);
+		return BERTH_HEALTH_DEGRADED;
+	}
+	say(fact->value, "%s", path);
+	return BERTH_HEALTH_OK;
+}
+
 static enum berth_health find_tw_reuse(const struct row *row, struct berth_fact *fact)
 {
 	static const char *const meaning[] = { "never", "always", "on loopback" };
@@ -534,6 +550,10 @@ static enum berth_health find_descriptors(const struct row *row, struct berth_fa
 #define BPF_ROW(text, need_id, type, attach)                                                       \
 	{ .name = text, .need = BERTH_NEED_##need_id, .find = find_program, .cost = COST_NO_BPF,   \
 	 .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type, .attach_type = BPF_##attach }
+#define GRANT_ROW(text, attach)                                                                    \
+	{ .name = text, .need = BERTH_NEED_USEFUL, .find = find_program,                           \
+	 .cost = "`berth grant` cannot enforce its rules", .remedy = REMEDY_KERNEL,                \
+	 .prog_type = BPF_PROG_TYPE_CGROUP_SOCK, .attach_type = BPF_CGROUP_##attach }
 #define HELPER_ROW(text, id, type, attach)                                                         \
 	{ .name = text, .need = BERTH_NEED_BPF, .find = find_helper, .cost = COST_NO_BPF,          \
 	 .remedy = REMEDY_KERNEL, .prog_type = BPF_PROG_TYPE_##type, .attach_type = BPF_##attach,  \
@@ -573,6 +593,11 @@ static const struct row rows[] = {
 	HELPER_ROW("bpf_probe_read_kernel", probe_read_kernel, CGROUP_SOCK_ADDR,
 		   CGROUP_INET4_CONNECT),
 	HELPER_ROW("bpf_set_retval", set_retval, CGROUP_SOCK_ADDR, CGROUP_INET4_CONNECT),
+	GRANT_ROW("BPF post_bind4", INET4_POST_BIND),
+	GRANT_ROW("BPF post_bind6", INET6_POST_BIND),
+	{ .name = "BPF file system", .need = BERTH_NEED_USEFUL, .find = find_bpffs,
+	 .cost = "`berth grant` has no place to pin its rules at",
+	 .remedy = "mount -t bpf bpf /sys/fs/bpf" },
 	BPF_ROW("BPF iter/tcp", SPARE, TRACING, TRACE_ITER),
 	BPF_ROW("BPF sk_lookup", SPARE, SK_LOOKUP, SK_LOOKUP),
 	BPF_ROW("BPF xdp", SPARE, XDP, XDP),

@@ -3,12 +3,36 @@
 #include "src/kernel/route.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+
+#include "src/base/auto.h"
+
+/* What a dump has found. */
+struct found {
+	struct berth_egress *route;
+	size_t n, room;
+};
+
+static int add(struct found *f, const struct berth_egress_key *key, uint32_t device)
+{
+	if (f->n == f->room) {
+		size_t room = f->room ? 2 * f->room : 64;
+		struct berth_egress *more = reallocarray(f->route, room, sizeof(*more));
+
+		if (!more)
+			return MNL_CB_ERROR;
+		f->route = more;
+		f->room = room;
+	}
+	f->route[f->n++] = (struct berth_egress){ .prefix = *key, .device = device };
+	return MNL_CB_OK;
+}
 
 static int attribute(const struct nlattr *attr, void *arg)
 {
@@ -39,11 +63,10 @@ static int route(const struct nlmsghdr *nlh, void *arg)
 		if (tb[RTA_DST])
 			memcpy(key.dst, mnl_attr_get_payload(tb[RTA_DST]), bytes);
 	}
-	berth_assign_add_egress(arg, &key, mnl_attr_get_u32(tb[RTA_OIF]));
-	return MNL_CB_OK;
+	return add(arg, &key, mnl_attr_get_u32(tb[RTA_OIF]));
 }
 
-static int dump(struct mnl_socket *nl, unsigned char family, struct berth_assign *a)
+static int dump(struct mnl_socket *nl, unsigned char family, struct found *f)
 {
 	char buf[32768];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -63,12 +86,12 @@ static int dump(struct mnl_socket *nl, unsigned char family, struct berth_assign
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (n < 0)
 			return -errno;
-		more = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(nl), route, a);
+		more = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(nl), route, f);
 	}
 	return more < 0 ? -errno : 0;
 }
 
-int berth_route_tell(struct berth_assign *a)
+static int dump_all(struct found *f)
 {
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	int err;
@@ -77,9 +100,38 @@ int berth_route_tell(struct berth_assign *a)
 		return -errno;
 	err = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) ? -errno : 0;
 	if (!err)
-		err = dump(nl, AF_INET, a);
+		err = dump(nl, AF_INET, f);
 	if (!err)
-		err = dump(nl, AF_INET6, a);
+		err = dump(nl, AF_INET6, f);
 	mnl_socket_close(nl);
+	return err;
+}
+
+int berth_route_watch(void)
+{
+	struct sockaddr_nl all = { .nl_family = AF_NETLINK,
+				   .nl_groups = RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE };
+	berth_auto_fd int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&all, sizeof(all)))
+		return -errno;
+	return berth_take_fd(&fd);
+}
+
+int berth_route_tell(struct berth_assign *a, int watch_fd)
+{
+	struct found f = { 0 };
+	char notice[8192];
+	int err;
+
+	/* Emptied first: what changes from now on is told again. ENOBUFS means that notices were lost. */
+	while (watch_fd >= 0 && (recv(watch_fd, notice, sizeof(notice), 0) >= 0 ||
+				 errno == ENOBUFS || errno == EINTR))
+		;
+	err = dump_all(&f);
+	if (!err)
+		err = berth_assign_set_egress(a, f.route, f.n);
+	free(f.route);
 	return err;
 }

@@ -30,8 +30,7 @@ static bool is_host_root(void)
 	return !geteuid() && !lstat("/run", &st) && st.st_uid == 0;
 }
 
-/* Directory of the registry: root's, or the user's own. */
-static int runs_dir(char *out, size_t size)
+int berth_runs_dir(char *out, size_t size)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
 	int n;
@@ -48,7 +47,7 @@ static int runs_dir(char *out, size_t size)
 static int run_path(const char *name, const char *suffix, char *out, size_t size)
 {
 	char dir[PATH_MAX];
-	int err = runs_dir(dir, sizeof(dir));
+	int err = berth_runs_dir(dir, sizeof(dir));
 
 	if (err)
 		return err;
@@ -59,7 +58,7 @@ int berth_runs_lock(int *out_fd, struct berth_why *why)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
 	struct stat st;
-	int err = runs_dir(dir, sizeof(dir));
+	int err = berth_runs_dir(dir, sizeof(dir));
 	berth_auto_fd int fd = -1;
 
 	if (!err && mkdir(dir, 0755) && errno != EEXIST)
@@ -183,12 +182,13 @@ static int visit(const char *path, size_t id_len,
 	return err;
 }
 
-int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *arg)
+/* As berth_runs_each(), for who has the lock. */
+static int each_run(int (*each)(const struct berth_run *, bool, void *), void *arg)
 {
 	char dirname[PATH_MAX], path[PATH_MAX + 256];
 	struct dirent *e;
 	DIR *dir;
-	int err = runs_dir(dirname, sizeof(dirname));
+	int err = berth_runs_dir(dirname, sizeof(dirname));
 
 	if (err)
 		return err;
@@ -206,6 +206,18 @@ int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *a
 	return err;
 }
 
+int berth_runs_each(int (*each)(const struct berth_run *, bool, void *), void *arg)
+{
+	berth_auto_fd int lock = -1;
+	char dir[PATH_MAX];
+
+	/* Who only reads makes no registry. */
+	if (berth_runs_dir(dir, sizeof(dir)) || access(dir, F_OK))
+		return 0;
+	berth_runs_lock(&lock, NULL);
+	return each_run(each, arg);
+}
+
 static int sweep_one(const struct berth_run *run, bool alive, void *arg)
 {
 	(void)arg;
@@ -219,7 +231,7 @@ static int sweep_one(const struct berth_run *run, bool alive, void *arg)
 
 void berth_runs_sweep(void)
 {
-	berth_runs_each(sweep_one, NULL);
+	each_run(sweep_one, NULL);
 }
 
 /* True where each id still names the map that the run had, and not one that came later. */
@@ -251,5 +263,5 @@ static int peer_one(const struct berth_run *run, bool alive, void *arg)
 
 bool berth_runs_peer(uint32_t out_ids[BERTH_SHARED_MAP_COUNT])
 {
-	return berth_runs_each(peer_one, out_ids) == 1;
+	return each_run(peer_one, out_ids) == 1;
 }

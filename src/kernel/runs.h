@@ -31,6 +31,9 @@ struct berth_run {
 	uint32_t map_ids[BERTH_SHARED_MAP_COUNT + 1]; /* 0 without */
 };
 
+/* Where the registry is: root's folder, or the user's own. 0 or -ENAMETOOLONG. */
+int berth_runs_dir(char *out, size_t size);
+
 /* Takes the lock of the registry (made where missing); released by closing the descriptor. */
 int berth_runs_lock(int *out_fd, struct berth_why *why);
 
@@ -45,7 +48,8 @@ void berth_runs_remove(const struct berth_run *run);
 
 /*
  * Calls each for every run, alive or not; a result other than 0 ends the walk and is returned. Strings
- * are borrowed for the call. Returns 0 also where there is no registry.
+ * are borrowed for the call. Returns 0 also where there is no registry. Takes the lock for as long, where the
+ * caller may have it: without it, a run that is just being entered can look like one cut short.
  */
 int berth_runs_each(int (*each)(const struct berth_run *run, bool alive, void *arg), void *arg);
 

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-ITEM = re.compile(r"^/\*(?P<text>.*?)\*/\n(?P<code>(?:#define |BERTH_API |struct |enum |static inline ).*?)"
+ITEM = re.compile(r"^/\*(?P<text>(?:(?!\*/).)*)\*/\n(?P<code>(?:#define |BERTH_API |struct |enum |typedef |static inline ).*?)"
                   r"(?=^/\*|^#ifdef __cplusplus|^#endif|\Z)", re.S | re.M)
 
 
@@ -39,11 +39,18 @@ def shape(code):
         return code[:code.index("\n{")] + ";"
     if code.startswith("#define"):
         return re.split(r"\s{2,}|\\\n", code)[0] if "(" in code.split("\n")[0] else code
-    code = re.sub(r"^BERTH_API ", "", code)
-    return code.replace("\t", "    ") if code.startswith(("struct", "enum")) else re.sub(r"\s+", " ", code)
+    if "{" in code:
+        return code.replace("\t", "    ")
+    # Several functions may share a comment.
+    return "\n".join(re.sub(r"\s+", " ", one.strip()).removeprefix("BERTH_API ") + ";"
+                     for one in code.split(";") if one.strip())
 
 
 def name_of(code):
+    if code.startswith("typedef"):
+        return re.search(r"\(\*(\w+)\)|(\w+);", code).group(0).strip("(*);")
+    if code.startswith("enum {"):
+        return re.search(r"\{\s*(\w+)", code).group(1)
     kind = r"^(?:struct|enum|#define) (\w+)" if re.match(r"#|(?:struct|enum) \w+ \{", code) else r"(\w+)\("
     return re.search(kind, code).group(1)
 
@@ -53,6 +60,8 @@ def main():
     base = os.path.splitext(os.path.basename(path))[0]
     with open(path, encoding="utf-8") as source:
         text = source.read()
+    # What is for tools, and the enums that are made of the tables above them.
+    text = re.sub(r"^/\* clang-format \w+ \*/\n|^#define (\w+_ENUM)\b.*?^#undef \1\n", "", text, flags=re.S | re.M)
     head = words(text.split("*/", 2)[1].split("/*")[1])
     items = [(words(m["text"]), m["code"]) for m in ITEM.finditer(text.split("\n#ifdef __cplusplus", 1)[1])]
     out = [".\\\" Made of include/berth/%s.h" % base, ".Dd $Mdocdate$", ".Dt BERTH_%s 3" % base.upper(), ".Os",

@@ -140,7 +140,7 @@ int hook_bind4(struct bpf_sock_addr *ctx)
 	seen.bind_port = bpf_ntohs((__be16)ctx->user_port);
 	if (want.bind_port)
 		ctx->user_port = bpf_htons(want.bind_port);
-	return 1;
+	return want.lift ? 3 : 1;
 }
 
 SEC("cgroup/post_bind4")
@@ -148,7 +148,10 @@ int hook_post_bind4(struct bpf_sock *ctx)
 {
 	seen.post_binds++;
 	seen.in_post_bind = (__u64)(long)ctx;
-	return 1;
+	if (!want.chosen_port || ctx->src_port != want.chosen_port)
+		return 1;
+	bpf_set_retval(want.refusal);
+	return 0;
 }
 
 SEC("cgroup/sendmsg4")

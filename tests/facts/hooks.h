@@ -14,7 +14,9 @@ struct hooks_want {
 	__u32 lookup_addr;       /* source address of the pair to look up */
 	__u16 lookup_port;       /* its source port; 0: no look-up */
 	__u16 bind_port;         /* port to put in place of that of bind(); 0: leave it */
-	__s32 refusal;           /* errno, negative, with which connect4 refuses; 0: it allows */
+	__u16 chosen_port;       /* port that post_bind4 refuses; 0: none */
+	__u16 lift;              /* bind4 lifts the need for a capability */
+	__s32 refusal; /* errno, negative, with which connect4 and post_bind4 refuse; 0: they allow */
 };
 
 struct hooks_seen {

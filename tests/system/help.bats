@@ -8,11 +8,14 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
 
 @test "help, version, and help of each verb" {
   "$berth" help >"$tmp/o"
-  for verb in run status services doctor help man completion; do
+  for verb in run status services lint audit sim doctor help man completion; do
     grep -qE "^  $verb " "$tmp/o"
     "$berth" help "$verb" | grep -q "^Usage: berth $verb"
     "$berth" "$verb" --help | cmp - <("$berth" help "$verb")
   done
+  "$berth" help ports free | grep -q "^Usage: berth ports free"
+  "$berth" ports free --help | cmp - <("$berth" help ports free)
+  "$berth" man | grep -q "^.Ss berth ports free"
   "$berth" --version | grep -qxE 'berth [0-9]+\.[0-9]+\.[0-9]+'
   for option in pool ports policy reuse-after when-exhausted via stats; do
     "$berth" help run | grep -q -- "--$option"
@@ -62,9 +65,12 @@ complete_words()
 complete_words berth st
 complete_words berth run --pol
 complete_words berth run --policy seq
+complete_words berth ports fr
+complete_words berth ports free --dry
+complete_words berth ports --json --dry
 END
   bash "$tmp/complete.sh" >"$tmp/o"
-  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,"
+  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,free,--dry-run,,"
 }
 
 @test "verbs: unknown, none, too many operands" {
@@ -100,4 +106,15 @@ library_row()
   sed 's/libc\.so\.6/libq.so.6/' "$path" >"$tmp/other.so"
   library_row "BERTH_PRELOAD_LIB=$tmp/other.so" >"$tmp/row"
   jq -e '.verdict == "missing" and (.value | test("refuses it \\(libq.so.6: "))' "$tmp/row"
+}
+
+@test "ports: filters that are refused before a socket is read" {
+  for word in '' 0 65536 1-70000 90-80 colour=red state=open port=http to= to=10.0.0.0/ 'to=10.0.0.0/ 8' to=10.0.0.0/33 \
+    to=10.0.0.1]:80 'to=[::1:80' to=10.0.0.1:0; do
+    status=0
+    "$berth" ports "$word" >"$tmp/o" 2>"$tmp/e" || status=$?
+    equal "status of '$word'" $status 2
+    grep -qF "berth ports: \"$word\"" "$tmp/e"
+    [ ! -s "$tmp/o" ]
+  done
 }

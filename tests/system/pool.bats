@@ -367,6 +367,46 @@ for i in range(100):
 }
 
 
+@test "two routes: --pool follows a route that changes while the program runs" {
+  second_route
+  ip -n "$far_ns" addr add 10.20.0.1/32 dev lo
+  near ip route add 10.20.0.0/24 via "$far4"
+  serve far 10.20.0.1 8000
+  connect_py '
+for line in sys.stdin:
+    s = go("10.20.0.1")
+    print(s.getsockname()[0], flush=True)
+    finish(s)'
+  mkfifo "$tmp/in"
+  # shellcheck disable=SC2016 # for the inner shell
+  launch near sh -c 'in=$1; shift; exec "$@" <"$in"' sh "$tmp/in" "$berth" run --pool "$near4,10.10.0.1" -- "$python" "$py"
+  exec 9>"$tmp/in"
+  echo >&9
+  await grep -qx "$near4" "$launch_out"
+  near ip route replace 10.20.0.0/24 via 10.10.0.2
+  await moved_to 10.10.0.1
+  near ip route add 10.20.0.0/24 via "$far4" metric 7
+  near ip route del 10.20.0.0/24 via 10.10.0.2
+  await moved_to "$near4"
+  exec 9>&-
+}
+
+# moved_to ADDR: the program asks again and gets this source.
+moved_to()
+{
+  local before
+
+  before=$(wc -l <"$launch_out")
+  echo >&9
+  await more_lines "$before"
+  [ "$(tail -n 1 "$launch_out")" = "$1" ]
+}
+
+more_lines()
+{
+  [ "$(wc -l <"$launch_out")" -gt "$1" ]
+}
+
 @test "IPv6 prefix: 2001:db8:b::/64 local by a route (AnyIP)" {
   serve far "$far6" 8000
   near ip -6 route add local 2001:db8:b::/64 dev lo

@@ -7,6 +7,7 @@
 #include "src/core/range.h"
 #include "src/core/slots.h"
 #include "src/core/spread.h"
+#include "src/core/space_fast.h"
 
 /* pure.sh compares the names with the headers. */
 extern void (*const berth_every_inline[])(void);
@@ -78,4 +79,27 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_demux_family_,
 	(void (*)(void))berth_demux_full_key_,
 	(void (*)(void))berth_demux_bound_key_,
+	(void (*)(void))berth_draw_mix,
+	(void (*)(void))berth_draw_any,
+	(void (*)(void))berth_draw_add,
+	(void (*)(void))berth_draw_remove,
+	(void (*)(void))berth_space_mix,
+	(void (*)(void))berth_space_is_shared,
+	(void (*)(void))berth_space_in_pool,
+	(void (*)(void))berth_space_head,
+	(void (*)(void))berth_space_local_of,
+	(void (*)(void))berth_space_same,
+	(void (*)(void))berth_space_dest_hash,
+	(void (*)(void))berth_space_pair_head,
+	(void (*)(void))berth_space_dest_find,
+	(void (*)(void))berth_space_pair_find,
+	(void (*)(void))berth_space_is_self,
+	(void (*)(void))berth_space_usable,
+	(void (*)(void))berth_space_pair_add,
+	(void (*)(void))berth_space_pair_remove,
+	(void (*)(void))berth_space_set_idle,
+	(void (*)(void))berth_space_lane_of,
+	(void (*)(void))berth_space_choose,
+	(void (*)(void))berth_space_enter_plain,
+	(void (*)(void))berth_space_leave_plain,
 };

@@ -64,6 +64,7 @@ static const struct berth_verb verbs[] = {
 	  "whatever the number of ports in use may be.\n.Dotted 'paragraph' with a back\\slash.",
 	  opts, NULL },
 	{ "status", "shows what runs", "", "Shows runs in progress.", no_opts, NULL },
+	{ "status end", "ends what runs", "", "Ends runs in progress.", opts, NULL },
 	{ 0 },
 };
 
@@ -299,7 +300,32 @@ static void test_bash(void **state)
 	bash_completes(text, "berth run --policy =", "uniform random double-hash");
 	bash_completes(text, "berth run --stats /dev/nul", "/dev/null");
 	bash_completes(text, "berth status --", "");
+	bash_completes(text, "berth status e", "end");
+	bash_completes(text, "berth status x e", "");
+	bash_completes(text, "berth status end --ver", "--verbose");
+	bash_completes(text, "berth status end --policy d", "double-hash");
 	assert_false(berth_opt_completion(stderr, verbs, "tcsh"));
+}
+
+/* How many words of the line name the verb; 0 where none does. */
+static int words_of(const char *expected, int count, char **words)
+{
+	int used = 0;
+	const struct berth_verb *v = berth_opt_find_verb(verbs, count, words, &used);
+
+	assert_string_equal(v ? v->name : "none", expected);
+	return used;
+}
+
+static void test_verbs(void **state)
+{
+	(void)state;
+	assert_int_equal(words_of("run", 1, (char *[]){ "run" }), 1);
+	assert_int_equal(words_of("status", 2, (char *[]){ "status", "ending" }), 1);
+	assert_int_equal(words_of("status end", 3, (char *[]){ "status", "end", "x" }), 2);
+	assert_int_equal(words_of("none", 2, (char *[]){ "end", "status" }), 0);
+	assert_int_equal(words_of("none", 1, (char *[]){ "status end" }), 0);
+	assert_int_equal(words_of("none", 0, NULL), 0);
 }
 
 int main(void)
@@ -308,7 +334,7 @@ int main(void)
 		cmocka_unit_test(test_parse), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_help),  cmocka_unit_test(test_man),
 		cmocka_unit_test(test_bash),  cmocka_unit_test(test_zsh),
-		cmocka_unit_test(test_fish),
+		cmocka_unit_test(test_fish),  cmocka_unit_test(test_verbs),
 	};
 
 	/* A shell that is not there has ended before it is fed. */

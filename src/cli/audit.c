@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* berth audit: judges how source ports are chosen. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pcap/dlt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "src/base/auto.h"
+#include "src/base/svg.h"
+#include "src/cli/cli.h"
+#include "src/core/habits.h"
+#include "src/kernel/capture.h"
+#include "src/kernel/file.h"
+#include "src/kernel/ownports.h"
+#include "src/kernel/proctext.h"
+#include "src/registry/systems.h"
+#include "src/sim/streams.h"
+
+#define STREAMS 65536u
+#define CHUNKS 262144u /* 34 MB, with the streams 40 MB */
+#define POINTS 20000u
+#define SERIES 8u
+#define DESTINATIONS_MIN 3u /* below it a host is not judged over all of them */
+
+struct point {
+	double x;
+	uint16_t port;
+	uint8_t series;
+};
+
+struct view {
+	const char *pcap, *live, *plot;
+	bool self, json, all;
+	double seconds;
+	size_t samples, least, most;
+	bool knows_range;
+	struct berth_range range; /* what the ports are chosen from */
+	struct berth_range of_habit[BERTH_HABIT_COUNT];
+	struct berth_streams *streams;
+	uint64_t frames, choices;
+	double began_s;
+	unsigned rows, findings;
+	struct point *point;
+	size_t points;
+	char series[SERIES][INET6_ADDRSTRLEN + 8];
+	unsigned series_count;
+};
+
+/* What a row is about. */
+struct row {
+	const char *host, *protocol, *destination; /* "*": over all destinations */
+	uint64_t seen; /* ports in all, of which the judgement has the first */
+	bool one;      /* one destination */
+	bool hidden;   /* over all destinations this host's ports show no pattern */
+};
+
+/* ---- options ---- */
+
+static int set_pcap(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct view *)into)->pcap = value;
+	return 0;
+}
+
+static int set_live(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct view *)into)->live = value;
+	return 0;
+}
+
+static int set_plot(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct view *)into)->plot = value;
+	return 0;
+}
+
+static int set_self(void *into, const char *value, struct berth_why *why)
+{
+	(void)value, (void)why;
+	((struct view *)into)->self = true;
+	return 0;
+}
+
+static int set_all(void *into, const char *value, struct berth_why *why)
+{
+	(void)value, (void)why;
+	((struct view *)into)->all = true;
+	return 0;
+}
+
+static int set_json(void *into, const char *value, struct berth_why *why)
+{
+	(void)value, (void)why;
+	((struct view *)into)->json = true;
+	return 0;
+}
+
+static int read_number(const char *value, unsigned long low, unsigned long high, size_t *out,
+		       struct berth_why *why)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || n < low || n > high)
+		return berth_why(why, -EINVAL, "\"%s\": a number from %lu to %lu is wanted", value,
+				 low, high);
+	*out = n;
+	return 0;
+}
+
+static int set_samples(void *into, const char *value, struct berth_why *why)
+{
+	return read_number(value, 2, BERTH_JUDGE_MAX, &((struct view *)into)->samples, why);
+}
+
+static int set_least(void *into, const char *value, struct berth_why *why)
+{
+	return read_number(value, 1, BERTH_JUDGE_MAX, &((struct view *)into)->least, why);
+}
+
+static int set_seconds(void *into, const char *value, struct berth_why *why)
+{
+	size_t n = 0;
+	int error = read_number(value, 1, 86400 * 365, &n, why);
+
+	if (!error)
+		((struct view *)into)->seconds = (double)n;
+	return error;
+}
+
+static int set_range(void *into, const char *value, struct berth_why *why)
+{
+	struct view *view = into;
+	struct berth_range_error error;
+	struct berth_portset set;
+
+	if (berth_portset_parse(value, &set, &error))
+		return berth_why(why, -EINVAL, "\"%s\": %s at character %zu", value, error.what,
+				 error.at + 1);
+	if (!set.count)
+		return berth_why(why, -EINVAL, "\"%s\": no port is in it", value);
+	view->range.first = (uint16_t)berth_portset_next(&set, 0);
+	view->range.last = (uint16_t)berth_portset_kth(&set, set.count - 1);
+	view->knows_range = true;
+	return 0;
+}
+
+const struct berth_opt berth_audit_opts[] = {
+	{ "self", NULL, NULL,
+	  "Opens sockets on the loopback in five ways and judges the ports they get; what is done where neither --pcap "
+	  "nor --live is given.",
+	  NULL, set_self },
+	{ "samples", "N", "600", "With --self: sockets for each way.", NULL, set_samples },
+	{ "pcap", "FILE", NULL,
+	  "Reads a capture, pcap or pcapng, of any size; \"-\" is standard input.", NULL,
+	  set_pcap },
+	{ "live", "IFACE", NULL, "Listens on an interface until interrupted. Needs CAP_NET_RAW.",
+	  NULL, set_live },
+	{ "seconds", "N", NULL, "With --live: so long.", NULL, set_seconds },
+	{ "range", "FIRST-LAST", NULL,
+	  "What the ports are chosen from, for the chi-square; default: what was seen.", NULL,
+	  set_range },
+	{ "least", "N", "8", "Leaves out rows of fewer ports.", NULL, set_least },
+	{ "all", NULL, NULL, "Shows every row; else the twenty of most ports.", NULL, set_all },
+	{ "plot", "FILE", NULL, "Writes an SVG of ports over time.", NULL, set_plot },
+	{ "json", NULL, NULL,
+	  "JSON Lines, one object a row: host, protocol, destination (null over all), seen, n (judged), first, last, "
+	  "unique, holes (parts of the range that chance does not leave empty), unique_expected, odd, gcd, rising, sigma, lag1, runs_z, chi2, chi2_p, oarc, oarc_bits, bits_low, "
+	  "bits_high (null: cannot be told), shape, finding, system (null: none known).",
+	  NULL, set_json },
+	{ NULL },
+};
+
+/* ---- a row ---- */
+
+static const char *const oarc_name[] = { "POOR", "GOOD", "GREAT" };
+
+/*
+ * A walk to one destination is by design where it starts anywhere for the next (RFC 6056 algorithms 3 and 4): where
+ * that was seen, or is known of the system.
+ */
+static bool is_finding(const struct row *row, const struct berth_judgement *j, int habit)
+{
+	bool walk = j->shape == BERTH_SHAPE_SEQUENTIAL || j->shape == BERTH_SHAPE_SHORT_STEPS ||
+		    j->shape == BERTH_SHAPE_CORRELATED;
+
+	return berth_shape_is_finding(j->shape) &&
+	       !(row->one && walk && (row->hidden || habit == BERTH_HABIT_LINUX));
+}
+
+static void json_known(const char *key, double value, bool known)
+{
+	if (known)
+		printf(",\"%s\":%.6g", key, value);
+	else
+		printf(",\"%s\":null", key);
+}
+
+static void row_json(const struct row *row, const struct berth_judgement *j, int habit)
+{
+	uint32_t i;
+
+	printf("{\"host\":\"%s\",\"protocol\":\"%s\",\"destination\":", row->host, row->protocol);
+	if (*row->destination == '*')
+		printf("null");
+	else
+		printf("\"%s\"", row->destination);
+	printf(",\"seen\":%llu,\"n\":%zu,\"first\":%u,\"last\":%u,\"unique\":%u",
+	       (unsigned long long)row->seen, j->n, j->seen.first, j->seen.last, j->unique);
+	printf(",\"holes\":[");
+	for (i = 0; i < j->holes; i++)
+		printf("%s\"%u-%u\"", i ? "," : "", j->hole[i].first, j->hole[i].last);
+	putchar(']');
+	json_known("unique_expected", j->unique_expected, true);
+	json_known("odd", j->odd, true);
+	json_known("gcd", j->gcd, true);
+	json_known("rising", j->rising, true);
+	json_known("sigma", j->sigma, true);
+	json_known("lag1", j->lag1, true);
+	json_known("runs_z", j->runs_z, true);
+	json_known("chi2", j->chi2, j->chi2_p >= 0);
+	json_known("chi2_p", j->chi2_p, j->chi2_p >= 0);
+	printf(",\"oarc\":\"%s\"", oarc_name[j->oarc]);
+	json_known("oarc_bits", j->oarc_bits, true);
+	json_known("bits_low", j->bits_low, true);
+	json_known("bits_high", j->bits_high, j->bits_high >= 0);
+	printf(",\"shape\":\"%s\",\"finding\":%s,\"system\":", berth_shape_name(j->shape),
+	       is_finding(row, j, habit) ? "true" : "false");
+	if (habit < 0)
+		puts("null}");
+	else
+		printf("\"%s\"}\n", berth_habit_row((enum berth_habit)habit).name);
+}
+
+static const char *parity_of(const struct berth_judgement *j)
+{
+	return j->odd <= 0 ? "even" : j->odd >= 1 ? "odd" : "both";
+}
+
+static void print_bits(const struct berth_judgement *j)
+{
+	char words[32];
+
+	if (j->shape == BERTH_SHAPE_TOO_FEW)
+		snprintf(words, sizeof(words), "-");
+	else if (j->bits_high < 0)
+		snprintf(words, sizeof(words), ">= %.1f", j->bits_low);
+	else if (j->bits_high - j->bits_low < 0.05)
+		snprintf(words, sizeof(words), "%.1f", j->bits_low);
+	else
+		snprintf(words, sizeof(words), "%.1f-%.1f", j->bits_low, j->bits_high);
+	printf(" %-9s", words);
+}
+
+static void row_text(const struct row *row, const struct berth_judgement *j, int habit, bool first)
+{
+	if (first)
+		printf("%-15s %-5s %-36s %8s %-11s %-6s %6s %-5s %-9s %-12s %s\n", "HOST", "PROTO",
+		       "DESTINATION", "PORTS", "SEEN", "PARITY", "LAG-1", "OARC", "BITS", "SHAPE",
+		       "LIKE");
+	printf("%-15s %-5s %-36s %8llu %5u-%-5u %-6s %6.3f %-5s", row->host, row->protocol,
+	       row->destination, (unsigned long long)row->seen, j->seen.first, j->seen.last,
+	       parity_of(j), j->lag1, oarc_name[j->oarc]);
+	print_bits(j);
+	printf(" %-12s %s%s\n", berth_shape_name(j->shape),
+	       habit < 0 ? "-" : berth_habit_row((enum berth_habit)habit).name,
+	       is_finding(row, j, habit) ? "  FINDING" : "");
+}
+
+static void show(struct view *view, const struct row *row, const struct berth_judgement *j)
+{
+	int habit = berth_judge_habit(j, view->of_habit, row->one);
+
+	if (view->json)
+		row_json(row, j, habit);
+	else
+		row_text(row, j, habit, !view->rows);
+	view->rows++;
+	view->findings += is_finding(row, j, habit);
+}
+
+/* ---- this host ---- */
+
+static const char *const way_name[] = {
+#define NAME(id, name, one) name,
+	BERTH_OWN_WAYS(NAME)
+#undef NAME
+};
+static const bool way_one[] = {
+#define ONE(id, name, one) one,
+	BERTH_OWN_WAYS(ONE)
+#undef ONE
+};
+
+static void add_point(struct view *view, double x, uint16_t port, const char *series)
+{
+	unsigned i;
+
+	if (!view->plot || view->points == POINTS)
+		return;
+	for (i = 0; i < view->series_count && strcmp(view->series[i], series) != 0; i++)
+		continue;
+	if (i == view->series_count && i < SERIES)
+		snprintf(view->series[view->series_count++], sizeof(view->series[0]), "%s", series);
+	if (i < SERIES)
+		view->point[view->points++] = (struct point){ x, port, (uint8_t)i };
+}
+
+static int audit_self(struct view *view, struct berth_why *why)
+{
+	static uint16_t port[BERTH_OWN_COUNT][BERTH_JUDGE_MAX];
+	struct berth_judgement j[BERTH_OWN_COUNT];
+	berth_auto_free char *text = NULL;
+	struct berth_range own;
+	int way, n, i;
+
+	if (!view->knows_range &&
+	    !berth_file_read("/proc/sys/net/ipv4/ip_local_port_range", &text) &&
+	    !berth_local_range_parse(text, &own)) {
+		view->of_habit[BERTH_HABIT_LINUX] = view->of_habit[BERTH_HABIT_LINUX_BIND] =
+			view->of_habit[BERTH_HABIT_LINUX_UDP] = own;
+	}
+	for (way = 0; way < BERTH_OWN_COUNT; way++) {
+		n = berth_own_ports((enum berth_own_way)way, view->samples, port[way], why);
+		if (n < 0)
+			return n;
+		berth_judge(port[way], (size_t)n, view->knows_range ? &view->range : NULL, &j[way]);
+		for (i = 0; i < n; i++)
+			add_point(view, i, port[way][i], way_name[way]);
+	}
+	for (way = 0; way < BERTH_OWN_COUNT; way++) {
+		struct row row = { "self", way < BERTH_OWN_UDP_ONE ? "tcp" : "udp", way_name[way],
+				   j[way].n, way_one[way] };
+
+		row.hidden = way == BERTH_OWN_TCP_ONE &&
+			     j[BERTH_OWN_TCP_MANY].shape == BERTH_SHAPE_RANDOM;
+		if (j[way].n >= view->least)
+			show(view, &row, &j[way]);
+	}
+	return 0;
+}
+
+/* ---- captures ---- */
+
+static void address_text(const uint8_t address[16], char out[INET6_ADDRSTRLEN])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (!memcmp(address, mapped, 12))
+		inet_ntop(AF_INET, address + 12, out, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, address, out, INET6_ADDRSTRLEN);
+}
+
+static int link_of(int dlt)
+{
+	switch (dlt) {
+	case DLT_EN10MB:
+		return BERTH_FRAME_ETHERNET;
+	case DLT_LINUX_SLL:
+		return BERTH_FRAME_COOKED;
+	case DLT_LINUX_SLL2:
+		return BERTH_FRAME_COOKED2;
+	case DLT_RAW:
+	case DLT_IPV4:
+	case DLT_IPV6:
+		return BERTH_FRAME_IP;
+	default:
+		return -1;
+	}
+}
+
+static int on_frame(const uint8_t *bytes, size_t len, int dlt, double time_s, void *arg)
+{
+	struct view *view = arg;
+	struct berth_frame frame;
+	char host[INET6_ADDRSTRLEN], series[INET6_ADDRSTRLEN + 8];
+	int link = link_of(dlt);
+
+	view->frames++;
+	if (link < 0 || !berth_frame_read((enum berth_frame_link)link, bytes, len, &frame) ||
+	    !berth_streams_add(view->streams, &frame))
+		return 0;
+	if (!view->choices++)
+		view->began_s = time_s;
+	if (view->plot) {
+		address_text(frame.source, host);
+		snprintf(series, sizeof(series), "%s %s", host,
+			 frame.protocol == 6 ? "tcp" : "udp");
+		add_point(view, time_s - view->began_s, frame.source_port, series);
+	}
+	return 0;
+}
+
+static bool same_host(const struct berth_stream *a, const struct berth_stream *b)
+{
+	return a->protocol == b->protocol && !memcmp(a->source, b->source, 16);
+}
+
+/* Hosts by the ports that they have over all destinations, and each host's destinations behind it. */
+static int by_host(const void *x, const void *y)
+{
+	const struct berth_stream *a = *(const struct berth_stream *const *)x;
+	const struct berth_stream *b = *(const struct berth_stream *const *)y;
+	int order = memcmp(a->source, b->source, 16);
+
+	if (!order)
+		order = (int)a->protocol - (int)b->protocol;
+	if (!order)
+		order = (int)b->all - (int)a->all;
+	if (!order)
+		order = (a->seen < b->seen) - (a->seen > b->seen);
+	return order;
+}
+
+static int by_seen(const void *x, const void *y)
+{
+	const struct berth_stream *a = *(const struct berth_stream *const *)x;
+	const struct berth_stream *b = *(const struct berth_stream *const *)y;
+
+	return (a->seen < b->seen) - (a->seen > b->seen);
+}
+
+static void judge_stream(const struct view *view, const struct berth_stream *s,
+			 struct berth_judgement *out)
+{
+	static uint16_t port[BERTH_JUDGE_MAX];
+	size_t n = berth_streams_ports(view->streams, s, port);
+
+	berth_judge(port, n, view->knows_range ? &view->range : NULL, out);
+}
+
+static void show_streams(struct view *view, const struct berth_stream **row, size_t n)
+{
+	const struct berth_stream *host = NULL;
+	struct berth_judgement j;
+	bool hidden = false;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct berth_stream *s = row[i];
+		char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN],
+			destination[INET6_ADDRSTRLEN + 8] = "*";
+		struct row shown = { from, s->protocol == 6 ? "tcp" : "udp", destination, s->seen,
+				     !s->all };
+
+		judge_stream(view, s, &j);
+		if (s->all) {
+			host = s;
+			hidden = s->protocol == 6 && s->destinations >= DESTINATIONS_MIN &&
+				 j.shape == BERTH_SHAPE_RANDOM;
+			/* Of one or two destinations the row shows their walks, and nothing of its own. */
+			if (s->destinations < DESTINATIONS_MIN && i + 1 < n &&
+			    same_host(s, row[i + 1]))
+				continue;
+		} else {
+			shown.hidden = hidden && host && same_host(host, s);
+			address_text(s->destination, to);
+			snprintf(destination, sizeof(destination),
+				 strchr(to, ':') ? "[%s]:%u" : "%s:%u", to, s->destination_port);
+		}
+		address_text(s->source, from);
+		show(view, &shown, &j);
+	}
+}
+
+static int show_captured(struct view *view, struct berth_why *why)
+{
+	uint32_t count = berth_streams_count(view->streams), i;
+	berth_auto_free const struct berth_stream **row = calloc(count + 1, sizeof(*row));
+	uint64_t evicted, evicted_ports;
+	size_t n = 0, left;
+
+	if (!row)
+		return berth_why(why, -ENOMEM, "no memory");
+	for (i = 0; i < count; i++) {
+		const struct berth_stream *s = berth_streams_get(view->streams, i);
+
+		if (s && s->seen >= view->least)
+			row[n++] = s;
+	}
+	qsort(row, n, sizeof(*row), by_seen);
+	left = view->all || n <= view->most ? 0 : n - view->most;
+	n -= left;
+	qsort(row, n, sizeof(*row), by_host);
+	show_streams(view, row, n);
+	evicted = berth_streams_evicted(view->streams, &evicted_ports);
+	fprintf(stderr, "%llu frames, %llu ports chosen", (unsigned long long)view->frames,
+		(unsigned long long)view->choices);
+	if (left)
+		fprintf(stderr, "; %zu smaller rows not shown, --all shows them", left);
+	if (evicted)
+		fprintf(stderr, "; %llu rows with %llu ports were given up: too many at a time",
+			(unsigned long long)evicted, (unsigned long long)evicted_ports);
+	fputc('\n', stderr);
+	return 0;
+}
+
+static int audit_capture(struct view *view, struct berth_why *why)
+{
+	berth_auto_free void *memory = malloc(berth_streams_size(STREAMS, CHUNKS));
+	int error;
+
+	if (!memory)
+		return berth_why(why, -ENOMEM, "no memory");
+	view->streams = berth_streams_init(memory, STREAMS, CHUNKS);
+	if (view->pcap)
+		error = berth_capture_file(view->pcap, on_frame, view, why);
+	else
+		error = berth_capture_live(view->live, view->seconds, on_frame, view, why);
+	/* A file that is cut short is judged as far as it goes, and then complained of. */
+	if (!error || view->choices) {
+		struct berth_why ignored;
+
+		show_captured(view, error ? &ignored : why);
+	}
+	return error;
+}
+
+/* ---- plot ---- */
+
+static void plot_series(const struct view *view, struct berth_svg *svg, unsigned series)
+{
+	static double x[POINTS], y[POINTS];
+	size_t i, n = 0;
+
+	for (i = 0; i < view->points; i++)
+		if (view->point[i].series == series) {
+			x[n] = view->point[i].x;
+			y[n++] = view->point[i].port;
+		}
+	berth_svg_dots(svg, n, x, y, series, view->series[series]);
+}
+
+static int plot(const struct view *view, struct berth_why *why)
+{
+	berth_auto_file FILE *out = fopen(view->plot, "we");
+	struct berth_svg svg = { .out = out };
+	double last = 1;
+	unsigned i;
+
+	if (!out)
+		return berth_why(why, -errno, "cannot write %s: %s", view->plot, strerror(errno));
+	for (i = 0; i < view->points; i++)
+		last = view->point[i].x > last ? view->point[i].x : last;
+	svg.x = (struct berth_svg_axis){ view->pcap || view->live ? "seconds" : "sockets", 0, last,
+					 false };
+	svg.y = (struct berth_svg_axis){ "source port", 0, 65536, false };
+	berth_svg_begin(&svg, "Source ports, as they were chosen",
+			view->pcap   ? view->pcap
+			: view->live ? view->live
+				     : "this host, on the loopback");
+	for (i = 0; i < view->series_count; i++)
+		plot_series(view, &svg, i);
+	berth_svg_end(&svg);
+	if (fflush(out) || ferror(out))
+		return berth_why(why, -EIO, "cannot write %s", view->plot);
+	return 0;
+}
+
+/* ---- the verb ---- */
+
+static void find_ranges(struct view *view)
+{
+	const struct berth_system *s;
+	int i;
+
+	for (i = 0; i < BERTH_HABIT_COUNT; i++)
+		for (s = berth_systems; s->name; s++)
+			if (!strcmp(s->name, berth_habit_row((enum berth_habit)i).system))
+				view->of_habit[i] = s->range;
+}
+
+static int parse(struct view *view, int argc, char **argv, struct berth_why *why)
+{
+	int at = berth_opt_parse(berth_audit_opts, argc, argv, view, why);
+
+	if (at < 0)
+		return at;
+	if (at < argc)
+		return berth_why(why, -EINVAL,
+				 "\"%s\": audit takes no operand; a capture is named with --pcap",
+				 argv[at]);
+	if (view->self + !!view->pcap + !!view->live > 1)
+		return berth_why(why, -EINVAL, "--self, --pcap, --live: only one at a time");
+	if (view->seconds > 0 && !view->live)
+		return berth_why(why, -EINVAL, "--seconds: only --live takes time");
+	return 0;
+}
+
+int berth_audit_main(int argc, char **argv)
+{
+	struct view view = { .samples = 600, .least = 8, .most = 20 };
+	berth_auto_free struct point *points = calloc(POINTS, sizeof(*points));
+	struct berth_why why;
+	int error = points ? parse(&view, argc, argv, &why) : berth_why(&why, -ENOMEM, "no memory");
+
+	if (!error) {
+		view.point = points;
+		find_ranges(&view);
+		error = view.pcap || view.live ? audit_capture(&view, &why)
+					       : audit_self(&view, &why);
+	}
+	if (!error && view.plot)
+		error = plot(&view, &why);
+	if (error)
+		return berth_complain("audit", &why, BERTH_EXIT_FAILURE);
+	return view.findings ? BERTH_EXIT_FINDINGS : BERTH_EXIT_OK;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* berth lint: finds the files of the table below a root, or knows files of a tree by their names. */
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "src/cli/lint.h"
+
+#define NAMES_MAX 4096 /* units or sysctl.d files; more are left out */
+#define DEPTH_MAX 32   /* directories of a tree */
+
+struct gather {
+	struct berth_lint *l;
+	struct berth_tree *t;
+	const char *shown;
+	const struct berth_lint_place *place;
+	const char *scope;
+	const char *
+		above; /* what stands in front of the tree's root: its last parts may say what a file is */
+	unsigned added;
+};
+
+static void malformed_file(struct gather *g, const char *name, int err)
+{
+	struct berth_lint_spot spot = { .file = berth_lint_keep(&g->l->arena, name, strlen(name)) };
+	struct berth_lint_finding *f = berth_lint_find(g->l, BERTH_LINT_RULE_SYNTAX, &spot);
+
+	/* Who is not root cannot read everything; what could be read counts. */
+	if (f && err == -EACCES)
+		f->level = BERTH_LINT_NOTE;
+	if (f)
+		f->text = berth_lint_format(&g->l->arena, "cannot be read: %s",
+					    err == -EFBIG ? "larger than 4 MB" : strerror(-err));
+}
+
+/* Reads one file of the place at hand; one that is not there is no matter. */
+static void add_file(void *arg, const char *path)
+{
+	struct gather *g = arg;
+	char name[PATH_MAX];
+	const char *text;
+	size_t len;
+	int err = berth_tree_read(g->t, path, &text, &len);
+
+	if (err == -ENOENT || err == -EISDIR || err == -ENOTDIR)
+		return;
+	snprintf(name, sizeof(name), "%s%s", g->shown, path);
+	if (err) {
+		malformed_file(g, name, err);
+		return;
+	}
+	berth_lint_add(g->l, g->place, name, g->scope, text, len);
+	g->added++;
+}
+
+/* Each glob of "a|b". */
+static void add_globs(struct gather *g, const char *globs)
+{
+	char one[512];
+
+	while (*globs) {
+		size_t len = strcspn(globs, "|");
+
+		snprintf(one, sizeof(one), "%.*s", (int)len, globs);
+		berth_tree_glob(g->t, one, add_file, g);
+		globs += len + (globs[len] == '|');
+	}
+}
+
+/* ---- sysctl.d and units: names of several directories, the first of which wins ---- */
+
+struct names {
+	struct {
+		char *name, *path;
+	} at[NAMES_MAX];
+	size_t count;
+};
+
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void add_name(void *arg, const char *path)
+{
+	struct names *n = arg;
+	size_t i;
+
+	for (i = 0; i < n->count; i++)
+		if (!strcmp(n->at[i].name, base_of(path)))
+			return;
+	if (n->count == NAMES_MAX)
+		return;
+	n->at[n->count].path = strdup(path);
+	n->at[n->count].name = strdup(base_of(path));
+	if (n->at[n->count].path && n->at[n->count].name)
+		n->count++;
+}
+
+static int by_base(const void *a, const void *b)
+{
+	const struct {
+		char *name, *path;
+	} *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static void free_names(struct names *n)
+{
+	while (n->count--) {
+		free(n->at[n->count].name);
+		free(n->at[n->count].path);
+	}
+	free(n);
+}
+
+/* Names that match in directories "a|b", sorted; where two have one, the path is the first's. */
+static struct names *names_in(const struct berth_tree *t, const char *directories, const char *part)
+{
+	struct names *n = calloc(1, sizeof(*n));
+	char glob[512];
+
+	while (n && *directories) {
+		size_t len = strcspn(directories, "|");
+
+		snprintf(glob, sizeof(glob), "%.*s/%s", (int)len, directories, part);
+		berth_tree_glob(t, glob, add_name, n);
+		directories += len + (directories[len] == '|');
+	}
+	if (n)
+		qsort(n->at, n->count, sizeof(*n->at), by_base);
+	return n;
+}
+
+/* sysctl.d(5): sorted by name, whatever the directory; /etc/sysctl.conf comes last. */
+static void add_sysctl(struct gather *g)
+{
+	struct names *n = names_in(
+		g->t,
+		"/etc/sysctl.d|/run/sysctl.d|/usr/local/lib/sysctl.d|/usr/lib/sysctl.d|/lib/sysctl.d",
+		"*.conf");
+	size_t i;
+
+	g->place = &berth_lint_sysctl;
+	for (i = 0; n && i < n->count; i++)
+		add_file(g, n->at[i].path);
+	if (n)
+		free_names(n);
+	add_file(g, "/etc/sysctl.conf");
+}
+
+#define UNIT_DIRECTORIES                                                                           \
+	"/etc/systemd/system|/run/systemd/system|/usr/local/lib/systemd/system|/usr/lib/systemd/system|/lib/systemd/system"
+
+/* True where a unit is started: an administrator wrote it, or enabled it. */
+static bool is_wanted(const struct berth_tree *t, const char *name, const char *path)
+{
+	static const char *const wants[] = { "/etc/systemd/system/*.wants",
+					     "/etc/systemd/system/*.requires",
+					     "/usr/lib/systemd/system/*.wants",
+					     "/lib/systemd/system/*.wants" };
+	struct names *n;
+	bool found = false;
+	size_t i;
+
+	if (!strncmp(path, "/etc/", 5))
+		return true;
+	for (i = 0; i < sizeof(wants) / sizeof(*wants) && !found; i++) {
+		n = names_in(t, wants[i], name);
+		found = n && n->count;
+		if (n)
+			free_names(n);
+	}
+	return found;
+}
+
+static void add_unit(struct gather *g, const char *name, const char *path, const char *directories)
+{
+	struct names *drop_ins;
+	char part[512];
+	size_t i;
+
+	/* A link to /dev/null masks a unit; another one is an alias of a unit that is read under its own name. */
+	if (berth_tree_is_link(g->t, path) || !is_wanted(g->t, name, path))
+		return;
+	g->scope = name;
+	add_file(g, path);
+	snprintf(part, sizeof(part), "%s.d/*.conf", name);
+	drop_ins = names_in(g->t, directories, part);
+	for (i = 0; drop_ins && i < drop_ins->count; i++)
+		add_file(g, drop_ins->at[i].path);
+	if (drop_ins)
+		free_names(drop_ins);
+	g->scope = NULL;
+}
+
+static void add_units_of(struct gather *g, const char *directories, const char *part)
+{
+	struct names *n = names_in(g->t, directories, part);
+	size_t i;
+
+	for (i = 0; n && i < n->count; i++)
+		add_unit(g, n->at[i].name, n->at[i].path, directories);
+	if (n)
+		free_names(n);
+}
+
+static void add_units(struct gather *g)
+{
+	g->place = &berth_lint_unit;
+	add_units_of(g, UNIT_DIRECTORIES, "*.socket");
+	add_units_of(g, "/etc/systemd/system", "*.service");
+	add_units_of(g, "/etc/systemd/network", "*.netdev");
+	add_units_of(g, "/etc/containers/systemd", "*.container");
+	add_units_of(g, "/etc/containers/systemd", "*.pod");
+}
+
+/* ---- a root ---- */
+
+/* What shows that this host takes ports with bindresvport(), and which it spares. */
+static void read_rpc(struct gather *g)
+{
+	static const char *const signs[] = { "/etc/nfs.conf", "/etc/default/nfs-common",
+					     "/etc/yp.conf" };
+	const char *text;
+	size_t len, i;
+
+	for (i = 0; i < sizeof(signs) / sizeof(*signs); i++)
+		g->l->has_rpc = g->l->has_rpc || berth_tree_has(g->t, signs[i]);
+	if (!berth_tree_read(g->t, "/etc/bindresvport.blacklist", &text, &len))
+		berth_lint_add_spared(g->l, text, len);
+}
+
+void berth_lint_read_root(struct berth_lint *l, struct berth_tree *t, const char *shown)
+{
+	struct gather g = { .l = l, .t = t, .shown = shown };
+
+	for (g.place = berth_lint_places; g.place->service; g.place++)
+		add_globs(&g, g.place->files);
+	g.place = &berth_lint_kubernetes;
+	add_globs(&g, g.place->files);
+	add_sysctl(&g);
+	add_units(&g);
+	read_rpc(&g);
+}
+
+/* ---- a tree of files ---- */
+
+/* The last parts of a path, count of them. */
+static const char *tail_of(const char *path, unsigned count)
+{
+	const char *at = path + strlen(path);
+
+	while (at > path && (at[-1] != '/' || --count))
+		at--;
+	return at;
+}
+
+/* How many parts of a glob must match: where the name says too little, its directory's does, or the one above. */
+static unsigned telling_parts(const char *glob)
+{
+	static const char *const plain[] = { "config", "resources", "config.yaml", "rules.v4",
+					     "rules.v6" };
+	static const char *const common[] = { "conf.d/", "sites-enabled/", "conf-enabled/",
+					      "main/",   "config.d/",      "conf/",
+					      "*/",      "server/" };
+	const char *base = base_of(glob), *parent = tail_of(glob, 2);
+	bool says_little = strcspn(base, "*?") < 3;
+	size_t i;
+
+	for (i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+		says_little = says_little || !strcmp(base, plain[i]);
+	if (!says_little)
+		return 1;
+	for (i = 0; i < sizeof(common) / sizeof(*common); i++)
+		if (!strncmp(parent, common[i], strlen(common[i])))
+			return 3;
+	return 2;
+}
+
+static bool is_file_of(const char *globs, const char *path)
+{
+	char last = path[strlen(path) - 1], glob[512];
+
+	while (*globs) {
+		size_t len = strcspn(globs, "|");
+		const char *end = globs + len;
+		unsigned parts;
+
+		globs = end + (*end == '|');
+		/* Most globs end with another letter. */
+		if (end[-1] != '*' && end[-1] != last)
+			continue;
+		snprintf(glob, sizeof(glob), "%.*s", (int)len, end - len);
+		parts = telling_parts(glob);
+		if (!fnmatch(tail_of(glob, parts), tail_of(path, parts), FNM_PATHNAME | FNM_PERIOD))
+			return true;
+	}
+	return false;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len > n && !strcmp(text + len - n, end);
+}
+
+/* The unit that a path belongs to: its own name, or that of the directory of drop-ins. */
+static bool unit_of(const char *path, char *out, size_t size)
+{
+	static const char *const kinds[] = { ".socket", ".netdev", ".container", ".pod",
+					     ".service" };
+	const char *base = base_of(path), *parent = tail_of(path, 2);
+	size_t i, n;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		n = (size_t)(base - parent);
+		if (ends_with(base, kinds[i])) {
+			snprintf(out, size, "%.*s", (int)size - 1, base);
+			return true;
+		}
+		if (ends_with(base, ".conf") && n > strlen(kinds[i]) + 3 &&
+		    !memcmp(base - 3 - strlen(kinds[i]), kinds[i], strlen(kinds[i])) &&
+		    !memcmp(base - 3, ".d/", 3)) {
+			snprintf(out, size, "%.*s", (int)n - 3, parent);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_sysctl(const char *path)
+{
+	return !fnmatch("*/sysctl.d/*.conf", path, 0) || !strcmp(base_of(path), "sysctl.conf");
+}
+
+/* Adds a file of a tree as what its name says it is. name: as it is shown. */
+static void add_known(struct gather *g, const char *path)
+{
+	const struct berth_lint_place *p;
+	char unit[NAME_MAX + 1], whole[PATH_MAX];
+	unsigned before = g->added;
+	const char *text;
+	size_t len;
+
+	if ((size_t)snprintf(whole, sizeof(whole), "%s%s", g->above, path) >= sizeof(whole))
+		return;
+	for (p = berth_lint_places; p->service; p++)
+		if (is_file_of(p->files, whole)) {
+			g->place = p;
+			add_file(g, path);
+		}
+	g->place = is_sysctl(whole)                              ? &berth_lint_sysctl
+		   : is_file_of(berth_lint_compose.files, whole) ? &berth_lint_compose
+								 : NULL;
+	if (g->place)
+		add_file(g, path);
+	if (g->added == before && unit_of(whole, unit, sizeof(unit))) {
+		g->place = &berth_lint_unit;
+		g->scope = unit;
+		add_file(g, path);
+		g->scope = NULL;
+	}
+	if (g->added == before && (ends_with(path, ".yaml") || ends_with(path, ".yml")) &&
+	    !berth_tree_read(g->t, path, &text, &len) && berth_lint_is_kubernetes(text, len)) {
+		g->place = &berth_lint_kubernetes;
+		add_file(g, path);
+	}
+}
+
+struct descent {
+	struct gather *g;
+	unsigned depth;
+};
+
+static void descend(void *arg, const char *path)
+{
+	struct descent *d = arg;
+	char glob[PATH_MAX];
+
+	if (d->depth == DEPTH_MAX || berth_tree_is_link(d->g->t, path)) {
+		/* A link to a file is read, one to a directory may lead round. */
+		add_known(d->g, path);
+		return;
+	}
+	if ((size_t)snprintf(glob, sizeof(glob), "%s/*", path) >= sizeof(glob))
+		return;
+	if (*path)
+		add_known(d->g, path);
+	d->depth++;
+	berth_tree_glob(d->g->t, glob, descend, d);
+	d->depth--;
+}
+
+/* A file alone: where it lies may say what it is. */
+static int read_one(struct gather *g, const char *path, const char *real, struct berth_why *why)
+{
+	int err = berth_tree_init(g->t, "/");
+
+	if (err)
+		return berth_why(why, err, "/: %s", strerror(-err));
+	add_known(g, real);
+	return g->added
+		       ? 0
+		       : berth_why(
+				 why, -EINVAL,
+				 "%s: no file of this name is known; \"berth lint --places\" lists those that are",
+				 path);
+}
+
+static int read_tree(struct gather *g, const char *path, const char *real, struct berth_why *why)
+{
+	struct descent d = { g, 0 };
+	char shown[PATH_MAX];
+	int err = berth_tree_init(g->t, path);
+	size_t len;
+
+	if (err)
+		return berth_why(why, err, "%s: %s", path, strerror(-err));
+	snprintf(shown, sizeof(shown), "%s", path);
+	for (len = strlen(shown); len && shown[len - 1] == '/';)
+		shown[--len] = 0;
+	g->shown = shown;
+	g->above = real;
+	descend(&d, "");
+	return 0;
+}
+
+int berth_lint_read_path(struct berth_lint *l, const char *path, struct berth_why *why)
+{
+	struct berth_tree t = { .fd = -1 };
+	struct gather g = { .l = l, .t = &t, .shown = "", .above = "" };
+	char *real = realpath(path, NULL);
+	struct stat st;
+	int err;
+
+	if (!real || stat(real, &st))
+		err = berth_why(why, -errno, "%s: %s", path, strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		err = read_tree(&g, path, real, why);
+	else
+		err = read_one(&g, path, real, why);
+	free(real);
+	berth_tree_fini(&t);
+	return err;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* berth lint --fix: a drop-in of sysctl.d that reserves what listeners declare. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/auto.h"
+#include "src/base/text.h"
+#include "src/cli/lint.h"
+#include "src/lint/ways.h"
+
+#define DIRECTORY "/etc/sysctl.d"
+#define NAME "99-berth.conf"
+/* Fewer ephemeral ports than this are an outage of their own. */
+#define EPHEMERAL_MIN 16384u
+
+static uint32_t ephemeral_left(const struct berth_lint *l, const struct berth_portset *set)
+{
+	uint32_t port, left = 0;
+
+	for (port = l->ephemeral.first; port <= l->ephemeral.last; port++)
+		left += !berth_portset_has(set, port);
+	return left;
+}
+
+/* Lines of a text with a sign in front. */
+static void print_lines(char sign, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		putchar(sign);
+		berth_text_print_safe(stdout, text, len);
+		putchar('\n');
+		text += len + (text[len] == '\n');
+	}
+}
+
+/* True where a file that sets the reservation comes behind ours. */
+static bool is_overridden(const struct berth_lint_spot *spot)
+{
+	const char *base = spot->file ? strrchr(spot->file, '/') : NULL;
+
+	return base && (!strcmp(base + 1, "sysctl.conf") || strcmp(base + 1, NAME) > 0);
+}
+
+int berth_lint_fix(const struct berth_lint *l, struct berth_tree *t, const char *shown, bool dry,
+		   struct berth_why *why)
+{
+	const size_t size = 256 << 10;
+	berth_auto_free char *fresh = malloc(size + 256), *list = malloc(size), *old = NULL;
+	struct berth_portset set;
+	const char *text;
+	uint32_t more = berth_lint_reservation(l, &set), left = ephemeral_left(l, &set);
+	size_t len;
+	int err;
+
+	if (!fresh || !list)
+		return berth_why(why, -ENOMEM, "no memory");
+	if (!more)
+		return 1;
+	if (is_overridden(&l->reserved_spot))
+		return berth_why(
+			why, -EEXIST,
+			"--fix: %s:%u sets ip_local_reserved_ports and would win; add the ports there",
+			l->reserved_spot.file, l->reserved_spot.line);
+	if (left < EPHEMERAL_MIN)
+		return berth_why(
+			why, -ENOSPC,
+			"--fix: reserving %u more ports leaves %u ephemeral ones, and programs would run out; "
+			"move a range instead",
+			more, left);
+	berth_portset_format(&set, list, size);
+	snprintf(
+		fresh, size + 256,
+		"# Written by berth lint --fix: ports that configuration files of this host declare.\n"
+		"net.ipv4.ip_local_reserved_ports = %s\n",
+		list);
+	err = berth_tree_read(t, DIRECTORY "/" NAME, &text, &len);
+	if (!err)
+		old = strndup(text, len);
+	printf("--- %s%s\n+++ %s%s\n", err ? "" : shown, err ? "/dev/null" : DIRECTORY "/" NAME,
+	       shown, DIRECTORY "/" NAME);
+	print_lines('-', old ? old : "");
+	print_lines('+', fresh);
+	if (dry)
+		return 0;
+	err = berth_tree_write(t, DIRECTORY, NAME, fresh);
+	if (err)
+		return berth_why(why, err, "--fix: cannot write %s%s: %s", shown,
+				 DIRECTORY "/" NAME, strerror(-err));
+	fprintf(stderr,
+		"berth lint: %u more ports reserved from the next boot on; now: sysctl -p %s%s\n",
+		more, shown, DIRECTORY "/" NAME);
+	return 0;
+}

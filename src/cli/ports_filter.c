@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Filters of berth ports: words. Terms about one field are alternatives, terms about different fields must all hold.
+ *
+ *   443 8000-8100     local port           listening public tcp    a word that a field can have
+ *   FIELD=VALUE       any field            to=ADDR[/LEN][:PORT]    the other side
+ *   nginx             program, or the name of a service
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/near.h"
+#include "src/cli/ports.h"
+#include "src/core/range.h"
+
+enum term_kind { TERM_PORT, TERM_FIELD, TERM_TO, TERM_FROM, TERM_WORD };
+
+struct term {
+	enum term_kind kind;
+	const struct ports_field *field; /* TERM_FIELD */
+	char *text;                      /* TERM_FIELD, TERM_WORD */
+	struct berth_range port;         /* TERM_PORT; TO, FROM: 0 for any */
+	uint8_t addr[16];                /* TO, FROM */
+	uint32_t addr_len;
+	uint32_t group; /* terms of one group are alternatives */
+};
+
+struct ports_filter {
+	struct term *term;
+	size_t count;
+	uint64_t groups; /* bits of groups that are used */
+};
+
+/* Groups: one for each kind that is no field, then one for each field. */
+#define GROUP_PORT 0u
+#define GROUP_TO 1u
+#define GROUP_FROM 2u
+#define GROUP_WORD 3u
+#define GROUP_FIELD 4u
+
+struct ports_filter *ports_filter_new(void)
+{
+	return calloc(1, sizeof(struct ports_filter));
+}
+
+void ports_filter_free(struct ports_filter *f)
+{
+	size_t i;
+
+	for (i = 0; f && i < f->count; i++)
+		free(f->term[i].text);
+	if (f)
+		free(f->term);
+	free(f);
+}
+
+static int add(struct ports_filter *f, struct term t, const char *text, struct berth_why *why)
+{
+	struct term *more = reallocarray(f->term, f->count + 1, sizeof(*more));
+
+	if (more)
+		f->term = more;
+	if (more && text)
+		t.text = strdup(text);
+	if (!more || (text && !t.text))
+		return berth_why(why, -ENOMEM, "no memory");
+	more[f->count++] = t;
+	f->groups |= 1ull << t.group;
+	return 0;
+}
+
+/* ---- parts ---- */
+
+static bool read_port(const char **p, uint16_t *out_port)
+{
+	char *end;
+	unsigned long n;
+
+	if (!isdigit((unsigned char)**p))
+		return false;
+	n = strtoul(*p, &end, 10);
+	*p = end;
+	*out_port = (uint16_t)n;
+	return n >= 1 && n <= 65535;
+}
+
+/* "443" or "8000-8100". */
+static bool read_range(const char *word, struct berth_range *out)
+{
+	if (!read_port(&word, &out->first))
+		return false;
+	out->last = out->first;
+	if (*word == '-') {
+		word++;
+		if (!read_port(&word, &out->last))
+			return false;
+	}
+	return !*word && out->last >= out->first;
+}
+
+/* "10.0.0.7", "10.0.0.0/8:443", "[2001:db8::1]:443", "2001:db8::/32", ":443" */
+static bool read_endpoint(const char *word, struct term *t)
+{
+	char addr[INET6_ADDRSTRLEN] = "";
+	const char *end = word;
+	bool v6, bracket = *word == '[';
+	size_t n;
+
+	if (bracket) {
+		end = strchr(++word, ']');
+		if (!end)
+			return false;
+	} else {
+		end += strspn(word, "0123456789.");
+		if (*end == ':' && end != word && !strchr(end + 1, ':'))
+			;
+		else if (*word != ':' || !isdigit((unsigned char)word[1]) || strchr(word + 1, ':'))
+			end += strspn(end, "0123456789abcdefABCDEF:.");
+	}
+	n = (size_t)(end - word);
+	if (n >= sizeof(addr))
+		return false;
+	memcpy(addr, word, n);
+	v6 = strchr(addr, ':');
+	if (n && inet_pton(v6 ? AF_INET6 : AF_INET, addr, v6 ? t->addr : t->addr + 12) != 1)
+		return false;
+	if (n && !v6)
+		memcpy(t->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	t->addr_len = n ? 128 : 0;
+	end += bracket;
+	if (*end == '/') {
+		const char *slash = end;
+		unsigned long len = strtoul(end + 1, (char **)(uintptr_t)&end, 10);
+
+		if (!n || !isdigit((unsigned char)slash[1]) || len > (v6 ? 128u : 32u))
+			return false;
+		t->addr_len = (uint32_t)len + (v6 ? 0 : 96);
+	}
+	if (*end == ':') {
+		end++;
+		if (!read_port(&end, &t->port.first))
+			return false;
+	}
+	return !*end && (t->addr_len || t->port.first);
+}
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (; words && *words; words += strcspn(words, "|"), words += *words == '|')
+		if (strcspn(words, "|") == n && !memcmp(words, word, n))
+			return true;
+	return false;
+}
+
+static uint32_t group_of(const struct ports_field *f)
+{
+	return GROUP_FIELD + (uint32_t)(f - ports_fields);
+}
+
+/* The field that can have such a word. */
+static const struct ports_field *field_of_word(const char *word)
+{
+	const struct ports_field *f;
+
+	for (f = ports_fields; f->name; f++)
+		if (has_word(f->words, word))
+			return f;
+	return NULL;
+}
+
+static int add_field(struct ports_filter *f, const char *word, size_t name_len,
+		     struct berth_why *why)
+{
+	const struct ports_field *field = ports_field_find(word, name_len);
+	const char *value = word + name_len + 1;
+	struct term t = { TERM_FIELD, field };
+
+	if (name_len == 2 && !memcmp(word, "to", 2)) {
+		t.kind = TERM_TO;
+		t.group = GROUP_TO;
+	} else if (name_len == 4 && !memcmp(word, "from", 4)) {
+		t.kind = TERM_FROM;
+		t.group = GROUP_FROM;
+	} else if (!field) {
+		return berth_why(
+			why, -EINVAL,
+			"\"%s\": there is no field \"%.*s\"; \"berth help ports\" names them", word,
+			(int)name_len, word);
+	} else {
+		t.group = group_of(field);
+	}
+	if (t.kind != TERM_FIELD && !read_endpoint(value, &t))
+		return berth_why(
+			why, -EINVAL,
+			"\"%s\": no address and port; write to=10.0.0.7:443, to=10.0.0.0/8, "
+			"to=[2001:db8::1]:443 or to=:443",
+			word);
+	if (field && !strcmp(field->name, "port")) {
+		t.kind = TERM_PORT;
+		t.group = GROUP_PORT;
+		if (!read_range(value, &t.port))
+			return berth_why(why, -EINVAL, "\"%s\": no port; write 443 or 8000-8100",
+					 word);
+	}
+	if (t.kind == TERM_FIELD && field->words && !has_word(field->words, value))
+		return berth_why(why, -EINVAL, "\"%s\": %s is one of %s", word, field->name,
+				 field->words);
+	return add(f, t, t.kind == TERM_FIELD ? value : NULL, why);
+}
+
+int ports_filter_add(struct ports_filter *f, const char *word, struct berth_why *why)
+{
+	struct term t = { TERM_PORT };
+	const char *equals = strchr(word, '=');
+
+	if (read_range(word, &t.port))
+		return add(f, t, NULL, why);
+	if (word[strspn(word, "0123456789-")] == '\0')
+		return berth_why(why, -EINVAL, "\"%s\": no port; write 443 or 8000-8100", word);
+	if (equals)
+		return add_field(f, word, (size_t)(equals - word), why);
+	t.kind = TERM_WORD;
+	t.group = GROUP_WORD;
+	t.field = field_of_word(word);
+	if (t.field) {
+		t.kind = TERM_FIELD;
+		t.group = group_of(t.field);
+	} else if (!strcmp(word, "ephemeral") || !strcmp(word, "reserved") ||
+		   !strcmp(word, "assigned")) {
+		t = (struct term){ TERM_FIELD, ports_field_find(word, strlen(word)) };
+		t.group = group_of(t.field);
+		word = "yes";
+	}
+	return add(f, t, word, why);
+}
+
+/* ---- rows ---- */
+
+static bool same_head(const uint8_t a[16], const uint8_t b[16], uint32_t bits)
+{
+	uint32_t bytes = bits / 8, rest = bits % 8;
+
+	return !memcmp(a, b, bytes) && (!rest || !((a[bytes] ^ b[bytes]) >> (8 - rest)));
+}
+
+static bool has_endpoint(const struct term *t, const uint8_t addr[16], uint16_t port)
+{
+	return (!t->port.first || t->port.first == port) && same_head(addr, t->addr, t->addr_len);
+}
+
+static bool field_is(const struct ports_row *row, const struct ports_field *f, const char *text)
+{
+	struct ports_value v = { PORTS_NONE };
+	const char *has;
+	size_t n;
+
+	f->get(row, &v);
+	has = ports_value_text(&v, &n);
+	return v.kind != PORTS_NONE && strlen(text) == n && !memcmp(has, text, n);
+}
+
+static bool holds(const struct term *t, const struct ports_row *row)
+{
+	const struct berth_socket *s = row->socket;
+
+	switch (t->kind) {
+	case TERM_PORT:
+		return s->lport >= t->port.first && s->lport <= t->port.last;
+	case TERM_FIELD:
+		return field_is(row, t->field, t->text);
+	case TERM_TO:
+		return has_endpoint(t, s->peer, s->pport);
+	case TERM_FROM:
+		return has_endpoint(t, s->local, s->lport);
+	case TERM_WORD:
+		return field_is(row, ports_field_find("program", 7), t->text) ||
+		       field_is(row, ports_field_find("service", 7), t->text);
+	}
+	return false;
+}
+
+bool ports_filter_has(const struct ports_filter *f, const struct ports_row *row)
+{
+	uint64_t held = 0;
+	size_t i;
+
+	for (i = 0; i < f->count; i++)
+		if (!(held >> f->term[i].group & 1) && holds(&f->term[i], row))
+			held |= 1ull << f->term[i].group;
+	return held == f->groups;
+}
+
+bool ports_filter_needs_holders(const struct ports_filter *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->count; i++)
+		if (f->term[i].kind == TERM_WORD ||
+		    (f->term[i].kind == TERM_FIELD && f->term[i].field->of != PORTS_OF_SOCKET))
+			return true;
+	return false;
+}
+
+bool ports_filter_needs_details(const struct ports_filter *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->count; i++)
+		if (f->term[i].field && f->term[i].field->detail)
+			return true;
+	return false;
+}
+
+/* ---- what the kernel decides ---- */
+
+/* How many terms a group has. */
+static size_t in_group(const struct ports_filter *f, uint32_t group)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < f->count; i++)
+		n += f->term[i].group == group;
+	return n;
+}
+
+static uint32_t states_of(const char *name)
+{
+	uint32_t states = 0;
+	unsigned i;
+
+	for (i = 1; i < BERTH_STATE_COUNT; i++)
+		if (!strcmp(berth_socket_state_name(i), name))
+			states |= 1u << i;
+	return states;
+}
+
+static uint16_t protocol_of(const char *name)
+{
+	static const uint16_t number[] = { IPPROTO_TCP,   IPPROTO_UDP,  IPPROTO_UDPLITE,
+					   IPPROTO_MPTCP, IPPROTO_SCTP, IPPROTO_DCCP };
+	struct berth_socket s = { 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(number) / sizeof(*number); i++) {
+		s.protocol = number[i];
+		if (!strcmp(berth_socket_protocol_name(&s), name))
+			return number[i];
+	}
+	return 0;
+}
+
+/* Tells one term; false where the kernel cannot decide it. */
+static bool tell(const struct ports_filter *f, const struct term *t, struct berth_socket_ask *ask)
+{
+	if (t->kind == TERM_PORT && in_group(f, GROUP_PORT) <= BERTH_ASK_PORTS) {
+		ask->lport[ask->lports].first = t->port.first;
+		ask->lport[ask->lports++].last = t->port.last;
+		return true;
+	}
+	if (t->kind == TERM_TO && in_group(f, GROUP_TO) == 1) {
+		memcpy(ask->peer, t->addr, 16);
+		ask->peer_len = t->addr_len;
+		ask->pport = t->port.first;
+		return true;
+	}
+	if (t->kind != TERM_FIELD)
+		return false;
+	if (!strcmp(t->field->name, "state")) {
+		ask->states |= states_of(t->text);
+		return true;
+	}
+	if (!strcmp(t->field->name, "protocol") && in_group(f, t->group) == 1 &&
+	    protocol_of(t->text)) {
+		ask->protocol[ask->protocols++] = protocol_of(t->text);
+		return true;
+	}
+	if (!strcmp(t->field->name, "pid") && in_group(f, t->group) == 1)
+		ask->pid = (uint32_t)strtoul(t->text, NULL, 10);
+	return false;
+}
+
+void ports_filter_ask(const struct ports_filter *f, struct berth_socket_ask *out_ask)
+{
+	size_t i;
+
+	memset(out_ask, 0, sizeof(*out_ask));
+	for (i = 0; i < f->count; i++)
+		tell(f, &f->term[i], out_ask);
+}
+
+bool ports_filter_is_asked_whole(const struct ports_filter *f)
+{
+	struct berth_socket_ask ask = { 0 };
+	size_t i;
+
+	for (i = 0; i < f->count; i++)
+		if (!tell(f, &f->term[i], &ask))
+			return false;
+	return true;
+}

@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* berth sim: a workload against ways of choosing ports. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "src/base/auto.h"
+#include "src/base/svg.h"
+#include "src/cli/cli.h"
+#include "src/registry/systems.h"
+#include "src/sim/scenario.h"
+#include "src/sim/track.h"
+
+#define THREADS_MAX 64u
+
+struct view {
+	const struct berth_scenario *scenario;
+	struct berth_sim_load load;
+	const char *policies;
+	const char *ports, *reserved; /* NULL: the policy's own, nothing */
+	const char *plot;
+	bool json, csv, list, distribution;
+	uint32_t threads; /* 0: one for each processor */
+};
+
+/* What was played of one policy. */
+struct outcome {
+	struct berth_sim_load load;
+	struct berth_sim_result result;
+	struct berth_sim_track track;
+	struct berth_sim_tally *tally;
+	double seconds, cpu_seconds;
+};
+
+/* ---- options ---- */
+
+static int read_double(const char *value, double low, double high, double *out,
+		       struct berth_why *why)
+{
+	char *end;
+	double x = strtod(value, &end);
+
+	if (end == value || *end || !(x >= low && x <= high))
+		return berth_why(why, -EINVAL, "\"%s\": a number from %g to %g is wanted", value,
+				 low, high);
+	*out = x;
+	return 0;
+}
+
+/* Numbers up to 2^53, "1e9" as well as "1000000000". */
+static int read_count(const char *value, double low, double high, uint64_t *out,
+		      struct berth_why *why)
+{
+	double x = 0;
+	int error = read_double(value, low, high, &x, why);
+
+	if (!error)
+		*out = (uint64_t)x;
+	return error;
+}
+
+#define SET_COUNT(name, field, low, high)                                                          \
+	static int set_##name(void *into, const char *value, struct berth_why *why)                \
+	{                                                                                          \
+		uint64_t n = 0;                                                                    \
+		int error = read_count(value, low, high, &n, why);                                 \
+                                                                                                   \
+		if (!error)                                                                        \
+			((struct view *)into)->field =                                             \
+				(__typeof__(((struct view *)into)->field))n;                       \
+		return error;                                                                      \
+	}
+#define SET_DOUBLE(name, field, low, high)                                                         \
+	static int set_##name(void *into, const char *value, struct berth_why *why)                \
+	{                                                                                          \
+		return read_double(value, low, high, &((struct view *)into)->field, why);          \
+	}
+#define SET_FLAG(name, field)                                                                      \
+	static int set_##name(void *into, const char *value, struct berth_why *why)                \
+	{                                                                                          \
+		(void)value, (void)why;                                                            \
+		((struct view *)into)->field = true;                                               \
+		return 0;                                                                          \
+	}
+#define SET_WORD(name, field)                                                                      \
+	static int set_##name(void *into, const char *value, struct berth_why *why)                \
+	{                                                                                          \
+		(void)why;                                                                         \
+		((struct view *)into)->field = value;                                              \
+		return 0;                                                                          \
+	}
+
+SET_COUNT(hosts, load.hosts, 1, 1e7)
+SET_COUNT(connections, load.connections, 1, 1e13)
+SET_COUNT(destinations, load.destinations, 1, 65535)
+SET_COUNT(counters, load.counters, 1, BERTH_HABIT_TABLE)
+SET_COUNT(seed, load.seed, 0, 0x1p53)
+SET_COUNT(threads, threads, 1, THREADS_MAX)
+SET_DOUBLE(popularity, load.popularity, 0, 10)
+SET_DOUBLE(rate, load.rate_per_s, 1e-6, 1e8)
+SET_DOUBLE(life, load.life_s, 0, 1e6)
+SET_DOUBLE(close_client, load.close_client, 0, 1)
+SET_DOUBLE(close_server, load.close_server, 0, 1)
+SET_DOUBLE(time_wait, load.time_wait_s, 0, 1e6)
+SET_FLAG(even, load.even)
+SET_FLAG(json, json)
+SET_FLAG(csv, csv)
+SET_FLAG(list, list)
+SET_FLAG(distribution, distribution)
+SET_WORD(policy, policies)
+SET_WORD(ports, ports)
+SET_WORD(reserved, reserved)
+SET_WORD(plot, plot)
+
+static int set_life_kind(void *into, const char *value, struct berth_why *why)
+{
+	(void)why;
+	((struct view *)into)->load.life = !strcmp(value, "fixed")         ? BERTH_LIFE_FIXED
+					   : !strcmp(value, "exponential") ? BERTH_LIFE_EXPONENTIAL
+									   : BERTH_LIFE_PARETO;
+	return 0;
+}
+
+static int set_scenario(void *into, const char *value, struct berth_why *why)
+{
+	const struct berth_scenario *s = berth_scenario_find(value);
+
+	if (!s)
+		return berth_why(why, -EINVAL,
+				 "there is no scenario \"%s\"; \"berth sim --list\" shows them",
+				 value);
+	((struct view *)into)->scenario = s;
+	return 0;
+}
+
+const struct berth_opt berth_sim_opts[] = {
+	{ "scenario", "NAME", "plain", "The workload; the options below change it.", NULL,
+	  set_scenario },
+	{ "list", NULL, NULL, "Shows the scenarios and the policies, each with its source.", NULL,
+	  set_list },
+	{ "policy", "NAME[,NAME...]", NULL,
+	  "What is played, one row each: names of --list, or \"all\". Default: the scenario's.",
+	  NULL, set_policy },
+	{ "ports", "SET", NULL,
+	  "Ports to choose from: 1024-32767,!8080. Default: the scenario's, else those of the policy's system, else "
+	  "1024-65535.",
+	  NULL, set_ports },
+	{ "reserved", "SET", NULL, "Ports never to be chosen.", NULL, set_reserved },
+	{ "hosts", "N", NULL, "Hosts, each with keys and counters of its own.", NULL, set_hosts },
+	{ "connections", "N", NULL, "Connections of all hosts; 1e9 may be written.", NULL,
+	  set_connections },
+	{ "destinations", "N", NULL, "Destinations of each host.", NULL, set_destinations },
+	{ "popularity", "X", NULL, "Destination k has a share of 1/k^X: 0 all alike, 1 Zipf's law.",
+	  NULL, set_popularity },
+	{ "rate", "N", NULL, "Connections a second of each host, at random intervals (Poisson).",
+	  NULL, set_rate },
+	{ "even", NULL, NULL, "At even intervals instead.", NULL, set_even },
+	{ "life", "SECONDS", NULL, "Mean life time of a connection.", NULL, set_life },
+	{ "life-kind", "NAME", NULL, "How life times are spread; pareto has exponent 1.5.",
+	  "fixed|exponential|pareto", set_life_kind },
+	{ "close-client", "SHARE", NULL,
+	  "Share of the connections that the client closes first: it keeps the pair in TIME_WAIT.",
+	  NULL, set_close_client },
+	{ "close-server", "SHARE", NULL,
+	  "Share that the server closes first: it keeps the pair, and the client does not know. The rest is reset.",
+	  NULL, set_close_server },
+	{ "time-wait", "SECONDS", NULL, "Length of TIME_WAIT at both sides.", NULL, set_time_wait },
+	{ "counters", "N", "65536",
+	  "Counters of double-hash: RFC 6056 shows 10; the fewer, the more destinations share one.",
+	  NULL, set_counters },
+	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.",
+	  NULL, set_seed },
+	{ "threads", "N", NULL,
+	  "Threads; the figures do not depend on it. Default: one for each processor.", NULL,
+	  set_threads },
+	{ "plot", "FILE", NULL,
+	  "Writes an SVG: how far apart two uses of a pair are; track: how many devices are known again.",
+	  NULL, set_plot },
+	{ "distribution", NULL, NULL,
+	  "With --json: adds reuse, how often pairs were used again how far apart: [distance at most, count].",
+	  NULL, set_distribution },
+	{ "csv", NULL, NULL, "Comma-separated values, a line of names first.", NULL, set_csv },
+	{ "json", NULL, NULL,
+	  "JSON Lines, one object a policy: scenario, policy, range, ports, seed, hosts, tried, refused, missed, "
+	  "collisions, tries, tries_max, occupancy, occupancy_max, cycle, reuse_min, reuse_1, reuse_50 (null: no pair "
+	  "twice), guess_blind, guess_other, guess_same (null: not known), seconds, cpu_seconds (of all threads). track: known_again, chance, pairs, "
+	  "kept, connections.",
+	  NULL, set_json },
+	{ NULL },
+};
+
+/* ---- one policy ---- */
+
+static const struct berth_system *system_named(const char *name)
+{
+	const struct berth_system *s;
+
+	for (s = berth_systems; s->name; s++)
+		if (!strcmp(s->name, name))
+			return s;
+	return NULL;
+}
+
+static int read_set(const char *text, struct berth_portset *out, struct berth_why *why)
+{
+	struct berth_range_error error;
+
+	if (berth_portset_parse(text, out, &error))
+		return berth_why(why, -EINVAL, "\"%s\": %s at character %zu", text, error.what,
+				 error.at + 1);
+	return 0;
+}
+
+/* Range and pool of the load: what was asked for, else the scenario's, else the system's. */
+static int find_pool(const struct view *view, struct berth_sim_load *load, struct berth_why *why)
+{
+	const struct berth_system *system = system_named(berth_habit_row(load->habit).system);
+	struct berth_portset reserved;
+	int32_t p;
+
+	load->range = view->scenario->range;
+	if (!load->range.last)
+		load->range = system ? system->range : (struct berth_range){ 1024, 65535 };
+	memset(&load->pool, 0, sizeof(load->pool));
+	if (view->ports) {
+		if (read_set(view->ports, &load->pool, why))
+			return -EINVAL;
+		if (!load->pool.count)
+			return berth_why(why, -EINVAL, "\"%s\": no port is in it", view->ports);
+		load->range.first = (uint16_t)berth_portset_next(&load->pool, 0);
+		load->range.last = (uint16_t)berth_portset_kth(&load->pool, load->pool.count - 1);
+	} else {
+		berth_portset_add_range(&load->pool, load->range);
+	}
+	if (view->reserved) {
+		if (read_set(view->reserved, &reserved, why))
+			return -EINVAL;
+		for (p = berth_portset_next(&reserved, 0); p >= 0 && p < 65536;
+		     p = p == 65535 ? -1 : berth_portset_next(&reserved, (uint32_t)p + 1))
+			berth_portset_remove(&load->pool, (uint32_t)p);
+	}
+	return 0;
+}
+
+struct worker {
+	const struct berth_sim_load *load;
+	uint32_t first, step;
+	void *memory;
+	struct berth_sim_tally *tally;
+	pthread_t thread;
+	bool started;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+
+	berth_sim_play(w->load, w->first, w->step, w->memory, w->tally);
+	return NULL;
+}
+
+/* Hosts in turn to the threads; what cannot be started as a thread is played here. */
+static int play_hosts(const struct berth_sim_load *load, uint32_t threads,
+		      struct berth_sim_tally *out, struct berth_why *why)
+{
+	struct worker w[THREADS_MAX] = { 0 };
+	int error = 0;
+	uint32_t i;
+
+	for (i = 0; i < threads; i++) {
+		w[i] = (struct worker){ load, i, threads, calloc(1, berth_sim_memory(load)),
+					calloc(1, sizeof(*out)) };
+		if (!w[i].memory || !w[i].tally) {
+			error = berth_why(why, -ENOMEM,
+					  "no memory; fewer --destinations or --threads");
+			break;
+		}
+		w[i].started = i && !pthread_create(&w[i].thread, NULL, work, &w[i]);
+	}
+	for (i = 0; i < threads; i++) {
+		if (w[i].started)
+			pthread_join(w[i].thread, NULL);
+		else if (!error)
+			work(&w[i]);
+		if (!error)
+			berth_sim_add(out, w[i].tally);
+		free(w[i].memory);
+		free(w[i].tally);
+	}
+	return error;
+}
+
+static double now_s(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int play_track(struct outcome *o, struct berth_why *why)
+{
+	berth_auto_free void *memory = calloc(1, berth_sim_track_memory(&o->load));
+
+	if (!memory)
+		return berth_why(why, -ENOMEM, "no memory; fewer --hosts");
+	return berth_sim_track(&o->load, memory, &o->track, why);
+}
+
+static int play(const struct view *view, struct outcome *o, struct berth_why *why)
+{
+	uint32_t threads = view->threads ? view->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	double began = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
+	int error = find_pool(view, &o->load, why);
+
+	threads = threads < 1 ? 1 : threads > THREADS_MAX ? THREADS_MAX : threads;
+	threads = threads > o->load.hosts ? o->load.hosts : threads;
+	if (!error && view->scenario->track) {
+		error = play_track(o, why);
+	} else if (!error) {
+		error = berth_sim_check(&o->load, why);
+		if (!error)
+			error = play_hosts(&o->load, threads, o->tally, why);
+		if (!error)
+			berth_sim_figures(&o->load, o->tally, &o->result);
+	}
+	o->seconds = now_s(CLOCK_MONOTONIC) - began;
+	o->cpu_seconds = now_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	return error;
+}
+
+/* ---- rows ---- */
+
+static void json_number(const char *key, double value, bool known)
+{
+	if (known)
+		printf(",\"%s\":%.9g", key, value);
+	else
+		printf(",\"%s\":null", key);
+}
+
+static const char *const sight_name[] = { "blind", "other", "same" };
+
+static void json_distribution(const struct berth_sim_tally *t)
+{
+	bool first = true;
+	uint32_t i;
+
+	printf(",\"reuse\":[");
+	for (i = 0; i < BERTH_SIM_REUSE_BINS; i++)
+		if (t->reuse[i]) {
+			printf("%s[%llu,%llu]", first ? "" : ",",
+			       (unsigned long long)berth_sim_reuse_top(i),
+			       (unsigned long long)t->reuse[i]);
+			first = false;
+		}
+	putchar(']');
+}
+
+static void row_json(const struct view *view, const struct outcome *o)
+{
+	const struct berth_sim_result *r = &o->result;
+	char key[32];
+	int i;
+
+	printf("{\"scenario\":\"%s\",\"policy\":\"%s\",\"range\":\"%u-%u\",\"ports\":%u,\"seed\":%llu,"
+	       "\"hosts\":%u",
+	       view->scenario->name, berth_habit_row(o->load.habit).name, o->load.range.first,
+	       o->load.range.last, o->load.pool.count, (unsigned long long)o->load.seed,
+	       o->load.hosts);
+	if (view->scenario->track) {
+		json_number("known_again", o->track.known_again, true);
+		json_number("chance", o->track.chance, true);
+		json_number("pairs", o->track.pairs, true);
+		json_number("kept", o->track.kept, true);
+		json_number("connections", o->track.connections, true);
+	} else {
+		printf(",\"tried\":%llu", (unsigned long long)o->tally->tried);
+		printf(",\"refused\":%llu", (unsigned long long)o->tally->refused);
+		printf(",\"missed\":%llu", (unsigned long long)o->tally->missed);
+		printf(",\"collisions\":%llu", (unsigned long long)o->tally->collisions);
+		json_number("tries", r->tries, true);
+		json_number("tries_max", (double)o->tally->tries_max, true);
+		json_number("occupancy", r->occupancy, true);
+		json_number("occupancy_max", r->occupancy_max, true);
+		json_number("cycle", r->cycle, r->cycle > 0);
+		json_number("reuse_min", (double)r->reuse_min, r->reuse_min);
+		json_number("reuse_1", (double)r->reuse_1, r->reuse_min);
+		json_number("reuse_50", (double)r->reuse_50, r->reuse_min);
+		for (i = 0; i < BERTH_SIGHT_COUNT; i++) {
+			snprintf(key, sizeof(key), "guess_%s", sight_name[i]);
+			json_number(key, r->guess[i], r->guess[i] >= 0);
+		}
+	}
+	if (view->distribution && !view->scenario->track)
+		json_distribution(o->tally);
+	printf(",\"seconds\":%.3f,\"cpu_seconds\":%.3f}\n", o->seconds, o->cpu_seconds);
+}
+
+static void row_csv(const struct view *view, const struct outcome *o, bool first)
+{
+	const struct berth_sim_result *r = &o->result;
+	const char *name = berth_habit_row(o->load.habit).name;
+	int i;
+
+	if (view->scenario->track) {
+		if (first)
+			puts("policy,known_again,chance,pairs,kept,connections");
+		printf("%s,%.6f,%.6f,%.2f,%.4f,%.0f\n", name, o->track.known_again, o->track.chance,
+		       o->track.pairs, o->track.kept, o->track.connections);
+		return;
+	}
+	if (first)
+		puts("policy,first,last,ports,tried,refused,missed,collisions,tries,tries_max,occupancy,"
+		     "occupancy_max,cycle,reuse_min,reuse_1,reuse_50,guess_blind,guess_other,guess_same");
+	printf("%s,%u,%u,%u,%llu,%llu,%llu,%llu,%.4f,%llu,%.6f,%.6f,%.2f,%llu,%llu,%llu", name,
+	       o->load.range.first, o->load.range.last, o->load.pool.count,
+	       (unsigned long long)o->tally->tried, (unsigned long long)o->tally->refused,
+	       (unsigned long long)o->tally->missed, (unsigned long long)o->tally->collisions,
+	       r->tries, (unsigned long long)o->tally->tries_max, r->occupancy, r->occupancy_max,
+	       r->cycle, (unsigned long long)r->reuse_min, (unsigned long long)r->reuse_1,
+	       (unsigned long long)r->reuse_50);
+	for (i = 0; i < BERTH_SIGHT_COUNT; i++)
+		r->guess[i] < 0 ? (void)printf(",") : (void)printf(",%.9f", r->guess[i]);
+	putchar('\n');
+}
+
+static void print_share(double share, int width)
+{
+	char words[32];
+
+	if (share < 0)
+		snprintf(words, sizeof(words), "-");
+	else if (share == 0)
+		snprintf(words, sizeof(words), "0");
+	else if (share < 1e-4)
+		snprintf(words, sizeof(words), "%.1e", share);
+	else
+		snprintf(words, sizeof(words), "%.4f", share);
+	printf(" %*s", width, words);
+}
+
+static void row_text(const struct view *view, const struct outcome *o, bool first)
+{
+	const struct berth_sim_result *r = &o->result;
+	const char *name = berth_habit_row(o->load.habit).name;
+
+	if (view->scenario->track) {
+		if (first)
+			printf("%-20s %11s %8s %7s %7s %12s\n", "POLICY", "KNOWN AGAIN", "CHANCE",
+			       "PAIRS", "KEPT", "CONNECTIONS");
+		printf("%-20s %9.1f %% %6.1f %% %7.1f %5.0f %% %12.0f\n", name,
+		       100 * o->track.known_again, 100 * o->track.chance, o->track.pairs,
+		       100 * o->track.kept, o->track.connections);
+		return;
+	}
+	if (first)
+		printf("%-67s %17s %7s %23s\n%-20s %5s %10s %7s %7s %8s %7s %8s %8s %7s %7s %7s %7s\n",
+		       "", "----- reuse -----", "", "------- guessed -------", "POLICY", "PORTS",
+		       "TRIED", "REFUSED", "COLLIDE", "TRIES", "IN USE", "MIN", "MEDIAN", "CYCLE",
+		       "BLIND", "OTHER", "SAME");
+	printf("%-20s %5u %10llu", name, o->load.pool.count, (unsigned long long)o->tally->tried);
+	print_share(r->refused, 7);
+	print_share(r->collisions, 7);
+	printf(" %8.2f %5.1f %%", r->tries, 100 * r->occupancy);
+	if (r->reuse_min)
+		printf(" %8llu %8llu", (unsigned long long)r->reuse_min,
+		       (unsigned long long)r->reuse_50);
+	else
+		printf(" %8s %8s", "-", "-");
+	printf(" %7.0f", r->cycle);
+	print_share(r->guess[BERTH_SIGHT_BLIND], 7);
+	print_share(r->guess[BERTH_SIGHT_OTHER], 7);
+	print_share(r->guess[BERTH_SIGHT_SAME], 7);
+	putchar('\n');
+}
+
+static void show(const struct view *view, const struct outcome *o, bool first)
+{
+	if (view->json)
+		row_json(view, o);
+	else if (view->csv)
+		row_csv(view, o, first);
+	else
+		row_text(view, o, first);
+	fflush(stdout);
+}
+
+/* ---- plot ---- */
+
+/* Share of the reuses that are at most so far apart. */
+static void plot_reuse(struct berth_svg *svg, const struct outcome *o, unsigned number)
+{
+	double x[BERTH_SIM_REUSE_BINS], y[BERTH_SIM_REUSE_BINS], sum = 0;
+	size_t n = 0;
+	uint32_t i;
+
+	for (i = 1; i < BERTH_SIM_REUSE_BINS && o->tally->reused; i++) {
+		sum += (double)o->tally->reuse[i];
+		x[n] = (double)berth_sim_reuse_top(i);
+		y[n++] = sum / (double)o->tally->reused;
+	}
+	berth_svg_curve(svg, n, x, y, number, berth_habit_row(o->load.habit).name);
+}
+
+static void plot_track(struct berth_svg *svg, const struct outcome *o, unsigned number)
+{
+	double at = number + 1, x[4] = { at - 0.3, at - 0.3, at + 0.3, at + 0.3 };
+	double y[4] = { 0, o->track.known_again, o->track.known_again, 0 };
+
+	berth_svg_curve(svg, 4, x, y, number, berth_habit_row(o->load.habit).name);
+}
+
+static int plot(const struct view *view, const struct outcome *o, size_t n, struct berth_why *why)
+{
+	berth_auto_file FILE *out = fopen(view->plot, "we");
+	struct berth_svg svg = { .out = out };
+	size_t i;
+
+	if (!out)
+		return berth_why(why, -errno, "cannot write %s: %s", view->plot, strerror(errno));
+	if (view->scenario->track) {
+		svg.x = (struct berth_svg_axis){ "policy", 0, (double)n + 1, false };
+		svg.y = (struct berth_svg_axis){ "share of the devices that are known again", 0, 1,
+						 false };
+	} else {
+		svg.x = (struct berth_svg_axis){
+			"connections to one destination between two uses of a pair", 1, 1e6, true
+		};
+		svg.y = (struct berth_svg_axis){ "share of the reuses that come no later", 0, 1,
+						 false };
+	}
+	berth_svg_begin(&svg,
+			view->scenario->track ? "Devices known again"
+					      : "How soon a pair is used again",
+			view->scenario->name);
+	for (i = 0; i < n; i++)
+		(view->scenario->track ? plot_track : plot_reuse)(&svg, &o[i], (unsigned)i);
+	berth_svg_end(&svg);
+	if (fflush(out) || ferror(out))
+		return berth_why(why, -EIO, "cannot write %s", view->plot);
+	return 0;
+}
+
+/* ---- the verb ---- */
+
+static void list_all(const struct view *view)
+{
+	const struct berth_scenario *s;
+	int i;
+
+	for (s = berth_scenarios; s->name; s++)
+		if (view->json)
+			printf("{\"scenario\":\"%s\",\"text\":\"%s\",\"policies\":\"%s\",\"source\":\"%s\"}\n",
+			       s->name, s->text, s->policies, s->source);
+		else
+			printf("%-20s %s [%s]\n", s->name, s->text, s->source);
+	if (!view->json)
+		putchar('\n');
+	for (i = 0; i < BERTH_HABIT_COUNT; i++) {
+		struct berth_habit_row row = berth_habit_row((enum berth_habit)i);
+
+		if (view->json)
+			printf("{\"policy\":\"%s\",\"text\":\"%s\",\"shares_ports\":%s,\"system\":\"%s\","
+			       "\"source\":\"%s\"}\n",
+			       row.name, row.text, row.share ? "true" : "false", row.system,
+			       row.source);
+		else
+			printf("%-20s %s [%s]\n", row.name, row.text, row.source);
+	}
+}
+
+static int find_policy(const char *name, size_t len, struct berth_why *why)
+{
+	int habit = berth_habit_find(name, len);
+
+	if (habit < 0)
+		return berth_why(why, -EINVAL,
+				 "there is no policy \"%.*s\"; \"berth sim --list\" shows them",
+				 (int)len, name);
+	return habit;
+}
+
+/* Plays one policy after the other; at most as many as there are. */
+static int play_all(const struct view *view, struct outcome *o, size_t *n, struct berth_why *why)
+{
+	const char *at = view->policies;
+	bool all = !strcmp(at, "all");
+	int habit = -1, error;
+
+	do {
+		size_t len = strcspn(at, ",");
+
+		habit = all ? habit + 1 : find_policy(at, len, why);
+		if (habit < 0)
+			return habit;
+		o[*n].load = view->load;
+		o[*n].load.habit = (enum berth_habit)habit;
+		o[*n].tally = calloc(1, sizeof(*o->tally));
+		if (!o[*n].tally)
+			return berth_why(why, -ENOMEM, "no memory");
+		error = play(view, &o[*n], why);
+		if (error)
+			return error;
+		show(view, &o[*n], !*n);
+		++*n;
+		at += all ? 0 : len + (at[len] == ',');
+	} while (*n < BERTH_HABIT_COUNT && (all || *at));
+	return 0;
+}
+
+static int parse(struct view *view, int argc, char **argv, struct berth_why *why)
+{
+	int at;
+
+	/* Twice: the second time options change what the scenario says. */
+	view->scenario = berth_scenarios;
+	at = berth_opt_parse(berth_sim_opts, argc, argv, view, why);
+	if (at < 0)
+		return at;
+	view->load = view->scenario->load;
+	view->policies = view->scenario->policies;
+	at = berth_opt_parse(berth_sim_opts, argc, argv, view, why);
+	if (at >= 0 && at < argc)
+		return berth_why(why, -EINVAL, "\"%s\": sim takes no operand", argv[at]);
+	if (at >= 0 && view->json && view->csv)
+		return berth_why(why, -EINVAL, "--json, --csv: only one at a time");
+	return at < 0 ? at : 0;
+}
+
+int berth_sim_main(int argc, char **argv)
+{
+	struct view view = { 0 };
+	struct outcome *o = NULL;
+	struct berth_why why;
+	size_t n = 0, i;
+	int error = parse(&view, argc, argv, &why);
+
+	if (!error && view.list) {
+		list_all(&view);
+		return BERTH_EXIT_OK;
+	}
+	if (!error && !(o = calloc(BERTH_HABIT_COUNT, sizeof(*o))))
+		error = berth_why(&why, -ENOMEM, "no memory");
+	if (!error)
+		error = play_all(&view, o, &n, &why);
+	if (!error && view.plot)
+		error = plot(&view, o, n, &why);
+	for (i = 0; o && i < BERTH_HABIT_COUNT; i++)
+		free(o[i].tally);
+	free(o);
+	return error ? berth_complain("sim", &why, BERTH_EXIT_FAILURE) : BERTH_EXIT_OK;
+}

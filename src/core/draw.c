@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Drawing ports from a set: by rejection, from a bag, or by counting. */
+#include "src/core/draw.h"
+
+#include <string.h>
+
+#define TRIES 24 /* by rejection; with three eighths in the set one draw in 80,000 needs more */
+
+struct berth_draw_span berth_draw_span(uint16_t first, uint16_t last, uint32_t part, uint32_t parts)
+{
+	struct berth_draw_span s = { .first = first, .last = last, .parts = parts };
+	uint32_t leaf = first >> 6, end = last >> 6;
+
+	leaf += (part + parts - leaf % parts) % parts;
+	s.leaf = leaf;
+	s.leaves = leaf > end ? 0 : (end - leaf) / parts + 1;
+	return s;
+}
+
+uint32_t berth_draw_room(const struct berth_draw_span *span)
+{
+	return span->leaves * 32 + 1;
+}
+
+void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span)
+{
+	stock->span = *span;
+	stock->low = span->leaves * 24;
+	stock->high = span->leaves * 32;
+}
+
+void berth_draw_clear(struct berth_draw *d)
+{
+	if (d->bag)
+		berth_draw_return(d);
+	memset(&d->set, 0, sizeof(d->set));
+}
+
+void berth_draw_lend(struct berth_draw *d)
+{
+	struct berth_bag *b = d->stock->bags;
+	int32_t port = berth_portset_next(&d->set, 0);
+
+	if (!b || d->set.count > b->room)
+		return;
+	d->stock->bags = b->next;
+	d->bag = b;
+	b->count = 0;
+	b->at = UINT32_MAX;
+	memcpy(b->in, d->set.leaf, sizeof(b->in));
+	while (port >= 0) {
+		b->item[b->count++] = (uint16_t)port;
+		port = port < 65535 ? berth_portset_next(&d->set, (uint32_t)port + 1) : -1;
+	}
+}
+
+void berth_draw_return(struct berth_draw *d)
+{
+	d->bag->next = d->stock->bags;
+	d->stock->bags = d->bag;
+	d->bag = NULL;
+}
+
+/* Through the sums, made now. */
+static int32_t by_counting(struct berth_draw *d, uint64_t rnd)
+{
+	uint32_t i, count, before = 0, part = 0;
+
+	for (i = 0; i < BERTH_PORTSET_LEAVES; i++) {
+		if (i % BERTH_PORTSET_SUMS == 0) {
+			d->set.root[i / BERTH_PORTSET_SUMS] = (uint16_t)before;
+			part = before;
+		}
+		d->set.part[i / BERTH_PORTSET_SUMS][i % BERTH_PORTSET_SUMS] =
+			(uint16_t)(before - part);
+		count = d->set.leaf[i] ? berth_popcount64(d->set.leaf[i]) : 0;
+		before += count;
+	}
+	return berth_portset_kth(&d->set, (uint32_t)(((rnd >> 32) * d->set.count) >> 32));
+}
+
+int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd)
+{
+	const struct berth_draw_span *s = &d->stock->span;
+	int i;
+
+	if (d->set.count <= d->stock->low) {
+		berth_draw_lend(d);
+		return d->bag ? berth_draw_any(d, rnd) : by_counting(d, rnd);
+	}
+	for (i = 0; i < TRIES; i++) {
+		uint32_t leaf = s->leaf + (uint32_t)(((rnd >> 32) * s->leaves) >> 32) * s->parts;
+		uint32_t bit = rnd & 63;
+
+		if ((d->set.leaf[leaf] >> bit) & 1)
+			return (int32_t)(leaf << 6 | bit);
+		rnd = berth_draw_mix(rnd);
+	}
+	return by_counting(d, berth_draw_mix(rnd));
+}

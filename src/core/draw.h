@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A set of ports that changes often and that ports are drawn from, each equally likely.
+ *
+ * Why: the sums of a berth_portset make the k-th member a matter of 8 ns, but cost 5 ns at each change, twice
+ * for each port that is taken and given back. Here only the bitmap tree is kept; `top`, `mid` and `leaf` are
+ * right at all times, the sums are not. Draws go by rejection while at least three eighths of the range are in
+ * the set (2.7 tries on average), from then on by a bag: an array of the members that a draw takes a place out of.
+ *
+ * Invariants of the bag: each member of the set is in it once; what is in it and not in the set is stale,
+ * is met by a draw at times, and is then thrown out; bit p of in is set <=> port p is in the bag. A bag is lent by
+ * a stock that was filled ahead; where the stock is empty, draws fall back on counting, 1 us each, and are as exact.
+ *
+ * Not synchronised.
+ */
+#ifndef BERTH_CORE_DRAW_H
+#define BERTH_CORE_DRAW_H
+
+#include "src/core/portset.h"
+
+/* The ports of a range that belong to one of several parts, by leaves of 64; one part has all. */
+struct berth_draw_span {
+	uint16_t first, last;
+	uint32_t leaf, leaves; /* the first own leaf, and how many there are, each parts further */
+	uint32_t parts;
+};
+
+struct berth_bag {
+	struct berth_bag *next; /* in the stock */
+	uint64_t in[BERTH_PORTSET_LEAVES];
+	uint32_t count, room;
+	uint32_t at; /* place of the last draw */
+	uint16_t item[];
+};
+
+struct berth_draw_stock {
+	struct berth_bag *bags;
+	struct berth_draw_span span;
+	uint32_t low,
+		high; /* a draw from at most low members takes a bag; above high it goes back */
+};
+
+struct berth_draw {
+	struct berth_portset set;
+	struct berth_bag *bag;
+	struct berth_draw_stock *stock;
+};
+
+/* The span of a range in one of parts parts; leaves is 0 where the part has none of it. */
+struct berth_draw_span berth_draw_span(uint16_t first, uint16_t last, uint32_t part,
+				       uint32_t parts);
+
+/* How many ports a bag for that span must have room for. */
+uint32_t berth_draw_room(const struct berth_draw_span *span);
+
+/* Says of which span draws are, and from when on they go by a bag. */
+void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span);
+
+/* Empties the set; its bag, where it has one, goes back to the stock. */
+void berth_draw_clear(struct berth_draw *d);
+
+/* Gives the set a bag, where the stock has one; takes the bag back, which the set has. */
+void berth_draw_lend(struct berth_draw *d);
+void berth_draw_return(struct berth_draw *d);
+
+/* As berth_draw_any() for a set that is not empty and has no bag. */
+int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd);
+
+/* 64 further bits out of 64 random ones (the finaliser of splitmix64). */
+BERTH_INLINE uint64_t berth_draw_mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15ULL;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+/* A member of the set, each equally likely, out of 64 random bits; -1 where it is empty. */
+BERTH_INLINE int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
+{
+	struct berth_bag *b = d->bag;
+
+	if (!d->set.count)
+		return -1;
+	if (!b)
+		return berth_draw_search(d, rnd);
+	for (;;) {
+		uint32_t i = (uint32_t)(((rnd >> 32) * b->count) >> 32), port = b->item[i];
+
+		if (berth_portset_has(&d->set, port)) {
+			b->at = i;
+			return (int32_t)port;
+		}
+		/* Stale: out with it. All members are in the bag, so there is an end. */
+		b->item[i] = b->item[--b->count];
+		b->in[port >> 6] &= ~(1ULL << (port & 63));
+		rnd = berth_draw_mix(rnd);
+	}
+}
+
+/* Puts the port in; false where it was in. */
+BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint32_t port)
+{
+	uint32_t w = (port >> 6) & 1023;
+	uint64_t bit = 1ULL << (port & 63);
+
+	if (d->set.leaf[w] & bit)
+		return false;
+	d->set.leaf[w] |= bit;
+	d->set.mid[w >> 6] |= 1ULL << (w & 63);
+	d->set.top |= 1u << (w >> 6);
+	d->set.count++;
+	if (!d->bag)
+		return true;
+	if (d->set.count > d->stock->high) {
+		berth_draw_return(d);
+	} else if (!(d->bag->in[w] & bit)) {
+		/* Stale ones fill the bag: it begins again, or is not needed. */
+		if (d->bag->count == d->bag->room) {
+			berth_draw_return(d);
+			if (d->set.count <= d->stock->low)
+				berth_draw_lend(d);
+			return true;
+		}
+		d->bag->in[w] |= bit;
+		d->bag->item[d->bag->count++] = (uint16_t)port;
+	}
+	return true;
+}
+
+/* Takes the port out; false where it was not in. */
+BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint32_t port)
+{
+	uint32_t w = (port >> 6) & 1023;
+	uint64_t bit = 1ULL << (port & 63);
+	struct berth_bag *b = d->bag;
+
+	if (!(d->set.leaf[w] & bit))
+		return false;
+	d->set.leaf[w] &= ~bit;
+	if (!d->set.leaf[w]) {
+		d->set.mid[w >> 6] &= ~(1ULL << (w & 63));
+		if (!d->set.mid[w >> 6])
+			d->set.top &= ~(1u << (w >> 6));
+	}
+	d->set.count--;
+	if (b) {
+		if (b->at < b->count && b->item[b->at] == port) {
+			b->item[b->at] = b->item[--b->count];
+			b->in[w] &= ~bit;
+		}
+	}
+	return true;
+}
+
+#endif

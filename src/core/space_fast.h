@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The steps that each connect and each release take, to be compiled into their callers: pick and release
+ * together are to cost 25 ns, and each of ten calls would take one of them.
+ */
+#ifndef BERTH_CORE_SPACE_FAST_H
+#define BERTH_CORE_SPACE_FAST_H
+
+#include <string.h>
+
+#include "src/core/space.h"
+
+/* Connections on one port of an address, and of a family where it has a wildcard, at most. */
+#define BERTH_SPACE_MOST 65534u
+
+#define BERTH_LIKELY(x) __builtin_expect(!!(x), 1)
+
+BERTH_INLINE bool berth_space_same(const struct berth_address *a, const struct berth_address *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a->byte, sizeof(x));
+	memcpy(y, b->byte, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+BERTH_INLINE uint32_t berth_space_dest_hash(const struct berth_space *sp, uint32_t local,
+					    const struct berth_address *remote, uint32_t port)
+{
+	uint64_t word[2];
+
+	memcpy(word, remote->byte, sizeof(word));
+	return berth_space_mix(word[0] ^ sp->salt[0] ^ ((uint64_t)local << 48),
+			       word[1] ^ sp->salt[1] ^ ((uint64_t)port << 16));
+}
+
+BERTH_INLINE uint32_t *berth_space_pair_head(const struct berth_space *sp, uint32_t dest,
+					     uint32_t port)
+{
+	uint32_t hash = berth_space_mix(sp->salt[0] ^ ((uint64_t)dest << 16 | port), sp->salt[1]);
+
+	return &sp->socks.head[berth_space_head(&sp->socks, hash)];
+}
+
+/* Number of the destination, or NONE. */
+BERTH_INLINE uint32_t berth_space_dest_find(const struct berth_space *sp, uint16_t local,
+					    const struct berth_address *remote, uint16_t port)
+{
+	const struct berth_space_dest *d = &sp->dest[sp->recent];
+	uint32_t i;
+
+	if (!sp->dests.room)
+		return BERTH_SPACE_NONE;
+	if (d->pairs && d->port == port && d->local == local &&
+	    berth_space_same(&d->remote, remote))
+		return sp->recent;
+	i = sp->dests.head[berth_space_head(&sp->dests,
+					    berth_space_dest_hash(sp, local, remote, port))];
+	for (; i != BERTH_SPACE_NONE; i = d->next) {
+		d = &sp->dest[i];
+		if (d->port == port && d->local == local && berth_space_same(&d->remote, remote))
+			break;
+	}
+	return i;
+}
+
+/* Number of the socket record of a pair, or NONE. */
+BERTH_INLINE uint32_t berth_space_pair_find(const struct berth_space *sp, uint32_t dest,
+					    uint16_t port)
+{
+	const struct berth_space_sock *s;
+	uint32_t i = *berth_space_pair_head(sp, dest, port);
+
+	for (; i != BERTH_SPACE_NONE; i = s->next) {
+		s = &sp->sock[i];
+		if (s->dest == dest && s->port == port)
+			break;
+	}
+	return i;
+}
+
+/* The endpoint itself: a socket connected to that would be connected to itself. */
+BERTH_INLINE bool berth_space_is_self(const struct berth_space *sp,
+				      const struct berth_space_dest *d, uint16_t port)
+{
+	return d->port == port && berth_space_same(&d->remote, &sp->local[d->local]->address);
+}
+
+/* True where connect may choose the port for the destination. */
+BERTH_INLINE bool berth_space_usable(const struct berth_space *sp, uint32_t dest, uint16_t port)
+{
+	const struct berth_space_dest *d = &sp->dest[dest];
+
+	return berth_portset_has(&sp->local[d->local]->open->set, port) &&
+	       !berth_space_is_self(sp, d, port) &&
+	       (!d->pairs || berth_space_pair_find(sp, dest, port) == BERTH_SPACE_NONE);
+}
+
+/* Puts a socket record, whose destination and port are set, into the table of pairs. */
+BERTH_INLINE void berth_space_pair_add(struct berth_space *sp, uint32_t sock)
+{
+	struct berth_space_sock *s = &sp->sock[sock];
+	struct berth_space_dest *d = &sp->dest[s->dest];
+	uint32_t *head = berth_space_pair_head(sp, s->dest, s->port);
+
+	s->next = *head;
+	*head = sock;
+	d->pairs++;
+	if (d->lane != BERTH_SPACE_NO_LANE)
+		berth_draw_remove(&sp->lane[d->lane].free, s->port);
+}
+
+/* Takes it out. */
+BERTH_INLINE void berth_space_pair_remove(struct berth_space *sp, uint32_t sock)
+{
+	struct berth_space_sock *s = &sp->sock[sock];
+	struct berth_space_dest *d = &sp->dest[s->dest];
+	uint32_t *link = berth_space_pair_head(sp, s->dest, s->port);
+	struct berth_draw *open;
+
+	while (*link != sock)
+		link = &sp->sock[*link].next;
+	*link = s->next;
+	d->pairs--;
+	if (d->lane == BERTH_SPACE_NO_LANE)
+		return;
+	open = sp->local[d->local]->open;
+	if (d->pairs * BERTH_SPACE_CROWDED * 2 < open->set.count)
+		berth_space_lane_drop(sp, s->dest);
+	else if (berth_portset_has(&open->set, s->port) && !berth_space_is_self(sp, d, s->port))
+		berth_draw_add(&sp->lane[d->lane].free, s->port);
+}
+
+/* Puts a port into the idle ones of an address, or takes it out; the order of longest-idle follows. */
+BERTH_INLINE void berth_space_set_idle(struct berth_space_local *l, uint32_t port, bool idle,
+				       bool front)
+{
+	struct berth_space_order *o = l->order;
+
+	if (!idle) {
+		if (berth_draw_remove(&l->idle, port) && o) {
+			o->next[o->prev[port]] = o->next[port];
+			o->prev[o->next[port]] = o->prev[port];
+		}
+	} else if (berth_draw_add(&l->idle, port) && o) {
+		uint16_t before = front ? 0 : o->prev[0], after = front ? o->next[0] : 0;
+
+		o->prev[port] = before;
+		o->next[port] = after;
+		o->next[before] = o->prev[after] = (uint16_t)port;
+	}
+}
+
+/* The lane of a destination; NULL: it has none. One is built where it is worth it. */
+BERTH_INLINE struct berth_space_lane *berth_space_lane_of(struct berth_space *sp, uint32_t dest)
+{
+	const struct berth_space_dest *d = &sp->dest[dest];
+	uint32_t open;
+
+	if (d->lane != BERTH_SPACE_NO_LANE)
+		return &sp->lane[d->lane];
+	open = sp->local[d->local]->open->set.count;
+	if (BERTH_LIKELY(d->pairs * BERTH_SPACE_CROWDED < open || open <= BERTH_SPACE_FEW))
+		return NULL;
+	return berth_space_lane_build(sp, dest);
+}
+
+/*
+ * The port for a socket to be connected, or an error: berth_space_pick_connect() with its shortest ways, those
+ * of a crowded destination and a policy that keeps nothing, and of one that is not and a first try that fits.
+ */
+BERTH_INLINE int berth_space_choose(struct berth_space *sp, uint32_t dest, uint64_t rnd)
+{
+	struct berth_space_lane *lane = berth_space_lane_of(sp, dest);
+	struct berth_draw *set = lane ? &lane->free : sp->local[sp->dest[dest].local]->open;
+	int32_t port = -1;
+
+	if (sp->config.policy == BERTH_SPACE_UNIFORM)
+		port = berth_draw_any(set, rnd);
+	else if (sp->config.policy == BERTH_SPACE_RANDOM)
+		port = berth_portset_next_wrap(
+			&set->set, sp->config.first + (uint32_t)(((rnd >> 32) * sp->range) >> 32));
+	if (port > 0 && (lane || berth_space_usable(sp, dest, (uint16_t)port)))
+		return port;
+	return berth_space_pick_connect(sp, dest, lane, rnd);
+}
+
+/* Counts a connection whose port connect chose; the port was open, so nobody is bound to it. */
+BERTH_INLINE void berth_space_enter_plain(struct berth_space *sp, uint16_t local, uint16_t port)
+{
+	struct berth_space_local *l = sp->local[local], *w;
+	uint32_t n = ++l->count[port];
+
+	if (n == 1)
+		berth_space_set_idle(l, port, false, false);
+	if (sp->wild[l->family] != 0xffff) {
+		w = sp->local[sp->wild[l->family]];
+		n |= ++w->count[port];
+		berth_space_set_idle(w, port, false, false);
+	}
+	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2))
+		berth_space_settle(sp, local, port);
+}
+
+/* No longer. */
+BERTH_INLINE void berth_space_leave_plain(struct berth_space *sp, uint16_t local, uint16_t port)
+{
+	struct berth_space_local *l = sp->local[local], *w;
+	bool pool = berth_space_in_pool(sp, port);
+	uint32_t n = l->count[port]--;
+
+	if (n == 1 && pool)
+		berth_space_set_idle(l, port, true, false);
+	if (sp->wild[l->family] != 0xffff) {
+		w = sp->local[sp->wild[l->family]];
+		n |= w->count[port]--;
+		if (n == 1 && pool && !berth_space_is_shared(sp, port))
+			berth_space_set_idle(w, port, true, false);
+	}
+	/* Beside others, shares on other addresses, or a full count that is open again. */
+	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2) || berth_space_is_shared(sp, port))
+		berth_space_settle(sp, local, port);
+}
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files are read: settings of the table with their lines, suppressions, what cannot be read. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "src/lint/found.h"
+
+/* One file while it is read. */
+struct reading {
+	struct berth_lint *l;
+	const struct berth_lint_place *place;
+	const char *name, *scope;
+	const char *text, *end;
+	/* The line that was found last: lines mostly come in order. */
+	const char *line_at;
+	unsigned line;
+};
+
+void *berth_lint_grow(struct berth_lint *l, void **array, size_t *count, size_t *room, size_t size)
+{
+	char *at;
+
+	if (*count == *room) {
+		size_t more = *room ? *room * 2 : 64;
+		void *grown = reallocarray(*array, more, size);
+
+		if (!grown) {
+			l->no_memory = true;
+			return NULL;
+		}
+		*array = grown;
+		*room = more;
+	}
+	at = (char *)*array + (*count)++ * size;
+	memset(at, 0, size);
+	return at;
+}
+
+void berth_lint_init(struct berth_lint *l, berth_lint_named named, void *named_arg)
+{
+	*l = (struct berth_lint){ .named = named,
+				  .named_arg = named_arg,
+				  .ephemeral = { 32768, 60999 } };
+}
+
+void berth_lint_fini(struct berth_lint *l)
+{
+	free(l->found);
+	free(l->decls);
+	free(l->clients);
+	free(l->findings);
+	berth_lint_arena_fini(&l->arena);
+}
+
+/* ---- lines and suppressions ---- */
+
+/* Where a line begins. */
+static const char *line_start(struct reading *r, unsigned line)
+{
+	if (line < r->line) {
+		r->line = 1;
+		r->line_at = r->text;
+	}
+	while (r->line < line) {
+		const char *stop = memchr(r->line_at, '\n', (size_t)(r->end - r->line_at));
+
+		if (!stop)
+			return r->end;
+		r->line_at = stop + 1;
+		r->line++;
+	}
+	return r->line_at;
+}
+
+static size_t line_len(const struct reading *r, const char *start)
+{
+	const char *stop = memchr(start, '\n', (size_t)(r->end - start));
+	size_t len = (size_t)((stop ? stop : r->end) - start);
+
+	return len < BERTH_LINT_VALUE_MAX ? len : BERTH_LINT_VALUE_MAX;
+}
+
+#define MARK "berth-lint: ignore "
+
+/* "berth-lint: ignore RULE[,RULE...]: reason" anywhere in a line. */
+static void read_ignore(struct reading *r, const char *start, struct berth_lint_spot *spot)
+{
+	size_t len = line_len(r, start), n;
+	const char *at = memmem(start, len, MARK, strlen(MARK)), *end = start + len;
+
+	if (!at)
+		return;
+	at += strlen(MARK);
+	for (n = 0; at + n < end && (at[n] == ',' || (at[n] >= 'a' && at[n] <= 'z')); n++)
+		;
+	spot->ignore = berth_lint_keep(&r->l->arena, at, n);
+	at += n;
+	while (at < end && strchr(": \t", *at))
+		at++;
+	while (end > at && strchr(" \t\r*/->\",", end[-1]))
+		end--;
+	spot->reason = end > at ? berth_lint_keep(&r->l->arena, at, (size_t)(end - at)) : NULL;
+}
+
+/* The spot of a line, with what is ignored there: said in it, or in the line above. */
+static struct berth_lint_spot spot_at(struct reading *r, unsigned line)
+{
+	struct berth_lint_spot spot = { .file = r->name, .line = line };
+	const char *start;
+	size_t len;
+
+	if (line > 1)
+		read_ignore(r, line_start(r, line - 1), &spot);
+	start = line_start(r, line);
+	read_ignore(r, start, &spot);
+	len = line_len(r, start);
+	while (len && strchr(" \t\r", start[len - 1]))
+		len--;
+	while (len && strchr(" \t", *start))
+		start++, len--;
+	spot.raw = berth_lint_keep(&r->l->arena, start, len);
+	return spot;
+}
+
+static void malformed(void *arg, unsigned line, const char *what)
+{
+	struct reading *r = arg;
+	struct berth_lint_spot spot = spot_at(r, line);
+	struct berth_lint_finding *f = berth_lint_find(r->l, BERTH_LINT_RULE_SYNTAX, &spot);
+
+	if (f)
+		f->text = what;
+}
+
+/* ---- settings ---- */
+
+static bool is_same_letter(char a, char b, bool with_case)
+{
+	return a == b || (!with_case && tolower((unsigned char)a) == tolower((unsigned char)b));
+}
+
+/* '*' and '?' alone mean something: "[]" stands for a list's elements. Goes back to the last '*' only. */
+static bool matches(const char *glob, size_t len, const char *path, bool with_case)
+{
+	const char *end = glob + len, *star = NULL, *resume = NULL;
+
+	while (*path) {
+		if (glob < end && *glob == '*') {
+			star = ++glob;
+			resume = path;
+		} else if (glob < end &&
+			   (*glob == '?' || is_same_letter(*glob, *path, with_case))) {
+			glob++;
+			path++;
+		} else if (star) {
+			glob = star;
+			path = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (glob < end && *glob == '*')
+		glob++;
+	return glob == end;
+}
+
+/* Which of "a|b|c" the path is, or -1. */
+static int which_key(const char *keys, const char *path, bool with_case)
+{
+	int which;
+
+	for (which = 0;; which++) {
+		size_t len = strcspn(keys, "|");
+
+		if (matches(keys, len, path, with_case))
+			return which;
+		if (!keys[len])
+			return -1;
+		keys += len + 1;
+	}
+}
+
+static void remember(struct reading *r, int key, int half, const char *value, const char *path,
+		     unsigned line)
+{
+	struct berth_lint *l = r->l;
+	struct berth_lint_found *f = BERTH_LINT_GROW(l, l->found, l->found_count, l->found_room);
+
+	if (!f)
+		return;
+	f->place = r->place;
+	f->scope = r->scope;
+	f->key = key;
+	f->half = half;
+	f->order = l->found_count;
+	f->spot.file = r->name;
+	if (key < 0)
+		return;
+	f->value = berth_lint_keep(&l->arena, value, strlen(value));
+	f->path = berth_lint_keep(&l->arena, path, strlen(path));
+	f->spot = spot_at(r, line);
+}
+
+static void item(void *arg, const char *path, const char *value, unsigned line)
+{
+	struct reading *r = arg;
+	char option[512];
+	int i;
+
+	for (i = 0; r->place->keys[i].key; i++) {
+		const struct berth_lint_key *k = &r->place->keys[i];
+		int which = which_key(k->key, path, r->place->flags & BERTH_LINT_CASE);
+
+		if (which < 0)
+			continue;
+		if (!k->option)
+			remember(r, i, k->shape == BERTH_LINT_PAIR && which, value, path, line);
+		else if (berth_lint_find_option(value, k->option, option, sizeof(option)))
+			remember(r, i, 0, option, path, line);
+	}
+}
+
+/*
+ * True for a place's own file, whose absence means that the program is not there: drop-ins may lie about without it, and
+ * then its defaults hold of nothing.
+ */
+static bool is_main(const char *globs, const char *name)
+{
+	const char *base = strrchr(name, '/');
+	bool any = false;
+
+	base = base ? base + 1 : name;
+	while (globs && *globs) {
+		size_t len = strcspn(globs, "|"), n = strlen(base);
+
+		if (!memchr(globs, '*', len)) {
+			any = true;
+			if (len >= n && !memcmp(globs + len - n, base, n))
+				return true;
+		}
+		globs += len + (globs[len] == '|');
+	}
+	return !any;
+}
+
+void berth_lint_add(struct berth_lint *l, const struct berth_lint_place *place, const char *name,
+		    const char *scope, const char *text, size_t len)
+{
+	struct reading r = { .l = l, .place = place, .text = text, .end = text + len, .line = 1 };
+	struct berth_lint_sink sink = { &r, item, malformed };
+
+	r.line_at = text;
+	r.name = berth_lint_keep(&l->arena, name, strlen(name));
+	r.scope = scope ? berth_lint_keep(&l->arena, scope, strlen(scope))
+		  : place->flags & BERTH_LINT_EACH ? r.name
+						   : "";
+	l->files++;
+	if (is_main(place->files, name))
+		remember(&r, -1, 0, NULL, "", 0);
+	berth_lint_parse(place->format, text, len, &sink);
+}
+
+bool berth_lint_is_kubernetes(const char *text, size_t len)
+{
+	const char *version = memmem(text, len, "apiVersion:", 11),
+		   *kind = memmem(text, len, "kind:", 5);
+
+	return version && kind && (version == text || version[-1] == '\n');
+}
+
+void berth_lint_add_spared(struct berth_lint *l, const char *text, size_t len)
+{
+	const char *at = text, *end = text + len;
+
+	while (at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+		if (*at >= '0' && *at <= '9') {
+			unsigned long port = strtoul(at, NULL, 10);
+
+			if (port && port < 65536)
+				berth_portset_add(&l->rpc_spared, (uint32_t)port);
+		}
+		at = stop ? stop + 1 : end;
+	}
+}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The audit's verb: this host alone and under berth run, captures, an interface.
+# shellcheck shell=bash disable=SC2154
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() { system_setup_file; }
+setup() { tmp=$BATS_TEST_TMPDIR; }
+teardown() { [ -z "$near_ns" ] || system_teardown; }
+
+# A capture of TCP SYNs: capture FILE [pcapng] <<< "SOURCE DESTINATION PORT..." (addresses as 10.0.0.N: N)
+capture()
+{
+  "$python" /dev/fd/3 "$@" 3<<'END'
+import struct, sys
+rows = [line.split() for line in sys.stdin if line.strip()]
+ng = len(sys.argv) > 2
+out = open(sys.argv[1], "wb")
+def block(kind, body):
+    body += b"\0" * (-len(body) % 4)
+    n = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + n + body + n
+if ng:
+    out.write(block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
+    out.write(block(1, struct.pack("<HHI", 1, 0, 0)))
+else:
+    out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+t = 0
+for source, destination, *ports in rows:
+    for port in map(int, ports):
+        t += 1000
+        tcp = struct.pack(">HHIIBBHHH", port, 443, 0, 0, 0x50, 2, 100, 0, 0)
+        ip = struct.pack(">BBHHHBBH4B4B", 0x45, 0, 40, 0, 0, 64, 6, 0, 10, 0, 0, int(source), 10, 1, 0, int(destination))
+        frame = bytes(12) + b"\x08\0" + ip + tcp
+        if ng:
+            out.write(block(6, struct.pack("<IIIII", 0, 0, t, len(frame), len(frame)) + frame))
+        else:
+            out.write(struct.pack("<IIII", t // 1000000, t % 1000000, len(frame), len(frame)) + frame)
+END
+}
+
+# shape FILE DESTINATION: of the JSON row
+shape() { jq -r --arg d "$2" 'select(.destination == $d).shape' "$1"; }
+
+@test "this host chooses as Linux does" {
+  system_setup
+  # One random row in some thousands looks like a pattern: its shape is not asked for.
+  near "$berth" audit --json >"$tmp/o" || [ $? = 1 ]
+  equal one "$(shape "$tmp/o" "tcp connect, one destination")" short-steps
+  jq -e -s 'map({(.destination): .}) | add |
+    (."tcp connect, one destination" | .odd == 0 and .system == "linux" and .bits_high < 3.5 and (.finding | not)) and
+    (."tcp connect, a destination each" | .odd == 0 and .bits_high < 14) and
+    (."tcp bind to port 0" | .odd == 1 and .bits_low > 11) and
+    (."udp connect, one destination" | .odd > 0.3 and .odd < 0.7)' "$tmp/o" >/dev/null
+}
+
+@test "under berth run it chooses as the policy says" {
+  system_setup
+  run -1 near "$berth" run --policy sequential -- "$berth" audit --json --samples 200
+  equal sequential "$(shape <(echo "$output") "tcp connect, a destination each")" sequential
+  near "$berth" run -- "$berth" audit --json --samples 400 >"$tmp/o" || [ $? = 1 ]
+  jq -e -s 'all(.bits_low > 11 and (.shape | test("steps|sequential|constant") | not))' "$tmp/o" >/dev/null
+}
+
+@test "a capture is judged by host and destination, in both formats" {
+  {
+    echo "1 1 $(seq -s ' ' 5000 5099)"
+    echo "1 2 $(seq -s ' ' 5100 5199)"
+    echo "1 3 $(seq -s ' ' 5200 5299)"
+    echo "2 1 $(awk 'BEGIN { srand(4); for (i = 0; i < 300; i++) print 1024 + int(rand() * 64512) }' | tr '\n' ' ')"
+    echo "3 1 4000 4001 4002"
+  } >"$tmp/rows"
+  capture "$tmp/a.pcap" <"$tmp/rows"
+  capture "$tmp/a.pcapng" pcapng <"$tmp/rows"
+  run -1 --separate-stderr "$berth" audit --pcap "$tmp/a.pcap" --json
+  echo "$output" >"$tmp/o"
+  equal formats "$("$berth" audit --pcap "$tmp/a.pcapng" --json 2>/dev/null)" "$output"
+  equal stdin "$("$berth" audit --pcap - --json <"$tmp/a.pcap" 2>/dev/null)" "$output"
+  jq -e -s '(.[] | select(.host == "10.0.0.1" and .destination == null) | .seen == 300 and .shape == "sequential" and .finding)
+    and (.[] | select(.host == "10.0.0.1" and .destination == "10.1.0.2:443") | .first == 5100 and .last == 5199)
+    and (.[] | select(.host == "10.0.0.2") | .shape == "random" and .n == 300)
+    and all(.host != "10.0.0.3")' "$tmp/o" >/dev/null
+  # shellcheck disable=SC2154 # bats sets it
+  [[ $stderr == "603 frames, 603 ports chosen" ]]
+  "$berth" audit --pcap "$tmp/a.pcap" --least 3 --json 2>/dev/null | jq -e 'select(.host == "10.0.0.3").shape == "too-few"'
+}
+
+@test "a capture that is cut short is judged and complained of; what is none is refused" {
+  capture "$tmp/a.pcap" <<<"1 1 $(seq -s ' ' 5000 5099)"
+  head -c 5000 "$tmp/a.pcap" >"$tmp/short.pcap"
+  run -2 --separate-stderr "$berth" audit --pcap "$tmp/short.pcap"
+  [[ $output == *sequential* ]]
+  [[ $stderr == *"what stands before it was read"* ]]
+  echo "no capture at all, of some length" >"$tmp/text"
+  run -2 "$berth" audit --pcap "$tmp/text"
+  run -2 "$berth" audit --pcap "$tmp/nosuch"
+  run -2 "$berth" audit --pcap x --self
+  run -2 "$berth" audit --seconds 3
+  run -2 "$berth" audit --live nosuch0
+}
+
+@test "an interface is listened to" {
+  system_setup
+  serve far "$far4" 8000
+  launch near "$berth" audit --live near0 --seconds 600 --json
+  audit_pid=$launch_pid audit_out=$launch_out
+  # It listens once the kernel has its packet socket.
+  await near sh -c 'ss -H0 | grep -q near0'
+  connect_py '
+for i in range(40):
+    abort(go())
+'
+  near "$python" "$py"
+  kill -INT "$audit_pid"
+  await ended "$audit_pid"
+  jq -e -s 'any(.host == "10.9.0.1" and .shape == "short-steps" and .n >= 8 and (.finding | not))' "$audit_out" >/dev/null
+}
+
+@test "ports are drawn over time" {
+  capture "$tmp/a.pcap" <<<"1 1 $(seq -s ' ' 5000 5099)"
+  run -1 "$berth" audit --pcap "$tmp/a.pcap" --plot "$tmp/p.svg"
+  "$python" -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$tmp/p.svg"
+  equal dots "$(grep -c '<circle' "$tmp/p.svg")" 100
+}

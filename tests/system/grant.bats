@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Who may bind which port: allow and deny rules in the kernel, pinned, without a process of berth.
+# shellcheck shell=bash disable=SC2154
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() { system_setup_file; }
+teardown() { system_teardown; }
+
+# The rules hold for the test's own cgroup, and are pinned in a BPF file system of its own.
+setup()
+{
+  system_setup
+  near sh -c 'mkdir /run/bpf /run/lib && mount -t bpf bpf /run/bpf && mount --bind /run/lib /var/lib'
+  near mount -t tmpfs none /etc/sysctl.d
+  near install -m 755 "$build/tests/tools/test-bind" /run/bind
+}
+
+grant()
+{
+  near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" "$@"
+}
+
+# rules RULE...: puts them in force
+rules()
+{
+  local rule options=()
+
+  for rule in "$@"; do
+    options+=(--rule "$rule")
+  done
+  grant "${options[@]}" 2>"$tmp/e"
+}
+
+# try UID[:GROUPS] [OPTION...] ADDR PORT: "ok PORT" or "refused ERRNO"
+try()
+{
+  local who=$1 groups=()
+
+  shift
+  [[ $who != *:* ]] && groups=(--clear-groups) || groups=(--groups "${who#*:}")
+  near setpriv --reuid "${who%%:*}" --regid "${who%%:*}" "${groups[@]}" /run/bind "$@" || true
+}
+
+# may UID ARGS..., may_not UID ARGS...: outcome of try, EACCES in the second
+may()
+{
+  equal "bind by $*" "$(try "$@")" "ok ${*: -1}"
+}
+
+may_not()
+{
+  equal "bind by $*" "$(try "$@")" "refused EACCES"
+}
+
+counter()
+{
+  grant --json | jq ".counters.$1"
+}
+
+@test "allow: a static program of the user binds a low port, everybody else does not" {
+  may_not 1234 127.0.0.1 80
+  rules 'allow user=1234 tcp 80,443'
+  for addr in 127.0.0.1 "$near4" 0.0.0.0 ::1 "$near6" :: ::ffff:127.0.0.1 ::ffff:0.0.0.0; do
+    may 1234 "$addr" 80
+    may_not 1235 "$addr" 80
+  done
+  may 1234 ::1 443
+  may_not 1234 127.0.0.1 81
+  may_not 1234 --udp 127.0.0.1 80
+  may 0 127.0.0.1 81
+  equal granted "$(counter granted)" 9
+  grant --remove
+  may_not 1234 127.0.0.1 80
+}
+
+@test "allow: UDP, both protocols, groups and everybody" {
+  rules 'allow user=1234 udp 53' 'allow group=77 tcp,udp 80' 'allow tcp 99'
+  may 1234 --udp :: 53
+  may_not 1234 127.0.0.1 53
+  may 1:77 127.0.0.1 80
+  may 1:5,77,900 --udp ::1 80
+  may 77 127.0.0.1 80
+  may_not 1:76,78 127.0.0.1 80
+  may 4321 ::1 99
+  may_not 4321 --udp ::1 99
+}
+
+@test "allow: addresses; a wildcard is more than one of them" {
+  rules 'allow user=1234 tcp 80 on 127.0.0.0/8' 'allow user=1234 tcp 81 on ::/0' 'allow user=1234 tcp 82 on 0.0.0.0/0' \
+    "allow user=1234 tcp 83 on 127.0.0.1,$near6" 'allow user=1235 tcp 80 on 127.0.0.2'
+  may 1234 127.0.0.1 80
+  may 1234 ::ffff:127.0.0.9 80
+  may 1234 127.0.0.2 80
+  may 1235 127.0.0.2 80
+  may_not 1235 127.0.0.1 80
+  may_not 1234 "$near4" 80
+  may_not 1234 0.0.0.0 80
+  may_not 1234 ::1 80
+  may 1234 ::1 81
+  may_not 1234 127.0.0.1 81
+  may_not 1234 ::ffff:127.0.0.1 81
+  may_not 1234 :: 81
+  may 1234 --v6only :: 81
+  may 1234 0.0.0.0 82
+  may_not 1234 --v6only :: 82
+  may 1234 "$near6" 83
+  may_not 1234 ::1 83
+}
+
+@test "allow: prefixes of many lengths" {
+  local prefixes=10.0.0.0/8 len
+
+  for len in {16..26}; do
+    prefixes+=,10.9.0.0/$len
+  done
+  add_addresses 200 200
+  rules "allow user=1234 tcp 80 on $prefixes" "allow user=1235 tcp 80 on $near4" \
+    'allow user=1236 tcp 80 on 0.0.0.0/0'
+  for who in 1234 1235 1236; do
+    may $who "$near4" 80
+  done
+  may 1234 10.9.0.200 80
+  may_not 1235 10.9.0.200 80
+  may_not 1234 127.0.0.1 80
+  may 1236 127.0.0.1 80
+  may_not 1236 ::1 80
+}
+
+@test "deny: nobody but the owner has the port, root neither" {
+  rules 'deny tcp 5432 owner=user:1234' 'deny udp 7000-7010'
+  for addr in 127.0.0.1 "$near4" 0.0.0.0 ::1 :: ::ffff:127.0.0.1; do
+    may 1234 "$addr" 5432
+    may_not 1235 "$addr" 5432
+    may_not 0 "$addr" 5432
+  done
+  may 1235 --udp :: 5432
+  may_not 0 --udp 127.0.0.1 7005
+  may 0 127.0.0.1 7005
+  grant --json >"$tmp/json"
+  equal refused "$(jq .counters.refused "$tmp/json")" 13
+  equal "the last one" "$(jq -c '.recent[-1] | [.protocol, .address, .port, .uid, .command, .chosen]' "$tmp/json")" \
+    '["udp","127.0.0.1",7005,0,"bind",false]'
+}
+
+@test "deny: the rule with the longest prefix decides; a wildcard needs all of them" {
+  rules 'deny tcp 5432 owner=user:1234' 'deny tcp 5432 on 127.0.0.1 owner=user:1235,user:1234' \
+    'deny tcp 5433 on 10.0.0.0/8 owner=user:1234'
+  may 1235 127.0.0.1 5432
+  may 1234 127.0.0.1 5432
+  may_not 1235 127.0.0.2 5432
+  may_not 1235 0.0.0.0 5432
+  may 1234 0.0.0.0 5432
+  may 1235 127.0.0.1 5433
+  may_not 1235 "$near4" 5433
+  may_not 1235 0.0.0.0 5433
+  may_not 1235 :: 5433
+  may 1235 --v6only :: 5433
+}
+
+@test "deny comes before allow; an owner needs an allow rule for a low port" {
+  rules 'allow user=1234,1235 tcp 80' 'deny tcp 80 owner=user:1234' 'deny tcp 81 owner=user:1234'
+  may 1234 127.0.0.1 80
+  may_not 1235 127.0.0.1 80
+  may_not 1234 127.0.0.1 81
+}
+
+@test "deny: the kernel's own choice does not get the port either" {
+  near sysctl -qw net.ipv4.ip_local_port_range='40000 40003'
+  rules 'deny tcp 40000-40002 owner=user:1234'
+  for _ in {1..20}; do
+    equal choice "$(try 0 127.0.0.1 0)" "ok 40003"
+    equal choice "$(try 0 ::1 0)" "ok 40003"
+  done
+  # Where it is chosen although nobody reserves it, the choice is refused.
+  near sysctl -qw net.ipv4.ip_local_reserved_ports=40003
+  may_not 0 127.0.0.1 0
+  may_not 0 :: 0
+  equal counted "$(counter refused_choice)" 2
+}
+
+@test "a setuid program is whom it runs as" {
+  near install -m 4755 -o 1234 "$build/tests/tools/test-bind" /run/setuid
+  rules 'allow user=1234 tcp 80' 'deny tcp 5432 owner=user:1234'
+  equal setuid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setuid 127.0.0.1 80)" "ok 80"
+  equal setuid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setuid 127.0.0.1 5432)" "ok 5432"
+}
+
+@test "root of a user namespace is the user outside" {
+  rules 'allow user=1234 tcp 80' 'deny tcp 5432 owner=user:0'
+  in_userns() { near setpriv --reuid "$1" --regid "$1" --clear-groups unshare -Ur /run/bind 127.0.0.1 "$2" || true; }
+  equal "1234 as root" "$(in_userns 1234 80)" "ok 80"
+  equal "1235 as root" "$(in_userns 1235 80)" "refused EACCES"
+  equal "1235 as root, denied" "$(in_userns 1235 5432)" "refused EACCES"
+}
+
+# in_cgroup PATH COMMAND...: in a cgroup below the test's own
+in_cgroup()
+{
+  local at=$cgroup/$1
+
+  mkdir -p "$at"
+  shift
+  # shellcheck disable=SC2016
+  near sh -c 'echo 0 >"$0/cgroup.procs" && shift 0 && exec "$@"' "$at" "$@" || true
+}
+
+@test "a cgroup is known by its path, with all below it; who leaves it loses the right" {
+  path=${cgroup#"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)"}
+  rules "allow cgroup=$path/web tcp 80" "deny tcp 5432 owner=cgroup:$path/db"
+  bind80=(setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind 127.0.0.1 80)
+  equal outside "$(in_cgroup other "${bind80[@]}")" "refused EACCES"
+  equal inside "$(in_cgroup web "${bind80[@]}")" "ok 80"
+  equal below "$(in_cgroup web/a/b/c "${bind80[@]}")" "ok 80"
+  equal "another of that name" "$(in_cgroup other/web "${bind80[@]}")" "refused EACCES"
+  equal "a longer name" "$(in_cgroup webs "${bind80[@]}")" "refused EACCES"
+  equal owner "$(in_cgroup db /run/bind :: 5432)" "ok 5432"
+  equal stranger "$(in_cgroup web /run/bind :: 5432)" "refused EACCES"
+  # A cgroup namespace, as containers have, changes what a process sees, not what it is.
+  equal "in a cgroup namespace" "$(in_cgroup web/a unshare -C "${bind80[@]}")" "ok 80"
+  # Removed and made again it is the same.
+  rmdir "$cgroup/web/a/b/c" "$cgroup/web/a/b" "$cgroup/web/a" "$cgroup/web"
+  equal again "$(in_cgroup web "${bind80[@]}")" "ok 80"
+  # shellcheck disable=SC2016
+  equal "who leaves" "$(in_cgroup web sh -c '/run/bind :: 80; echo 0 >"$0/cgroup.procs"; exec setpriv --reuid 1234 \
+    --regid 1234 --clear-groups /run/bind :: 80' "$cgroup/other" | tr '\n' ' ')" "ok 80 refused EACCES "
+}
+
+@test "another network namespace is left alone, but with --every-netns" {
+  rules 'deny tcp 5432'
+  may_not 0 127.0.0.1 5432
+  equal elsewhere "$(far "$build/tests/tools/test-bind" "$far4" 5432)" "ok 5432"
+  rules 'deny tcp 5432' && grant --every-netns --rule 'deny tcp 5432'
+  equal everywhere "$(far "$build/tests/tools/test-bind" "$far4" 5432 || true)" "refused EACCES"
+}
+
+@test "ports 512-1023 need the word trusted" {
+  run --separate-stderr grant --rule 'allow user=1234 tcp 600'
+  equal status "$status" 2
+  [[ $stderr == *"--rule:1:21: "*"add the word trusted"* ]]
+  may_not 1234 127.0.0.1 600
+  rules 'allow user=1234 tcp 600 trusted'
+  may 1234 127.0.0.1 600
+}
+
+@test "--observe counts and does nothing else; --dry-run not even that" {
+  grant --observe --rule 'deny tcp 5432 owner=user:1234' --rule 'allow user=1234 tcp 80'
+  may 1235 127.0.0.1 5432
+  may_not 1234 127.0.0.1 80
+  equal counted "$(grant --json | jq -c '[.counters | .would_refuse, .would_grant, .refused, .granted]')" '[1,1,0,0]'
+  grant --remove
+  run --separate-stderr grant --dry-run --rule 'deny tcp 5432'
+  equal printed "$output" "deny tcp 5432"
+  may 0 127.0.0.1 5432
+  run grant --status
+  equal status "$status" 1
+}
+
+@test "a name that nobody has: an error, or what fail= says" {
+  run --separate-stderr grant --rule 'deny tcp 5432 owner=user:nobody-at-all'
+  equal status "$status" 2
+  [[ $stderr == *'--rule:1:26: there is no user "nobody-at-all"'* ]]
+  rules 'deny tcp 5432 owner=user:nobody-at-all fail=closed' 'deny tcp 5433 owner=user:nobody-at-all fail=open' \
+    'allow user=nobody-at-all tcp 80 fail=closed' 'deny tcp 5434 owner=user:nobody-at-all,user:1234 fail=closed'
+  equal closed "$(grep -c 'no user "nobody-at-all": the rule fails closed: nobody has that right' "$tmp/e")" 3
+  equal open "$(grep -c 'no user "nobody-at-all": the rule fails open: it is left out' "$tmp/e")" 1
+  may 1234 127.0.0.1 5434
+  may_not 1235 127.0.0.1 5434
+  may_not 0 127.0.0.1 5432
+  may 0 127.0.0.1 5433
+  may_not 1234 127.0.0.1 80
+}
+
+@test "errors point at the character" {
+  while IFS='|' read -r column rule; do
+    run --separate-stderr grant --rule "$rule"
+    equal "status of $rule" "$status" 2
+    [[ $stderr == *"--rule:1:$column: "* ]] || { echo "$rule: $stderr"; false; }
+  done <<'END'
+1|permit tcp 80
+12|allow user= tcp 80
+18|allow user=1 tcp,sctp 80
+20|allow user=1 tcp 80x
+33|allow user=1 tcp 80 on 10.0.0.1/8
+34|allow user=1 tcp 80 on 10.0.0.0/8/9
+21|allow user=1 tcp 80 fail=maybe
+6|deny user=1 tcp 80
+21|deny tcp 5432 owner=postgres
+14|allow cgroup=web tcp 80
+END
+}
+
+@test "10,000 rules: loaded, and each holds" {
+  awk 'BEGIN { for (i = 0; i < 10000; i++) printf "%s tcp %d%s\n", i % 2 ? "deny" : "allow user=" 20000 + i,
+    i % 2 ? 20000 + i : 10 + i % 500, i % 2 ? " owner=user:" 20000 + i : "" }' >"$tmp/rules"
+  grant "$tmp/rules"
+  may 20001 127.0.0.1 20001
+  may 29999 ::1 29999
+  may_not 20001 127.0.0.1 20003
+  may 20100 127.0.0.1 110
+  may 29600 127.0.0.1 110
+  may_not 20100 127.0.0.1 112
+}
+
+@test "other rules, and removal, under load: a stranger never slips in between" {
+  rules 'deny tcp 5432 owner=user:1234'
+  # shellcheck disable=SC2016
+  launch near sh -c 'while :; do /run/bind 127.0.0.1 5432; done'
+  for i in {1..6}; do
+    grant --rule "deny tcp 5432 owner=user:1234" --rule "allow user=$i tcp $i"
+  done
+  await_lines "$launch_out" 20
+  equal outcomes "$(sort -u "$launch_out")" "refused EACCES"
+  grant --remove
+  await_line "$launch_out" 'ok 5432'
+  equal "pins" "$(near ls /run/bpf | grep -v debug)" ""
+}
+
+@test "a berth that is killed in the middle leaves the rules in force" {
+  rules 'deny tcp 5432 owner=user:1234'
+  for _ in {1..10}; do
+    near timeout -s KILL 0.02 "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 5432 owner=user:1234' || true
+    may_not 0 127.0.0.1 5432
+    may 1234 127.0.0.1 5432
+  done
+  grant --rule 'deny tcp 5432 owner=user:1234'
+  grant --status
+}
+
+@test "an older version gives way without a gap, an unknown one is left alone" {
+  rules 'deny tcp 5432 owner=user:1234'
+  near mv /run/bpf/berth/grant-v1 /run/bpf/berth/grant-v0
+  run --separate-stderr grant --status
+  equal status "$status" 1
+  [[ $stderr == *"version 0 is pinned beside, by an older berth"* ]]
+  may_not 0 127.0.0.1 5432
+  rules 'deny tcp 5432 owner=user:1235'
+  grep -q 'older version are removed' "$tmp/e"
+  equal versions "$(near ls /run/bpf/berth)" grant-v1
+  may 1235 127.0.0.1 5432
+  may_not 1234 127.0.0.1 5432
+  near mv /run/bpf/berth/grant-v1 /run/bpf/berth/grant-v7
+  run --separate-stderr grant --rule 'deny tcp 80'
+  equal status "$status" 2
+  [[ $stderr == *"grant-v7: pinned by a newer berth and left alone"* ]]
+  run --separate-stderr grant --remove
+  equal status "$status" 1
+  equal versions "$(near ls /run/bpf/berth)" grant-v7
+  may 1235 127.0.0.1 5432
+  may_not 0 127.0.0.1 5432
+}
+
+@test "--status tells of hooks that are gone, and loading mends them" {
+  rules 'deny tcp 5432' 'allow tcp 80'
+  near rm /run/bpf/berth/grant-v1/bind6
+  run --separate-stderr grant --json
+  equal status "$status" 1
+  equal state "$(jq -r '.state + " " + .hooks.bind6 + " " + .hooks.bind4' <<<"$output")" "partial missing attached"
+  rules 'deny tcp 5432' 'allow tcp 80'
+  may_not 0 ::1 5432
+  grant --status
+  rules 'allow tcp 80'
+  equal "hooks without a deny rule" "$(grant --json | jq -r .hooks.post_bind4)" unneeded
+}
+
+@test "the rule files of authbind" {
+  mkdir -p "$tmp/a/byport" "$tmp/a/byaddr" "$tmp/a/byuid"
+  at() { install -m "$2" -o "$3" -g "$4" /dev/null "$tmp/a/$1"; }
+  at byport/80 500 1234 0
+  at byport/81 050 0 77
+  at byport/82 755 0 0
+  at byport/83 600 1234 0
+  at 'byport/!600' 500 1234 0
+  at byport/601 500 1234 0
+  at byaddr/127.0.0.1,90 500 1234 0
+  at byaddr/127.0.0.1:91 500 1234 0
+  at byaddr/::1,90 500 1234 0
+  printf '%s\n' '# a comment' '127.0.0.1/8:100,110' '::/0,100-110' '10.9.0.0/16,83' '127.0.0.1-127.0.0.9,5' '0.0.0.0/0,500-600' \
+    '!127.0.0.0/8,700' >"$tmp/a/byuid/1235"
+  grant --authbind "$tmp/a" --dry-run >"$tmp/o" 2>"$tmp/e"
+  equal rules "$(cat "$tmp/o")" "allow user=1234 tcp,udp 600 trusted
+allow user=1234 tcp,udp 80
+allow group=77 tcp,udp 81
+allow tcp,udp 82
+allow user=1234 tcp,udp 90 on 127.0.0.1/32
+allow user=1234 tcp,udp 91 on 127.0.0.1/32
+allow user=1234 tcp,udp 90 on ::1/128
+allow user=1235 tcp,udp 100-110 on 127.0.0.0/8
+allow user=1235 tcp,udp 100-110 on ::/0
+allow user=1235 tcp,udp 500-511 on 0.0.0.0/0
+allow user=1235 tcp,udp 700 on 127.0.0.0/8 trusted"
+  equal notes "$(grep -c 'left out' "$tmp/e")" 2
+  grant --authbind "$tmp/a"
+  may 1234 127.0.0.1 80
+  may 1:77 ::1 81
+  may 4321 127.0.0.1 82
+  may_not 1234 127.0.0.1 83
+  may 1234 127.0.0.1 600
+  may_not 1234 127.0.0.1 601
+  may 1235 127.0.0.1 105
+  may_not 1235 "$near4" 105
+  may_not 1235 "$near4" 83
+}

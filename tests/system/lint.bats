@@ -1,0 +1,576 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# berth lint: recorded outages, sample files of Debian packages, precedence, suppression, mending. Needs no privilege.
+# shellcheck shell=bash disable=SC2154
+bats_require_minimum_version 1.5.0
+load lib
+
+setup()
+{
+  tmp=$BATS_TEST_TMPDIR
+  root=$tmp/root
+  mkdir -p "$root/etc/sysctl.d"
+}
+
+# file PATH: stdin becomes a file below the root
+file()
+{
+  mkdir -p "$(dirname "$root$1")"
+  cat >"$root$1"
+}
+
+# lint [OPTION...]: its findings as "RULE LEVEL FILE:LINE PORTS" in $tmp/found, its status in $status
+lint()
+{
+  status=0
+  "$berth" lint --root "$root" --json "$@" >"$tmp/json" 2>"$tmp/err" || status=$?
+  jq -r --arg root "$root" 'select(.suppressed == null) |
+    "\(.rule) \(.level) \(.file | ltrimstr($root)):\(.line) \(.text | capture("in (?<n>[0-9]+) port").n // "-")"' \
+    "$tmp/json" >"$tmp/found"
+}
+
+# found STATUS [LINE...]: exactly these
+found()
+{
+  equal status "$status" "$1"
+  shift
+  diff <(printf '%s\n' "$@" | sed '/^$/d') "$tmp/found"
+}
+
+# ---- outages that happened ----
+
+@test "lint: Nomad with 20000-60000" {
+  file /etc/nomad.d/client.hcl <<'END'
+client {
+  enabled          = true
+  min_dynamic_port = 20000
+  max_dynamic_port = 60000
+}
+END
+  lint
+  found 1 "ephemeral warning /etc/nomad.d/client.hcl:3 27233"
+  sed -i s/60000/32000/ "$root/etc/nomad.d/client.hcl"
+  lint
+  found 0
+}
+
+@test "lint: Hadoop 2's ports" {
+  file /etc/hadoop/conf/hdfs-site.xml <<'END'
+<?xml version="1.0"?>
+<configuration>
+  <property>
+    <name>dfs.datanode.address</name>
+    <value>0.0.0.0:50010</value>
+  </property>
+  <property><name>dfs.namenode.http-address</name><value>nn:50070</value></property>
+  <property><name>dfs.replication</name><value>50000</value></property>
+</configuration>
+END
+  lint
+  found 1 "ephemeral error /etc/hadoop/conf/hdfs-site.xml:5 1" "ephemeral error /etc/hadoop/conf/hdfs-site.xml:7 1"
+  sed -i 's/50010/9866/; s/50070/9870/' "$root/etc/hadoop/conf/hdfs-site.xml"
+  lint
+  found 0
+}
+
+@test "lint: FreeSWITCH's one port" {
+  file /etc/freeswitch/autoload_configs/switch.conf.xml <<'END'
+<configuration name="switch.conf">
+  <settings>
+    <param name="rtp-start-port" value="16384"/>
+    <!-- <param name="rtp-end-port" value="32768"/> -->
+  </settings>
+</configuration>
+END
+  lint
+  found 1 "ephemeral warning /etc/freeswitch/autoload_configs/switch.conf.xml:3 1"
+  sed -i 's/<!-- //; s/ -->//; s/32768/32766/' "$root/etc/freeswitch/autoload_configs/switch.conf.xml"
+  lint
+  found 0
+}
+
+@test "lint: Gluster's bricks and libvirt's migrations" {
+  echo 'net.ipv4.ip_local_reserved_ports = 49152-60999' >"$root/etc/sysctl.d/x.conf"
+  printf 'volume management\n    option max-port  60999\nend-volume\n' | file /etc/glusterfs/glusterd.vol
+  file /etc/libvirt/qemu.conf <<<'#migration_port_min = 49152'
+  lint
+  found 1 "overlap warning /etc/glusterfs/glusterd.vol:2 64"
+  printf 'migration_port_min = 20000\nmigration_port_max = 20063\n' | file /etc/libvirt/qemu.conf
+  lint
+  found 0
+}
+
+@test "lint: vsftpd's examples" {
+  printf 'pasv_min_port=50000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
+  lint
+  found 1 "ephemeral warning /etc/vsftpd.conf:1 10001"
+  jq -e '.ways | index("sysctl -w net.ipv4.ip_local_reserved_ports=50000-60000")' "$tmp/json"
+  printf 'pasv_min_port=30000\npasv_max_port=30999\n' | file /etc/vsftpd.conf
+  lint
+  found 0
+  # Clients beyond the range, and a range that nobody named.
+  echo 'max_clients=1001' >>"$root/etc/vsftpd.conf"
+  lint
+  found 1 "clients warning /etc/vsftpd.conf:3 -"
+  file /etc/vsftpd.conf <<<'pasv_min_port=0'
+  lint
+  found 0
+  lint --notes
+  found 0 "floating note /etc/vsftpd.conf:1 -"
+  file /etc/vsftpd.conf <<<'pasv_enable=NO'
+  lint --notes
+  found 0
+}
+
+@test "lint: Samba's RPC, coturn, rtpengine, RabbitMQ's tools: by default or as written" {
+  printf '[global]\n   workgroup = X\n' | file /etc/samba/smb.conf
+  lint
+  found 1 "ephemeral warning /etc/samba/smb.conf:null 11848"
+  printf '[global]\n   RPC Server Dynamic Port Range = 20000-21000\n' | file /etc/samba/smb.conf
+  file /etc/turnserver.conf <<<'#min-port=49152'
+  lint
+  found 1 "ephemeral warning /etc/turnserver.conf:null 11848"
+  printf 'min-port=22000\nmax-port=23000\n' | file /etc/turnserver.conf
+  printf '[rtpengine]\nport-min = 30000\nport-max = 40000\n' | file /etc/rtpengine/rtpengine.conf
+  lint
+  found 1 "ephemeral warning /etc/rtpengine/rtpengine.conf:2 7233"
+  sed -i s/40000/32766/ "$root/etc/rtpengine/rtpengine.conf"
+  file /etc/rabbitmq/rabbitmq-env.conf <<<'#NODENAME=x'
+  lint
+  found 1 "ephemeral warning /etc/rabbitmq/rabbitmq-env.conf:null 11"
+  printf 'CTL_DIST_PORT_MIN=25700\nCTL_DIST_PORT_MAX=25710\n' | file /etc/rabbitmq/rabbitmq-env.conf
+  lint
+  found 0
+}
+
+# ---- sample files of packages ----
+
+# Fetches what the table of samples names and is not there yet, all at once: 60 packages, 50 MB, once for a build.
+# Of each only the files that the table may name are kept. $cache/refused says why nothing could be fetched.
+fetch_samples()
+{
+  local cache=$build/lint-samples package wanted
+
+  mkdir -p "$cache/fetch"
+  rm -f "$cache/refused"
+  wanted=$(rows '[^-].*' | cut -d '|' -f 1 | sort -u | while read -r package; do
+    [ -e "$cache/$package" ] || echo "$package"
+  done)
+  [ -n "$wanted" ] || return 0
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    echo "no apt-get here" >"$cache/refused"
+    return
+  fi
+  # What this release does not have would keep apt from fetching the others.
+  # shellcheck disable=SC2086 # a word for each package
+  wanted=$(apt-cache show --no-all-versions $wanted 2>/dev/null | awk '$1 == "Package:" { print $2 }' | sort -u)
+  # shellcheck disable=SC2086
+  (cd "$cache/fetch" && [ -n "$wanted" ] && timeout 100 apt-get -q -o APT::Sandbox::User=root -o Acquire::http::Timeout=15 \
+    -o Acquire::Retries=0 download $wanted) >"$cache/log" 2>&1 </dev/null ||
+    echo "apt-get cannot fetch packages here: $(tail -n 1 "$cache/log")" >"$cache/refused"
+  for package in "$cache"/fetch/*.deb; do
+    [ -e "$package" ] || continue
+    wanted=${package##*/} wanted=${wanted%%_*}
+    mkdir -p "$cache/$wanted"
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$cache/$wanted" --wildcards './etc/*' './lib/systemd/system/*' \
+      './usr/share/*conf*' './usr/share/openssh/*' './usr/share/*/template*' './usr/share/postfix/*' \
+      './usr/share/*/conf.d/*' 2>/dev/null || true
+    rm -f "$package"
+  done
+}
+
+setup_file()
+{
+  fetch_samples
+}
+
+# sample PACKAGE FILE: prints it
+sample()
+{
+  cat "$build/lint-samples/$1$2" 2>/dev/null
+}
+
+need_samples()
+{
+  [ ! -e "$build/lint-samples/refused" ] || skip "$(cat "$build/lint-samples/refused")"
+}
+
+# change TEXT CHANGE FIRST LAST: the sample with ports written into it
+change()
+{
+  local how=${2//%0/$3}
+
+  how=${how//%1/$4}
+  case $how in
+  +*) cat "$1" && printf '%b\n' "${how#+}" ;;
+  *) sed -E "$how" "$1" ;;
+  esac
+}
+
+# rows REGEX: of the table of samples whose package matches, as "PACKAGE|FILE|WHERE|CHANGE"
+rows()
+{
+  grep -v '^#' "$BATS_TEST_DIRNAME/lint-samples.txt" | sed -E 's/ ?\| /|/; s/ \| /|/; s/ \| /|/; s/^([^|]*)\|([^|]*)\|=\|/\1|\2|\2|/' |
+    grep -E "^($1)\\|"
+}
+
+# write_samples REGEX FIRST STEP: a tree of all rows, each with a range of its own, that FIRST and each STEP further begins;
+# "FILE FIRST LAST" of each in $tmp/written
+write_samples()
+{
+  local package from to how first=$2
+
+  rm -rf "$root"
+  : >"$tmp/written"
+  while IFS='|' read -r package from to how; do
+    mkdir -p "$root${to%/*}"
+    if [ "$package" = - ]; then
+      from=/dev/null
+    else
+      from=$build/lint-samples/$package$from
+    fi
+    if [ ! -e "$from" ]; then
+      echo "$package has no $from"
+      continue
+    fi
+    change "$from" "$how" "$first" $((first + $3 - 1)) >"$root$to"
+    echo "$root$to $first $((first + $3 - 1))" >>"$tmp/written"
+    first=$((first + $3))
+  done < <(rows "$1")
+}
+
+# try_samples REGEX: what is written in the ephemeral range is found, each where it stands; outside of it nothing is
+try_samples()
+{
+  write_samples "$1" 33000 100
+  "$berth" lint --root "$root" --json >"$tmp/json" || true
+  "$python" - "$tmp/json" "$tmp/written" <<'END'
+import json, re, sys
+found = [json.loads(line) for line in open(sys.argv[1])]
+rows = [line.split() for line in open(sys.argv[2])]
+missed = [row for row in rows if not any(f["rule"] == "ephemeral" and f["file"] == row[0] and f["line"]
+                                         and re.search(rf"\b{row[1]}\b", f["text"]) for f in found)]
+print("not found:", missed, "malformed:", [f for f in found if f["rule"] == "syntax"])
+sys.exit(bool(missed) or any(f["rule"] == "syntax" for f in found) or len(rows) < 50)
+END
+  # The samples' defaults may clash with each other; the ports that were written may not, with anything.
+  write_samples "$1" 61000 60
+  "$berth" lint --root "$root" --json >"$tmp/json" || true
+  "$python" - "$tmp/json" <<'END'
+import json, re, sys
+found = [f for f in map(json.loads, open(sys.argv[1])) if f["rule"] in ("syntax", "ephemeral") or f["rule"] != "source" and
+         any(61000 <= int(n) for n in re.findall(r"\b\d{5}\b", f["text"].replace("60999", "")))]
+print("\n".join(f["file"] + ": " + f["text"] for f in found))
+sys.exit(bool(found))
+END
+}
+
+@test "lint: the sample files of Debian's packages, with an overlap, and mended" {
+  need_samples
+  try_samples '[^-].*'
+  # The table names no package that is not tried here.
+  "$berth" lint --places --json | jq -r '.package // empty' | sort -u >"$tmp/named"
+  equal untried "$(rows '[^-].*' | cut -d '|' -f 1 | sort -u | comm -23 "$tmp/named" -)" ""
+}
+
+@test "lint: files that Debian has no sample of, with an overlap, and mended" {
+  try_samples -
+}
+
+@test "lint: no place of the table is untried" {
+  "$berth" lint --places --json | jq -r .files >"$tmp/places"
+  rows '.*' | cut -d '|' -f 3 >"$tmp/tried"
+  "$python" - "$tmp/places" "$tmp/tried" <<'END'
+import fnmatch, sys
+tried = open(sys.argv[2]).read().split()
+lines = open(sys.argv[1]).read().splitlines()
+assert len(lines) > 100
+untried = [line for line in lines if not any(fnmatch.fnmatch(t, glob) for glob in line.split("|") for t in tried)]
+print("\n".join(untried))
+# Places of NAT are sources: the rule about them has a test of its own.
+sys.exit(any("nftables" not in line and "iptables" not in line for line in untried))
+END
+}
+
+@test "lint: a stock Debian server has no finding" {
+  need_samples
+  rm -rf "$root"
+  while IFS='|' read -r package from to _; do
+    # The socket unit of ssh is there and not enabled.
+    to=${to/#\/etc\/systemd/\/usr\/lib\/systemd}
+    mkdir -p "$(dirname "$root$to")"
+    sample "$package" "$from" >"$root$to" || true
+  done < <(rows 'openssh-server|nginx-common|rsyslog|chrony|exim4-config|mariadb-server|redis-server|snmpd|cups-daemon|nfs-common')
+  [ "$(find "$root" -type f | wc -l)" -gt 8 ]
+  # libc-bin is part of each Debian, and spares the ports of known services.
+  file /etc/bindresvport.blacklist <<<631
+  lint
+  found 0
+}
+
+# ---- rules ----
+
+@test "lint: one port declared twice: addresses, protocols and wildcards" {
+  printf 'server {\n  listen 8443 ssl;\n}\n' | file /etc/nginx/sites-enabled/x
+  file /etc/redis/redis.conf <<<'port 8443'
+  lint
+  found 1 "twice error /etc/nginx/sites-enabled/x:2 1"
+  printf 'bind 127.0.0.1\nport 8443\n' | file /etc/redis/redis.conf
+  lint
+  found 1 "twice error /etc/nginx/sites-enabled/x:2 1"
+  printf 'server {\n  listen 192.0.2.1:8443 ssl;\n listen [2001:db8::1]:8443;\n}\n' | file /etc/nginx/sites-enabled/x
+  lint
+  found 0
+  # Another protocol is another port.
+  rm "$root/etc/nginx/sites-enabled/x"
+  printf '[Interface]\nListenPort = 8443\n' | file /etc/wireguard/wg0.conf
+  lint
+  found 0
+}
+
+@test "lint: instances of one program, two ports in words, a list of URLs, two conditions" {
+  printf 'port = 5433\n' | file /etc/postgresql/13/main/postgresql.conf
+  printf 'port = 5433\n' | file /etc/postgresql/15/main/postgresql.conf
+  lint
+  found 1 "twice error /etc/postgresql/13/main/postgresql.conf:1 1"
+  sed -i s/5433/5434/ "$root/etc/postgresql/15/main/postgresql.conf"
+  lint
+  found 0
+  file /etc/nut/upsd.conf <<<'LISTEN 127.0.0.1 40001'
+  file /etc/default/slapd <<<'SLAPD_SERVICES="ldap:/// ldapi:/// ldap://127.0.0.1:40002/ ldaps://[::1]:40003/"'
+  printf 'service x\n{\n  disable = no\n  socket_type = dgram\n  port = 40004\n}\n' | file /etc/xinetd.d/x
+  lint
+  found 1 "ephemeral error /etc/default/slapd:1 1" "ephemeral error /etc/default/slapd:1 1" \
+    "ephemeral error /etc/nut/upsd.conf:1 1" "ephemeral error /etc/xinetd.d/x:5 1"
+  sed -i 's/disable = no/disable = yes/' "$root/etc/xinetd.d/x"
+  rm "$root/etc/default/slapd" "$root/etc/nut/upsd.conf"
+  lint
+  found 0
+}
+
+@test "lint: units: drop-ins, resets, masks, and what is not enabled" {
+  printf '[Socket]\nListenStream=40000\n' | file /usr/lib/systemd/system/a.socket
+  lint
+  found 0
+  mkdir -p "$root/etc/systemd/system/sockets.target.wants"
+  ln -s /usr/lib/systemd/system/a.socket "$root/etc/systemd/system/sockets.target.wants/a.socket"
+  lint
+  found 1 "ephemeral error /usr/lib/systemd/system/a.socket:2 1"
+  printf '[Socket]\nListenStream=\nListenStream=[::]:50000\n' | file /etc/systemd/system/a.socket.d/port.conf
+  lint
+  found 1 "ephemeral error /etc/systemd/system/a.socket.d/port.conf:3 1"
+  ln -s /dev/null "$root/etc/systemd/system/a.socket"
+  lint
+  found 0
+}
+
+@test "lint: sysctl.d: order, reservations, and none that has no effect" {
+  printf 'pasv_min_port=20000\npasv_max_port=20999\n' | file /etc/vsftpd.conf
+  lint
+  found 0
+  echo 'net.ipv4.ip_local_port_range = 15000 61000' >"$root/etc/sysctl.d/50-range.conf"
+  lint
+  found 1 "ephemeral warning /etc/vsftpd.conf:1 1000"
+  # A file of the same name in /etc hides the one in /usr/lib; a later name wins; /etc/sysctl.conf comes last.
+  file /usr/lib/sysctl.d/50-range.conf <<<'net.ipv4.ip_local_port_range = 1 2'
+  file /run/sysctl.d/60.conf <<<'net/ipv4/ip_local_port_range = 32768 60999'
+  lint
+  found 0
+  file /etc/sysctl.conf <<<'-net.ipv4.ip_local_port_range=16000 61000'
+  echo 'net.ipv4.ip_local_reserved_ports = 20000-20499,20998' >"$root/etc/sysctl.d/r.conf"
+  lint
+  found 1 "ephemeral warning /etc/vsftpd.conf:1 499"
+  echo 'net.ipv4.ip_local_reserved_ports = 8080,20000-20999' >"$root/etc/sysctl.d/r.conf"
+  lint --notes
+  found 0 "reserved note /etc/sysctl.d/r.conf:1 -"
+}
+
+@test "lint: pools of source ports against listeners" {
+  printf 'table ip nat {\n  oifname "e" ip protocol tcp masquerade to :1024-65535\n}\n' | file /etc/nftables.conf
+  file /etc/redis/redis.conf <<<'port 6379'
+  lint
+  found 1 "source warning /etc/nftables.conf:2 1"
+  sed -i s/1024-65535/32768-60999/ "$root/etc/nftables.conf"
+  lint
+  found 0
+  echo '-A POSTROUTING -p udp -j MASQUERADE --to-ports 1024-31000' | file /etc/iptables/rules.v4
+  lint
+  found 0
+  printf '[Interface]\nListenPort = 5182\n' | file /etc/wireguard/wg0.conf
+  lint
+  found 1 "source warning /etc/iptables/rules.v4:1 1"
+  rm "$root/etc/iptables/rules.v4"
+  # Unbound leaves out what IANA assigned, but not where it is permitted.
+  sed -i s/5182/1194/ "$root/etc/wireguard/wg0.conf"
+  printf 'server:\n  port: 53\n  outgoing-port-permit: 1024-65535\n' | file /etc/unbound/unbound.conf
+  lint
+  found 1 "source warning /etc/unbound/unbound.conf:3 1"
+  echo '  outgoing-port-avoid: 1194' >>"$root/etc/unbound/unbound.conf"
+  lint
+  found 0
+}
+
+@test "lint: low ports, NodePorts, names" {
+  file /etc/cups/cupsd.conf <<<'Listen *:631'
+  lint --notes
+  found 0 "resvport note /etc/cups/cupsd.conf:1 -"
+  file /etc/nfs.conf </dev/null
+  lint
+  found 1 "resvport warning /etc/cups/cupsd.conf:1 -"
+  file /etc/bindresvport.blacklist <<<'631 # cups'
+  lint
+  found 0
+  file /etc/kubernetes/manifests/kube-apiserver.yaml <<'END'
+apiVersion: v1
+kind: Pod
+spec:
+  containers:
+  - command:
+    - kube-apiserver
+    - --secure-port=6443
+    - --service-node-port-range=30000-32767
+END
+  lint --notes
+  grep -qx 'adjacent note /etc/kubernetes/manifests/kube-apiserver.yaml:8 -' "$tmp/found"
+  file /etc/redis/redis.conf <<<'port 30379'
+  lint
+  found 1 "nodeport warning /etc/redis/redis.conf:1 1"
+}
+
+@test "lint: compose files and Kubernetes' objects in a directory" {
+  mkdir "$tmp/project"
+  cat >"$tmp/project/compose.yaml" <<'END'
+services:
+  web:
+    ports:
+      - "40000-40009:80"
+      - 127.0.0.1:8080:80/tcp
+      - "53:53/udp"
+      - target: 80
+        published: "41000"
+END
+  cat >"$tmp/project/service.yml" <<'END'
+apiVersion: v1
+kind: Service
+spec:
+  ports:
+  - port: 80
+    nodePort: 42000
+END
+  run "$berth" lint --json "$tmp/project"
+  equal status "$status" 1
+  equal lines "$(jq -c '[.rule, (.file | split("/") | last), .line]' <<<"$output")" \
+    '["ephemeral","compose.yaml",4]
+["ephemeral","compose.yaml",8]
+["ephemeral","service.yml",6]'
+}
+
+@test "lint: a finding is kept quiet with a reason, and only with one" {
+  printf '# berth-lint: ignore ephemeral: reserved by the image\npasv_min_port=50000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
+  lint
+  found 0
+  equal reason "$(jq -r .suppressed "$tmp/json")" "reserved by the image"
+  sed -i 's/: reserved.*//' "$root/etc/vsftpd.conf"
+  lint
+  found 1 "ephemeral warning /etc/vsftpd.conf:2 10001" "suppress warning /etc/vsftpd.conf:2 -"
+  sed -i 's/ephemeral/overlap: x/' "$root/etc/vsftpd.conf"
+  lint
+  found 1 "ephemeral warning /etc/vsftpd.conf:2 10001"
+}
+
+@test "lint: malformed files are told with their line and stop nothing" {
+  printf 'a\n[global\nsmb ports = 445x\n' | file /etc/samba/smb.conf
+  printf '{\n "peer-port": 51413,\n "x: 1\n}\n' | file /etc/transmission-daemon/settings.json
+  printf 'services:\n  a:\n\t- b\n' | file /etc/ejabberd/ejabberd.yml
+  printf '<configuration>\n<settings></configuration>\n' | file /etc/freeswitch/autoload_configs/switch.conf.xml
+  printf 'server {\n listen 40000;\n\n' | file /etc/nginx/sites-enabled/x
+  printf 'pasv_min_port=70000\n' | file /etc/vsftpd.conf
+  printf 'port 6379\0\n' | file /etc/redis/redis.conf
+  lint
+  equal status "$status" 1
+  for where in etc/samba/smb.conf:2 etc/transmission-daemon/settings.json:3 etc/ejabberd/ejabberd.yml:3 \
+    etc/freeswitch/autoload_configs/switch.conf.xml:2 etc/nginx/sites-enabled/x:1 etc/vsftpd.conf:1 etc/redis/redis.conf:1; do
+    grep -qx "syntax error /$where -" "$tmp/found" || { cat "$tmp/found" && echo "$where is not told" && false; }
+  done
+  grep -qx 'ephemeral error /etc/transmission-daemon/settings.json:2 1' "$tmp/found"
+  grep -qx 'ephemeral error /etc/nginx/sites-enabled/x:2 1' "$tmp/found"
+}
+
+@test "lint: links stay inside of the root, and what is no file holds nothing up" {
+  echo 'pasv_min_port=40000' >"$root/real"
+  ln -s /real "$root/etc/vsftpd.conf"
+  lint
+  equal status "$status" 1
+  jq -e '.rule == "ephemeral" and .line == 1' "$tmp/json"
+  rm "$root/etc/vsftpd.conf"
+  mkfifo "$root/etc/vsftpd.conf"
+  lint
+  found 0
+}
+
+@test "lint --fix: shows the difference, writes it, and then there is nothing left" {
+  echo 'net.ipv4.ip_local_reserved_ports = 40000' >"$root/etc/sysctl.d/10-x.conf"
+  printf 'pasv_min_port=50000\npasv_max_port=50999\n' | file /etc/vsftpd.conf
+  run --separate-stderr "$berth" lint --root "$root" --fix --dry-run
+  equal status "$status" 0
+  grep -qx '+net.ipv4.ip_local_reserved_ports = 40000,50000-50999' <<<"$output"
+  [ ! -e "$root/etc/sysctl.d/99-berth.conf" ]
+  run --separate-stderr "$berth" lint --root "$root" --fix
+  equal status "$status" 0
+  grep -qx 'net.ipv4.ip_local_reserved_ports = 40000,50000-50999' "$root/etc/sysctl.d/99-berth.conf"
+  lint
+  found 0
+  run "$berth" lint --root "$root" --fix
+  equal again "$status $output" "0 berth lint: nothing to reserve"
+  # What would win over the drop-in is named.
+  rm "$root/etc/sysctl.d/99-berth.conf"
+  echo 'net.ipv4.ip_local_reserved_ports = 1234' >"$root/etc/sysctl.conf"
+  run "$berth" lint --root "$root" --fix
+  equal status "$status" 2
+  [[ $output == *"/etc/sysctl.conf:1 sets ip_local_reserved_ports and would win"* ]]
+  rm "$root/etc/sysctl.conf"
+  # Nor is the range given away.
+  printf 'pasv_min_port=33000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
+  run "$berth" lint --root "$root" --fix
+  equal status "$status" 2
+  [[ $output == *"programs would run out"* ]]
+}
+
+@test "lint --live: a listener outside of its range, and sysctls that were not applied" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  unshare --net true 2>/dev/null || skip "namespaces are refused here"
+  printf '[global]\nrpc server dynamic port range = 20000-20100\n' | file /etc/samba/smb.conf
+  echo 'net.ipv4.ip_local_port_range = 33000 60999' >"$root/etc/sysctl.d/r.conf"
+  cat >"$tmp/live.py" <<'END'
+import socket, subprocess, sys
+open("/proc/self/comm", "w").write("smbd")
+inside, outside = socket.create_server(("127.0.0.1", 20001)), socket.create_server(("127.0.0.1", 21000))
+sys.exit(subprocess.call(sys.argv[1:]))
+END
+  run --separate-stderr unshare --net sh -c 'ip link set lo up && exec "$@"' sh \
+    "$python" "$tmp/live.py" "$berth" lint --live --json --root "$root"
+  equal status "$status" 1
+  equal rules "$(jq -r .rule <<<"$output" | sort | tr '\n' ' ')" "applied live "
+  [[ $(jq -r 'select(.rule == "live").text' <<<"$output") == "smbd listens on tcp port 21000 (loopback), outside of samba's"* ]]
+}
+
+@test "lint --sarif, --explain, --places, and words that are refused" {
+  printf 'pasv_min_port=50000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
+  "$berth" lint --root "$root" --sarif | jq -e --arg file "$root/etc/vsftpd.conf" '.version == "2.1.0" and
+    (.runs[0].results | length) == 1 and .runs[0].results[0].ruleId == "ephemeral" and
+    .runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri == $file and
+    .runs[0].results[0].locations[0].physicalLocation.region.startLine == 1 and
+    (.runs[0].results[0] as $r | .runs[0].tool.driver.rules[$r.ruleIndex].id) == "ephemeral"'
+  for rule in $("$berth" lint --explain all | grep -oE '^[a-z]+'); do
+    "$berth" lint --explain "$rule" | grep -q "^$rule ("
+  done
+  run "$berth" lint --explain ephemral
+  equal near "$status $output" "2 berth lint: --explain: there is no rule of this name; did you mean ephemeral?; \"all\" shows all of them"
+  "$berth" lint --places | grep -q '^vsftpd .* /etc/vsftpd.conf'
+  run -2 "$berth" lint --dry-run
+  run -2 "$berth" lint --fix "$root"
+  run -2 "$berth" lint "$root" "$root"
+  run -2 "$berth" lint "$tmp/none"
+  run -2 "$berth" lint --json --sarif
+  run "$berth" lint "$root/etc/vsftpd.conf" --json
+  equal status "$status" 1
+}

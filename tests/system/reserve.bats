@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The ledger of reservations: merged into the kernel and sysctl.d, ended with owner or date.
+# shellcheck shell=bash disable=SC2154
+bats_require_minimum_version 1.5.0
+load lib
+
+setup_file() { system_setup_file; }
+teardown() { system_teardown; }
+
+setup()
+{
+  system_setup
+  near sh -c 'mkdir /run/lib /run/etc /run/netns && mount --bind /run/lib /var/lib && mount --bind /run/etc /etc/sysctl.d'
+}
+
+reserve()
+{
+  near "$berth" reserve "$@"
+}
+
+# In the namespace: what the kernel has.
+kernel()
+{
+  equal "ip_local_reserved_ports" "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" "$1"
+}
+
+persisted()
+{
+  equal "sysctl.d" "$(near sed -n 's/^net.ipv4.ip_local_reserved_ports = //p' /etc/sysctl.d/60-berth-reserved.conf 2>/dev/null)" "$1"
+}
+
+@test "add, list, remove" {
+  run --separate-stderr reserve
+  equal "nothing yet" "$status$output" 1
+  reserve add 5432,6000-6009 --why 'the database' --until 2099-12-31
+  kernel 5432,6000-6009
+  persisted 5432,6000-6009
+  reserve list --json >"$tmp/json"
+  equal row "$(jq -c '[.ports, .by, .why, .source, .netns, .owner, (.until > 4000000000)]' "$tmp/json")" \
+    '["5432,6000-6009","root","the database","berth","","",true]'
+  reserve | grep -q '^5432,6000-6009 .*root .*2099-12-31 00:00 .*the database$'
+  run --separate-stderr reserve remove 6005,7000
+  equal status "$status" 1
+  kernel 5432,6000-6004,6006-6009
+  reserve remove 5432,6000-6004,6006-6009
+  kernel ""
+  persisted ""
+  run ! near test -e /etc/sysctl.d/60-berth-reserved.conf
+}
+
+@test "what others have reserved is never taken out, in the kernel and in sysctl.d" {
+  near sysctl -qw net.ipv4.ip_local_reserved_ports=8080,9000-9010
+  near sh -c 'echo "net.ipv4.ip_local_reserved_ports = 8080" >/etc/sysctl.d/10-admin.conf'
+  reserve add 8080,9005-9020
+  kernel 8080,9000-9020
+  persisted 8080,9005-9020
+  reserve list --json | jq -s -e 'map([.source, .ports]) == [["berth", "8080,9005-9020"], ["kernel", "8080,9000-9010"]]'
+  # Somebody adds one meanwhile.
+  near sysctl -qw net.ipv4.ip_local_reserved_ports=8080,9000-9020,7777
+  reserve add 5000
+  kernel 5000,7777,8080,9000-9020
+  persisted 5000,8080,9005-9020
+  reserve remove 8080,9005-9020,5000
+  kernel 7777,8080,9000-9010
+  persisted ""
+  near grep -q 8080 /etc/sysctl.d/10-admin.conf
+}
+
+@test "a file that comes later in sysctl.d is named" {
+  near sh -c 'echo "net.ipv4.ip_local_reserved_ports=1" >/etc/sysctl.d/99-admin.conf'
+  run --separate-stderr reserve add 5000
+  [[ $stderr == *"/etc/sysctl.d/99-admin.conf sets ip_local_reserved_ports after"* ]]
+  persisted 1,5000
+}
+
+@test "a reservation ends with its owner: process, file" {
+  launch near cat
+  reserve add 5000-5009 --owner "pid:$launch_pid"
+  near touch /run/service
+  reserve add 6000 --owner path:/run/service
+  kernel 5000-5009,6000
+  persisted 6000
+  kill -KILL "$launch_pid"
+  await ended "$launch_pid"
+  wait "$launch_pid" || true
+  reserve list --json >"$tmp/json"
+  equal left "$(jq -r .ports "$tmp/json")" 6000
+  kernel 6000
+  near rm /run/service
+  run reserve list
+  kernel ""
+  persisted ""
+  run --separate-stderr reserve add 5000 --owner unit:not-there.service
+  equal status "$status" 2
+  [[ $stderr == *"there is no unit:not-there.service on this host"* ]]
+}
+
+@test "a reservation ends with its date" {
+  reserve add 5000 --until +1h
+  reserve add 5001 --until +100s
+  near sed -i 's/"until": [0-9]*$/"until": 1000000000/' /var/lib/berth/reservations.json
+  run reserve list
+  equal status "$status" 1
+  kernel ""
+  for date in 2001-01-01 yesterday +5y 12h; do
+    run --separate-stderr reserve add 5000 --until "$date"
+    equal "status of $date" "$status" 2
+  done
+}
+
+@test "--dry-run changes nothing; errors point at the character" {
+  equal printed "$(reserve add 5000,5001 --dry-run)" 5000-5001
+  kernel ""
+  run ! near test -e /var/lib/berth/reservations.json
+  run --separate-stderr reserve add 5000,x
+  equal status "$status" 2
+  [[ $stderr == *'number expected at character 6, "x"'* ]]
+  run --separate-stderr reserve ad 5000
+  equal status "$status" 2
+}
+
+@test "--netns: another namespace has its own reservations" {
+  # The far namespace, seen by a path, since /run is empty here.
+  launch far cat
+  there=/proc/$launch_pid/ns/net
+  reserve add 7000 --netns "$there"
+  reserve add 7001
+  kernel 7001
+  equal there "$(far cat /proc/sys/net/ipv4/ip_local_reserved_ports)" 7000
+  persisted 7001
+  equal listed "$(reserve list --netns "$there" --json | jq -r .ports)" 7000
+  reserve remove 7000 --netns "$there"
+  equal there "$(far cat /proc/sys/net/ipv4/ip_local_reserved_ports)" ""
+  kernel 7001
+}
+
+@test "twenty at once: none is lost" {
+  for i in {1..20}; do
+    launch near "$berth" reserve add "$((5000 + 2 * i))"
+  done
+  for pid in "${launched[@]:1}"; do
+    wait "$pid"
+  done
+  equal reservations "$(reserve list --json | wc -l)" 20
+  equal kernel "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports | tr ',' '\n' | wc -l)" 20
+}
+
+@test "a ledger that cannot be read is not overwritten" {
+  reserve add 5000
+  near sh -c 'echo "{" >/var/lib/berth/reservations.json'
+  run --separate-stderr reserve add 5001
+  equal status "$status" 2
+  [[ $stderr == *"reservations.json: cannot read it"* ]]
+  equal kept "$(near cat /var/lib/berth/reservations.json)" "{"
+}
+
+@test "berth run keeps off the ledger, also with --ports; deny rules are in it" {
+  serve far "$far4" 8000
+  near sh -c 'mkdir /run/bpf && mount -t bpf bpf /run/bpf'
+  reserve add 20000-20001
+  near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 20003 owner=user:1234'
+  kernel 20000-20001,20003
+  berth_run --ports 20000-20004 -- "$client" tcp --count 3 --hold "$far4" 8000 </dev/null >"$tmp/o" 2>"$tmp/e" || true
+  equal assigned "$(awk '{ print $2 }' "$tmp/o" | sort | tr '\n' ' ')" "20002 20004 EADDRNOTAVAIL "
+  grep -q '3 ports of --ports are reserved and left out' "$tmp/e"
+  near "$berth" grant --bpffs /run/bpf --remove
+  kernel 20000-20001
+  # A run that began before is named.
+  launch near "$berth" run --ports 20003-20010 -- cat
+  await near "$berth" status
+  near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 20003' 2>"$tmp/e"
+  grep -q "the run of process $launch_pid began with port 20003" "$tmp/e"
+}
