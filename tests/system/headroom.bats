@@ -109,8 +109,8 @@ for s in [go() for i in range(25)]: finish(s)'
   range 40000 40049
   near sysctl -qw net.ipv4.ip_local_reserved_ports=40007
   hold '
-held = [go(port=53 + i, kind=socket.SOCK_DGRAM) for i in range(10)]
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); server.bind(("", 40020))
+held = [go(port=53 + i, kind=socket.SOCK_DGRAM) for i in range(10)]
 six = go(to=FAR6, port=53, kind=socket.SOCK_DGRAM)'
   headroom --protocol udp
   equal row "$(jq -c '[.protocol, .scope, .capacity, .free, .slow_at]' "$tmp/rows")" '["udp","namespace",49,37,null]'
