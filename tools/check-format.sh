@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/sources.sh
 need clang-format-14
-mapfile -t files < <(tree_files | grep -E '^(src|include|abi|bpf|tests|bench|fuzz)/.*\.[ch]$')
+mapfile -t files < <(tree_files | grep -E '^(src|include|abi|bpf|examples|tests|bench|fuzz)/.*\.[ch]$')
 if [ "${1:-}" = --fix ]; then
   exec clang-format-14 -i "${files[@]}"
 fi

@@ -8,6 +8,7 @@ cd "${1:-$(dirname "$0")/..}"
 # room | rooms that it may include besides itself
 rooms='
 include  |
+examples | include
 abi      | core
 base     |
 core     | include
@@ -35,7 +36,7 @@ sys/capability.h  | kernel
 pcap/             | kernel cli
 '
 
-find abi bpf include src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
+find abi bpf examples include src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |
   awk -v rooms="$rooms" -v exceptions="$exceptions" -v libraries="$libraries" '
     function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
     # Reads lines "key | words" into table[key] = " words "; returns the keys in order.

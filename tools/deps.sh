@@ -40,6 +40,8 @@ tests | wrk              | cmd:wrk         | a client with many connections unde
 tests | socat            | cmd:socat       | a client and server under test, TCP and UDP
 tests | dnsmasq-base     | cmd:dnsmasq     | a UDP server under test
 tests | bind9-dnsutils   | cmd:dig         | a UDP client under test
+tests | netcat-openbsd   | cmd:nc          | a UDP client of examples/udp-host
+tests | iputils-ping     | cmd:ping        | drives examples/udp-host
 tests | lsof             | cmd:lsof        | what it says is compared with berth ports
 tests | tmux             | cmd:tmux        | a terminal of a given size for system tests
 tests | jq               | cmd:jq          | reads JSON in system tests
