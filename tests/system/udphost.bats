@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# examples/udp-host, a host on libberth in user space, driven by ping, dig, nc and hostile packets from the kernel's side.
+# examples/udp-host, a host on libberth in user space, driven from the kernel's side: ping, dig, nc, hostile packets.
 # shellcheck shell=bash disable=SC2154
 bats_require_minimum_version 1.5.0
 load lib
@@ -183,13 +183,15 @@ def total(data):
         n = (n & 0xffff) + (n >> 16)
     return ~n & 0xffff
 def ip(proto, body, s=src, d=dst):
-    h = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 64, proto, 0, socket.inet_aton(s), socket.inet_aton(d))
+    s, d = socket.inet_aton(s), socket.inet_aton(d)
+    h = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 64, proto, 0, s, d)
     return h[:10] + struct.pack(">H", total(h)) + h[12:] + body
 # at: where the checksum is
 def ip6(proto, body, at, s=sys.argv[3], d=sys.argv[4]):
     s, d = socket.inet_pton(socket.AF_INET6, s), socket.inet_pton(socket.AF_INET6, d)
     n = total(s + d + struct.pack(">II", len(body), proto) + body)
-    return struct.pack(">IHBB", 6 << 28, len(body), proto, 64) + s + d + body[:at] + struct.pack(">H", n) + body[at + 2:]
+    body = body[:at] + struct.pack(">H", n) + body[at + 2:]
+    return struct.pack(">IHBB", 6 << 28, len(body), proto, 64) + s + d + body
 def udp(port, body, source=4000):
     return struct.pack(">HHHH", source, port, 8 + len(body), 0) + body
 def icmp(kind, code, body):
@@ -204,7 +206,7 @@ near_miss = [ip(17, udp(8002, b"", port), dst, src), ip(17, udp(8001, b"", port 
 good = [ip(17, udp(7, b"hello")), ip(17, udp(53, query)), ip(1, icmp(8, 0, b"ping")),
         ip6(17, udp(7, b"hello"), 6), ip6(17, udp(53, query), 6), ip6(58, icmp6(128, 0, b"ping"), 2)]
 good += [ip(1, icmp(3, 3, p)) for p in near_miss]
-good += [ip6(58, icmp6(1, 4, ip6(17, udp(8001, b"", port), 6, dst6, src6)), 2) for dst6, src6 in [sys.argv[4:2:-1]]]
+good += [ip6(58, icmp6(1, 4, ip6(17, udp(8001, b"", port), 6, sys.argv[4], sys.argv[3])), 2)]
 strange = [ip(17, udp(9, b""), s=a) for a in ("0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", dst)]
 strange += [ip(17, udp(9, b""), d="10.9.1.255"), ip6(17, udp(9, b""), 6, s="::"), ip6(17, udp(9, b""), 6, s="ff02::1")]
 bad = good + strange + [ip(17, udp(7, b"hello", source)) for source in (0, 7, 53)]
