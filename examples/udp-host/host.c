@@ -388,13 +388,25 @@ static void open_device(struct host *h, const char *name)
 }
 
 /* Reads the arguments; false where they are none. */
+static bool read_range(const char *text, uint16_t *out_first, uint16_t *out_last)
+{
+	unsigned first, last;
+	char more;
+
+	if (sscanf(text, "%5u-%5u%c", &first, &last, &more) != 2 || !first || first > last ||
+	    last > 65535)
+		return false;
+	*out_first = (uint16_t)first;
+	*out_last = (uint16_t)last;
+	return true;
+}
+
 static bool read_arguments(struct host *h, int argc, char **argv)
 {
 	int option;
 
 	while ((option = getopt(argc, argv, "r:i:")) != -1) {
-		if (option == 'r' &&
-		    sscanf(optarg, "%hu-%hu", &h->table.first, &h->table.last) == 2)
+		if (option == 'r' && read_range(optarg, &h->table.first, &h->table.last))
 			continue;
 		if (option == 'i' && sscanf(optarg, "%u", &h->table.idle_ms) == 1)
 			continue;
