@@ -109,6 +109,11 @@ static int run_blind(struct plan *plan)
 	int missed = 0;
 
 	for (what = walk_blinds; *what; what++) {
+		/* Known from the first of them on, which is another one. */
+		if (!strcmp(*what, "user") && walk.net && !walk.net->users) {
+			puts("without user: not tried, a user namespace has one user only");
+			continue;
+		}
 		run(plan, *what);
 		printf("without %s: %s after %lu cases\n", *what,
 		       walk.wrong ? "noticed" : "NOT NOTICED", walk.count.cases);
