@@ -140,7 +140,7 @@ static void row_json(const struct berth_reservation *r, const char *source)
 			      date_or_null(r->made_s), "until", date_or_null(r->until_s), "source",
 			      source);
 
-	json_dumpf(o, stdout, JSON_COMPACT);
+	json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(o);
 }

@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "src/base/auto.h"
+#include "src/base/text.h"
 #include "src/cli/cli.h"
 #include "src/core/range.h"
 #include "src/kernel/assign.h"
@@ -160,18 +161,34 @@ const struct berth_opt berth_run_opts[] = {
 	{ NULL },
 };
 
+/* Writes text as UTF-8: a byte that is none becomes U+FFFD. JSON, in which the run is told of, has no others. */
+static void put_utf8(FILE *out, const char *text, size_t len)
+{
+	unsigned c;
+	size_t n;
+
+	for (; len; text += n ? n : 1, len -= n ? n : 1) {
+		n = berth_text_char(text, len, &c);
+		fwrite(n ? text : "\xef\xbf\xbd", n ? n : 3, 1, out);
+	}
+}
+
+/* The command line as one text; the caller's to free. NULL: no memory. */
 static char *join(char **argv)
 {
-	size_t n = 1;
-	char **arg, *text;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	char **arg;
 
-	for (arg = argv; *arg; arg++)
-		n += strlen(*arg) + 1;
-	text = calloc(1, n);
-	for (arg = argv; text && *arg; arg++) {
-		strcat(text, *arg);
-		if (arg[1])
-			strcat(text, " ");
+	for (arg = argv; out && *arg; arg++) {
+		if (arg != argv)
+			putc(' ', out);
+		put_utf8(out, *arg, strlen(*arg));
+	}
+	if (out && fclose(out)) {
+		free(text);
+		return NULL;
 	}
 	return text;
 }
@@ -388,7 +405,8 @@ static int write_stats(const struct session *s, const uint64_t v[BERTH_VERDICT_C
 			  "seconds", seconds_since(&s->began), "counters", counters_json(v),
 			  "exit_status", WIFEXITED(status) ? WEXITSTATUS(status) : -1, "signal",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-	int err = root ? json_dump_file(root, s->want.stats, JSON_INDENT(2)) : -1;
+	int err =
+		root ? json_dump_file(root, s->want.stats, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
 
 	json_decref(root);
 	return err ? stats_refused(errno, s->want.stats, why) : 0;

@@ -62,7 +62,8 @@ static void row_json(const struct berth_run *run, const char *state, const uint6
 	for (i = 0; v && i < BERTH_VERDICT_COUNT; i++)
 		json_object_set_new(c, verdict_name[i], json_integer((json_int_t)v[i]));
 	json_object_set_new(o, "counters", c);
-	json_dumpf(o, stdout, JSON_COMPACT);
+	/* ASCII: the command is a stranger's text, and a terminal obeys C1 and marks of direction. */
+	json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(o);
 }

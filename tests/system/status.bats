@@ -51,6 +51,17 @@ teardown() { system_teardown; }
   near "$berth" status --json | jq -e '.command | test("red")'
 }
 
+@test "a command line that is no UTF-8, and one with what a terminal obeys" {
+  # shellcheck disable=SC2016 # for the inner shell
+  near "$berth" run --stats "$tmp/stats" -- sh -c '"$0" status >"$1"; "$0" status --json >"$2"; printf %s "$3" >"$4"' \
+    "$berth" "$tmp/o" "$tmp/json" $'a\xffb\xc2\x9bc' "$tmp/argument"
+  equal "as it was given" "$(od -An -tx1 "$tmp/argument")" " 61 ff 62 c2 9b 63"
+  [[ $(jq -r .command "$tmp/json") == *$'a\xef\xbf\xbdb\xc2\x9bc'* ]]
+  [[ $(jq -r .command "$tmp/stats") == *$'a\xef\xbf\xbdb'* ]]
+  run ! env LC_ALL=C grep -q $'\xc2\x9b' "$tmp/o" "$tmp/json" "$tmp/stats"
+  grep -qF '\xc2\x9b' "$tmp/o"
+}
+
 @test "--stats: valid JSON whose sums are right" {
   serve far "$far4" 8000
   connect_py '
