@@ -24,6 +24,15 @@ struct berth_opt {
 	int (*set)(void *into, const char *value, struct berth_why *why);
 };
 
+/* Defines set_NAME(): the set of a flag, which makes a bool member of the command's struct true. */
+#define BERTH_OPT_FLAG(name, type, member)                                                         \
+	static int set_##name(void *into, const char *value, struct berth_why *why)                \
+	{                                                                                          \
+		(void)value, (void)why;                                                            \
+		((type *)into)->member = true;                                                     \
+		return 0;                                                                          \
+	}
+
 struct berth_verb {
 	const char *
 		name; /* two words for one below another: "ports free", in a row after that of "ports" */

@@ -78,26 +78,9 @@ static int set_plot(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_self(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->self = true;
-	return 0;
-}
-
-static int set_all(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->all = true;
-	return 0;
-}
-
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->json = true;
-	return 0;
-}
+BERTH_OPT_FLAG(self, struct view, self)
+BERTH_OPT_FLAG(all, struct view, all)
+BERTH_OPT_FLAG(json, struct view, json)
 
 static int read_number(const char *value, unsigned long low, unsigned long high, size_t *out,
 		       struct berth_why *why)

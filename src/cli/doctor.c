@@ -31,13 +31,7 @@ struct report {
 	const char *via; /* the path that `berth run --via auto` takes */
 };
 
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value;
-	(void)why;
-	((struct options *)into)->json = true;
-	return 0;
-}
+BERTH_OPT_FLAG(json, struct options, json)
 
 const struct berth_opt berth_doctor_opts[] = {
 	{ .name = "json", .help = "Print one JSON object instead of the table.", .set = set_json },

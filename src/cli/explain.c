@@ -11,19 +11,8 @@
 #include "src/cli/explain.h"
 #include "src/registry/services.h"
 
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct berth_explain *)into)->json = true;
-	return 0;
-}
-
-static int set_no_probe(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct berth_explain *)into)->no_probe = true;
-	return 0;
-}
+BERTH_OPT_FLAG(json, struct berth_explain, json)
+BERTH_OPT_FLAG(no_probe, struct berth_explain, no_probe)
 
 static int set_protocol(void *into, const char *value, struct berth_why *why)
 {

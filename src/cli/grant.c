@@ -41,40 +41,11 @@ static int set_authbind(void *into, const char *value, struct berth_why *why)
 	return berth_authbind_add(&((struct want *)into)->rules, value, why);
 }
 
-static int set_status(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->status = true;
-	return 0;
-}
-
-static int set_remove(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->remove = true;
-	return 0;
-}
-
-static int set_observe(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->options.observe = true;
-	return 0;
-}
-
-static int set_every_netns(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->options.every_netns = true;
-	return 0;
-}
-
-static int set_dry_run(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->dry_run = true;
-	return 0;
-}
+BERTH_OPT_FLAG(status, struct want, status)
+BERTH_OPT_FLAG(remove, struct want, remove)
+BERTH_OPT_FLAG(observe, struct want, options.observe)
+BERTH_OPT_FLAG(every_netns, struct want, options.every_netns)
+BERTH_OPT_FLAG(dry_run, struct want, dry_run)
 
 static int set_cgroup(void *into, const char *value, struct berth_why *why)
 {
@@ -90,12 +61,7 @@ static int set_bpffs(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->json = true;
-	return 0;
-}
+BERTH_OPT_FLAG(json, struct want, json)
 
 const struct berth_opt berth_grant_opts[] = {
 	{ "rule", "RULE", NULL, "A rule; may be repeated.", NULL, set_rule },

@@ -25,16 +25,9 @@ struct wish {
 
 /* ---- options ---- */
 
-#define FLAG(name, member)                                                                         \
-	static int set_##name(void *into, const char *value, struct berth_why *why)                \
-	{                                                                                          \
-		(void)value, (void)why;                                                            \
-		((struct wish *)into)->member = true;                                              \
-		return 0;                                                                          \
-	}
-FLAG(json, json)
-FLAG(watch, watch)
-FLAG(all_namespaces, query.all_namespaces)
+BERTH_OPT_FLAG(json, struct wish, json)
+BERTH_OPT_FLAG(watch, struct wish, watch)
+BERTH_OPT_FLAG(all_namespaces, struct wish, query.all_namespaces)
 
 static int set_every(void *into, const char *value, struct berth_why *why)
 {

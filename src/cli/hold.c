@@ -30,12 +30,7 @@ struct want {
 	int count;
 };
 
-static int set_listen(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->listens = true;
-	return 0;
-}
+BERTH_OPT_FLAG(listen, struct want, listens)
 
 static int set_for(void *into, const char *value, struct berth_why *why)
 {
@@ -61,12 +56,7 @@ static int set_for(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->json = true;
-	return 0;
-}
+BERTH_OPT_FLAG(json, struct want, json)
 
 const struct berth_opt berth_hold_opts[] = {
 	{ "listen", NULL, NULL,

@@ -22,20 +22,13 @@ struct view {
 	char name[64];
 };
 
-#define FLAG(field)                                                                                \
-	static int set_##field(void *into, const char *value, struct berth_why *why)               \
-	{                                                                                          \
-		(void)value, (void)why;                                                            \
-		((struct view *)into)->field = true;                                               \
-		return 0;                                                                          \
-	}
-FLAG(json)
-FLAG(sarif)
-FLAG(live)
-FLAG(notes)
-FLAG(fix)
-FLAG(dry)
-FLAG(places)
+BERTH_OPT_FLAG(json, struct view, json)
+BERTH_OPT_FLAG(sarif, struct view, sarif)
+BERTH_OPT_FLAG(live, struct view, live)
+BERTH_OPT_FLAG(notes, struct view, notes)
+BERTH_OPT_FLAG(fix, struct view, fix)
+BERTH_OPT_FLAG(dry, struct view, dry)
+BERTH_OPT_FLAG(places, struct view, places)
 
 static int set_root(void *into, const char *value, struct berth_why *why)
 {

@@ -10,18 +10,11 @@
 #include "src/cli/ports.h"
 #include "src/kernel/keyset.h"
 
-#define FLAG(name, member)                                                                         \
-	static int set_##name(void *into, const char *value, struct berth_why *why)                \
-	{                                                                                          \
-		(void)value, (void)why;                                                            \
-		((struct ports_query *)into)->member = true;                                       \
-		return 0;                                                                          \
-	}
-FLAG(json, json)
-FLAG(ancestry, ancestry)
-FLAG(details, details)
-FLAG(schema, schema)
-FLAG(all_namespaces, sockets.all_namespaces)
+BERTH_OPT_FLAG(json, struct ports_query, json)
+BERTH_OPT_FLAG(ancestry, struct ports_query, ancestry)
+BERTH_OPT_FLAG(details, struct ports_query, details)
+BERTH_OPT_FLAG(schema, struct ports_query, schema)
+BERTH_OPT_FLAG(all_namespaces, struct ports_query, sockets.all_namespaces)
 
 static int set_columns(void *into, const char *value, struct berth_why *why)
 {
@@ -46,12 +39,7 @@ static int set_source(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_watch(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct ports_query *)into)->watch = true;
-	return 0;
-}
+BERTH_OPT_FLAG(watch, struct ports_query, watch)
 
 static int set_every(void *into, const char *value, struct berth_why *why)
 {

@@ -35,26 +35,9 @@ struct list {
 	bool takers;
 };
 
-static int set_dry_run(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct wish *)into)->dry_run = true;
-	return 0;
-}
-
-static int set_socket(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct wish *)into)->socket = true;
-	return 0;
-}
-
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct wish *)into)->json = true;
-	return 0;
-}
+BERTH_OPT_FLAG(dry_run, struct wish, dry_run)
+BERTH_OPT_FLAG(socket, struct wish, socket)
+BERTH_OPT_FLAG(json, struct wish, json)
 
 static const struct {
 	const char *name;

@@ -86,19 +86,8 @@ static int set_until(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_dry_run(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->dry_run = true;
-	return 0;
-}
-
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct want *)into)->json = true;
-	return 0;
-}
+BERTH_OPT_FLAG(dry_run, struct want, dry_run)
+BERTH_OPT_FLAG(json, struct want, json)
 
 const struct berth_opt berth_reserve_opts[] = {
 	{ "owner", "OWNER", NULL,

@@ -25,33 +25,10 @@ struct view {
 	struct berth_services services;
 };
 
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->json = true;
-	return 0;
-}
-
-static int set_schemes(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->schemes = true;
-	return 0;
-}
-
-static int set_systems(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->systems = true;
-	return 0;
-}
-
-static int set_dry_run(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->dry_run = true;
-	return 0;
-}
+BERTH_OPT_FLAG(json, struct view, json)
+BERTH_OPT_FLAG(schemes, struct view, schemes)
+BERTH_OPT_FLAG(systems, struct view, systems)
+BERTH_OPT_FLAG(dry_run, struct view, dry_run)
 
 static int set_protocol(void *into, const char *value, struct berth_why *why)
 {

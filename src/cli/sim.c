@@ -77,13 +77,6 @@ static int read_count(const char *value, double low, double high, uint64_t *out,
 	{                                                                                          \
 		return read_double(value, low, high, &((struct view *)into)->field, why);          \
 	}
-#define SET_FLAG(name, field)                                                                      \
-	static int set_##name(void *into, const char *value, struct berth_why *why)                \
-	{                                                                                          \
-		(void)value, (void)why;                                                            \
-		((struct view *)into)->field = true;                                               \
-		return 0;                                                                          \
-	}
 #define SET_WORD(name, field)                                                                      \
 	static int set_##name(void *into, const char *value, struct berth_why *why)                \
 	{                                                                                          \
@@ -104,11 +97,11 @@ SET_DOUBLE(life, load.life_s, 0, 1e6)
 SET_DOUBLE(close_client, load.close_client, 0, 1)
 SET_DOUBLE(close_server, load.close_server, 0, 1)
 SET_DOUBLE(time_wait, load.time_wait_s, 0, 1e6)
-SET_FLAG(even, load.even)
-SET_FLAG(json, json)
-SET_FLAG(csv, csv)
-SET_FLAG(list, list)
-SET_FLAG(distribution, distribution)
+BERTH_OPT_FLAG(even, struct view, load.even)
+BERTH_OPT_FLAG(json, struct view, json)
+BERTH_OPT_FLAG(csv, struct view, csv)
+BERTH_OPT_FLAG(list, struct view, list)
+BERTH_OPT_FLAG(distribution, struct view, distribution)
 SET_WORD(policy, policies)
 SET_WORD(ports, ports)
 SET_WORD(reserved, reserved)

@@ -19,12 +19,7 @@ struct view {
 	unsigned rows;
 };
 
-static int set_json(void *into, const char *value, struct berth_why *why)
-{
-	(void)value, (void)why;
-	((struct view *)into)->json = true;
-	return 0;
-}
+BERTH_OPT_FLAG(json, struct view, json)
 
 const struct berth_opt berth_status_opts[] = {
 	{ "json", NULL, NULL,

@@ -19,16 +19,9 @@ struct wish {
 	size_t rows, columns;
 };
 
-#define FLAG(name, member)                                                                         \
-	static int set_##name(void *into, const char *value, struct berth_why *why)                \
-	{                                                                                          \
-		(void)value, (void)why;                                                            \
-		((struct wish *)into)->member = true;                                              \
-		return 0;                                                                          \
-	}
-FLAG(batch, batch)
-FLAG(json, json)
-FLAG(all_namespaces, query.all_namespaces)
+BERTH_OPT_FLAG(batch, struct wish, batch)
+BERTH_OPT_FLAG(json, struct wish, json)
+BERTH_OPT_FLAG(all_namespaces, struct wish, query.all_namespaces)
 
 static int set_frames(void *into, const char *value, struct berth_why *why)
 {
