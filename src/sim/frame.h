@@ -26,6 +26,7 @@ struct berth_frame {
  * True where the frame shows a client's choice of a port: a TCP SYN without ACK (RFC 9293), or a UDP datagram to
  * a lower port or one below 1024 (there is no better sign of who is the client). VLAN tags (802.1Q, 802.1ad) and
  * IPv6 extension headers are passed over; a fragment other than the first shows nothing. Reads len bytes at most.
+ * Not by berth_packet_parse(): that one refuses a packet whose end the capture has cut off, as most captures do.
  */
 bool berth_frame_read(enum berth_frame_link link, const uint8_t *bytes, size_t len,
 		      struct berth_frame *out);
