@@ -12,7 +12,7 @@ struct walks_row {
 	__u16 port;
 	__u8 state;
 	__u8 has_file; /* of the walk over the table of TCP */
-	__u32 pad;
+	__u32 binds; /* of the walk over the table of TCP: how often the bind table has the socket */
 };
 
 #endif
