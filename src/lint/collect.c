@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "src/lint/found.h"
+#include "src/lint/reading.h"
 
 /* Settings of one place and scope, by key and half, in the order of their files. */
 struct group {
@@ -171,6 +171,7 @@ static void declare(const struct group *g, const struct berth_lint_key *k,
 					&ports.address);
 	*d = (struct berth_lint_decl){ .place = g->place,
 				       .key = k,
+				       .scope = f->scope,
 				       .service = service_of(l, f),
 				       .label = label_of(l, f, k),
 				       .spot = f->spot,
@@ -407,6 +408,9 @@ void berth_lint_collect(struct berth_lint *l)
 		g.end = l->found + i;
 		g.address = address_of(&g);
 		at = i;
+		if (g.place->flags & BERTH_LINT_EACH &&
+		    berth_lint_is_part(l, g.place, g.end[-1].scope))
+			continue;
 		for (i = 0; g.place->keys[i].key; i++)
 			collect_key(&g, (int)i);
 	}

@@ -43,6 +43,8 @@ struct berth_lint_sink {
 	void (*item)(void *arg, const char *path, const char *value, unsigned line);
 	/* What could not be read; what is a constant text. */
 	void (*malformed)(void *arg, unsigned line, const char *what);
+	/* What a variable of a file's earlier settings holds; NULL where it has none. NULL: no variables. */
+	const char *(*variable)(void *arg, const char *name, size_t len);
 };
 
 /* The name of a format: "ini", ... */
@@ -56,6 +58,10 @@ void berth_lint_parse(enum berth_lint_format format, const char *text, size_t le
 		      const struct berth_lint_sink *sink);
 
 /* ---- for the parsers ---- */
+
+/* "$NAME" and "${NAME}" with what sink->variable() says of them, where it does: text itself, or buf. */
+const char *berth_lint_fill_in(const struct berth_lint_sink *sink, const char *text, char *buf,
+			       size_t size);
 
 /* Sections and key that are open: "a/b/c"; what does not fit is left out, and the depth kept. */
 struct berth_lint_path {

@@ -14,6 +14,7 @@
 /* id, name, level, what it is in one sentence; explain.c has why and when it breaks */
 #define BERTH_LINT_RULES(X)                                                                        \
 	X(SYNTAX, syntax, ERROR, "a file or a value that cannot be read")                          \
+	X(INCLUDE, include, ERROR, "an include that cannot be followed")                           \
 	X(EPHEMERAL, ephemeral, WARNING, "a listener's ports lie in the ephemeral range")          \
 	X(OVERLAP, overlap, WARNING, "two programs' ranges share ports")                           \
 	X(TWICE, twice, ERROR, "two programs listen on one port")                                  \
@@ -59,6 +60,7 @@ struct berth_lint_spot {
 struct berth_lint_decl {
 	const struct berth_lint_place *place;
 	const struct berth_lint_key *key;
+	const char *scope;                   /* the instance that it is of */
 	const char *service;                 /* the place's; of a unit its name without ".socket" */
 	const char *label;                   /* the setting: "pasv_min_port, pasv_max_port" */
 	struct berth_lint_spot spot, second; /* second: the other setting of a pair */
@@ -89,8 +91,36 @@ struct berth_lint_clients {
 	const char *service;
 };
 
+struct berth_lint_seen;
+struct berth_lint_given;
+
+/* How included files are read: given by the caller. */
+struct berth_lint_reader {
+	/*
+	 * Calls fn for each file that a pattern means, in the order of names; a text lasts for the call, and calls nest.
+	 * Returns how many files there were, or, for a path without wildcard, -errno: -EISDIR for a directory.
+	 * NULL: includes are not followed.
+	 */
+	int (*each)(void *arg, const char *pattern,
+		    void (*fn)(void *with, const char *path, const char *text, size_t len),
+		    void *with);
+	void *arg;
+	size_t shown; /* how much of a file's name stands in front of its path below the root */
+	const char *above; /* the root is this directory of a host; "" for the host's own */
+	bool is_host;      /* what is not there is missing */
+};
+
+#define BERTH_LINT_SEEN 256
+
 struct berth_lint {
 	struct berth_lint_arena arena;
+	struct berth_lint_reader reader; /* set after berth_lint_init() */
+	struct berth_lint_seen
+		*seen[BERTH_LINT_SEEN]; /* files of places that have includes, by name */
+	unsigned followed;              /* files that were included */
+	struct berth_lint_given *given; /* variables */
+	size_t given_count, given_room;
+	const struct berth_lint_place *prelude_of; /* whose files of variables were read last */
 	berth_lint_named named; /* from the caller: the port of a service's name; may be NULL */
 	void *named_arg;
 	struct berth_lint_found *found; /* settings, until berth_lint_collect() */
@@ -167,6 +197,9 @@ int berth_lint_judge(struct berth_lint *l, const struct berth_lint_live *live,
 		     const struct berth_lint_registry *registry);
 
 /* ---- between the files of this room ---- */
+
+/* Frees what note_read() has. */
+void berth_lint_forget_read(struct berth_lint *l);
 
 /* A finding to be filled in; NULL where there is no memory. */
 struct berth_lint_finding *berth_lint_find(struct berth_lint *l, enum berth_lint_rule rule,

@@ -110,8 +110,12 @@ static const char *spot_text(struct berth_lint *l, const struct berth_lint_spot 
 /* "vsftpd's pasv_min_port, pasv_max_port 50000-60000" */
 static const char *decl_text(struct berth_lint *l, const struct berth_lint_decl *d)
 {
-	return berth_lint_format(&l->arena, "%s's %s %s%s", d->service, d->label,
-				 ports_text(l, d->ports.ports), d->implied ? " (its default)" : "");
+	bool is_shared = d->place->flags & BERTH_LINT_INSTANCES && d->scope != d->spot.file &&
+			 strcmp(d->scope, d->spot.file) != 0;
+
+	return berth_lint_format(&l->arena, "%s's %s %s%s%s%s", d->service, d->label,
+				 ports_text(l, d->ports.ports), is_shared ? " of " : "",
+				 is_shared ? d->scope : "", d->implied ? " (its default)" : "");
 }
 
 static const char *plural(uint32_t n)
@@ -260,7 +264,7 @@ static int by_port(const void *a, const void *b)
 static bool are_instances(const struct berth_lint_decl *a, const struct berth_lint_decl *b)
 {
 	return a->place == b->place && a->place->flags & BERTH_LINT_INSTANCES && is_single(a) &&
-	       is_single(b) && strcmp(a->spot.file, b->spot.file) != 0;
+	       is_single(b) && strcmp(a->scope, b->scope) != 0;
 }
 
 /* The same program at the same ports and address: one is enough to compare. */

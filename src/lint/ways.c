@@ -75,6 +75,20 @@ static const char *with_number(struct berth_lint *l, const char *raw, uint32_t o
 	return NULL;
 }
 
+/* A setting for the case that no line can be changed as it stands: a default, or a variable in it. */
+static const char *set_to(struct berth_lint *l, const struct berth_lint_decl *d,
+			  struct berth_range to)
+{
+	const char *ports = to.first == to.last
+				    ? berth_lint_format(&l->arena, "%u", to.first)
+				    : berth_lint_format(&l->arena, "%u-%u", to.first, to.last);
+
+	if (d->spot.line)
+		return berth_lint_format(&l->arena, "%s:%u: set %s to %s", d->spot.file,
+					 d->spot.line, d->label, ports);
+	return berth_lint_format(&l->arena, "%s: set %s to %s", d->spot.file, d->label, ports);
+}
+
 /* The line that declares d with other ports, behind "FILE:LINE: ". */
 static const char *moved(struct berth_lint *l, const struct berth_lint_decl *d,
 			 struct berth_range to)
@@ -83,23 +97,25 @@ static const char *moved(struct berth_lint *l, const struct berth_lint_decl *d,
 	int shift = d->key->offset;
 
 	if (!d->spot.raw)
-		return berth_lint_format(
-			&l->arena, to.first == to.last ? "%s: set %s to %u" : "%s: set %s to %u-%u",
-			d->spot.file, d->label, to.first, to.last);
+		return set_to(l, d, to);
 	line = with_number(l, d->spot.raw, (uint32_t)(d->ports.ports.first - shift),
 			   (uint32_t)(to.first - shift));
 	if (!line)
-		return NULL;
+		return set_to(l, d, to);
+	/* Instances that share a line: one of them says something else. */
+	if (d->place->flags & BERTH_LINT_INSTANCES && strcmp(d->scope, d->spot.file) != 0)
+		return berth_lint_format(&l->arena, "after the include in %s: %s", d->scope, line);
 	if (d->second.raw) {
 		second = with_number(l, d->second.raw, d->ports.ports.last, to.last);
-		return second ? berth_lint_format(&l->arena, "%s:%u: %s and :%u: %s", d->spot.file,
-						  d->spot.line, line, d->second.line, second)
-			      : NULL;
+		return second ? berth_lint_format(&l->arena, "%s:%u: %s and %s:%u: %s",
+						  d->spot.file, d->spot.line, line, d->second.file,
+						  d->second.line, second)
+			      : set_to(l, d, to);
 	}
 	if (to.first != to.last)
 		line = with_number(l, line, d->ports.ports.last, to.last);
 	return line ? berth_lint_format(&l->arena, "%s:%u: %s", d->spot.file, d->spot.line, line)
-		    : NULL;
+		    : set_to(l, d, to);
 }
 
 static void way_to_move(struct berth_lint *l, const struct berth_lint_decl *d,

@@ -301,6 +301,8 @@ END
     sample "$package" "$from" >"$root$to" || true
   done < <(rows 'openssh-server|nginx-common|rsyslog|chrony|exim4-config|mariadb-server|redis-server|snmpd|cups-daemon|nfs-common')
   [ "$(find "$root" -type f | wc -l)" -gt 8 ]
+  # Directories of other packages, which these include.
+  mkdir -p "$root/etc/mysql/conf.d" "$root/etc/snmp/snmpd.conf.d"
   # libc-bin is part of each Debian, and spares the ports of known services.
   file /etc/bindresvport.blacklist <<<631
   lint
@@ -493,6 +495,203 @@ END
   done
   grep -qx 'ephemeral error /etc/transmission-daemon/settings.json:2 1' "$tmp/found"
   grep -qx 'ephemeral error /etc/nginx/sites-enabled/x:2 1' "$tmp/found"
+}
+
+# ---- includes and variables ----
+
+# What includes what: "FILE | its text | the file that it includes | its text | whether the program minds that it is not
+# there". What the second file declares is in the ephemeral range with 40000, and out of it with 61000.
+includes()
+{
+  cat <<'END'
+/etc/nginx/nginx.conf | http {\n include extra/*.conf;\n} | /etc/nginx/extra/a.conf | server { listen 40000; } | quiet
+/etc/nginx/nginx.conf | http { server {\n include /etc/nginx/a.inc; } } | /etc/nginx/a.inc | listen 40000; | told
+/etc/apache2/apache2.conf | Include more.conf | /etc/apache2/more.conf | Listen 40000 | told
+/etc/apache2/apache2.conf | Include more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | told
+/etc/apache2/apache2.conf | Include more | /etc/apache2/more/x | Listen 40000 | told
+/etc/apache2/apache2.conf | IncludeOptional more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | quiet
+/etc/bind/named.conf | options {\n include "/etc/bind/x";\n}; | /etc/bind/x | listen-on port 40000 { any; }; | told
+/etc/squid/squid.conf | include /etc/squid/a /etc/squid/b*.conf | /etc/squid/b1.conf | http_port 40000 | told
+/etc/ssh/sshd_config | Include x.d/*.conf /etc/ssh/none | /etc/ssh/x.d/a.conf | Port 40000 | quiet
+/etc/dovecot/dovecot.conf | !include x.d/*.conf | /etc/dovecot/x.d/a.conf | service imap-login {\n inet_listener imap {\n  port = 40000\n }\n} | told
+/etc/dovecot/dovecot.conf | service a {\n!include_try x\n} | /etc/dovecot/x | inet_listener imap {\n  port = 40000\n} | quiet
+/etc/redis/redis.conf | include /etc/redis/common | /etc/redis/common | port 40000 | told
+/etc/unbound/unbound.conf | server:\n include: "/etc/unbound/x.d/*" | /etc/unbound/x.d/a | port: 40000 | quiet
+/etc/unbound/unbound.conf | include-toplevel: /etc/unbound/a | /etc/unbound/a | port: 40000 | told
+/etc/nsd/nsd.conf | include: /etc/nsd/a | /etc/nsd/a | port: 40000 | told
+/etc/knot/knot.conf | include: x.d/*.conf | /etc/knot/x.d/a.conf | server:\n    listen: 127.0.0.1@40000 | quiet
+/etc/rsyslog.conf | $IncludeConfig /etc/x.d/*.conf | /etc/x.d/a.conf | $UDPServerRun 40000 | quiet
+/etc/rsyslog.conf | include(file="/etc/x.conf") | /etc/x.conf | $UDPServerRun 40000 | told
+/etc/rsyslog.conf | include( mode="abort-if-missing" file="/etc/x.conf") | /etc/x.conf | $UDPServerRun 40000 | told
+/etc/samba/smb.conf | [global]\n include = /etc/samba/more | /etc/samba/more | rpc server port = 40000 | quiet
+/etc/mysql/my.cnf | !includedir /etc/mysql/x.d/ | /etc/mysql/x.d/a.cnf | [mysqld]\nport=40000 | told
+/etc/mysql/my.cnf | [mysqld]\n!include /etc/mysql/a | /etc/mysql/a | [mysqld]\nport=40000 | told
+/etc/postgresql/15/main/postgresql.conf | include_dir = 'conf.d' | /etc/postgresql/15/main/conf.d/a.conf | port = 40000 | told
+/etc/postgresql/15/main/postgresql.conf | include 'a' | /etc/postgresql/15/main/a | port = 40000 | told
+/etc/postgresql/15/main/postgresql.conf | include_if_exists = 'a' | /etc/postgresql/15/main/a | port = 40000 | quiet
+/etc/freeswitch/autoload_configs/event_socket.conf.xml | <configuration><settings>\n<X-PRE-PROCESS cmd="include" data="../x/*.xml"/></settings></configuration> | /etc/freeswitch/x/a.xml | <include><param name="listen-port" value="40000"/></include> | quiet
+/etc/asterisk/rtp.conf | [general]\nrtpstart=10000\n#include x.conf | /etc/asterisk/x.conf | rtpend=40000 | told
+/etc/asterisk/sip.conf | [general]\n#tryinclude "x.conf" | /etc/asterisk/x.conf | bindport=40000 | quiet
+/etc/kamailio/kamailio.cfg | include_file "x.cfg" | /etc/kamailio/x.cfg | listen=udp:0.0.0.0:40000 | told
+/etc/kamailio/kamailio.cfg | import_file "x.cfg" | /etc/kamailio/x.cfg | listen=udp:0.0.0.0:40000 | quiet
+/etc/proftpd/proftpd.conf | Include /etc/proftpd/x.d/ | /etc/proftpd/x.d/a.conf | Port 40000 | told
+/etc/chrony/chrony.conf | confdir /etc/chrony/x.d | /etc/chrony/x.d/a.conf | port 40000 | quiet
+/etc/chrony/chrony.conf | include /etc/chrony/a | /etc/chrony/a | port 40000 | told
+/etc/dnsmasq.conf | conf-dir=/etc/x.d,*.conf | /etc/x.d/a.conf | port=40000 | told
+/etc/dnsmasq.conf | conf-file=/etc/a | /etc/a | port=40000 | told
+/etc/tor/torrc | %include /etc/torrc.d/*.conf | /etc/torrc.d/a.conf | ControlPort 40000 | quiet
+/etc/snmp/snmpd.conf | includeFile a.conf | /etc/snmp/a.conf | agentaddress udp:127.0.0.1:40000 | told
+/etc/snmp/snmpd.conf | includeDir /etc/snmp/x.d | /etc/snmp/x.d/a.conf | agentaddress udp:127.0.0.1:40000 | told
+/etc/syslog-ng/syslog-ng.conf | @version: 3.38\n@include "x.conf" | /etc/syslog-ng/x.conf | source s { udp(port(40000)); }; | told
+/etc/freeradius/3.0/radiusd.conf | confdir = /etc/freeradius/3.0\n$INCLUDE ${confdir}/x/ | /etc/freeradius/3.0/x/a | listen {\n port = 40000\n} | told
+/etc/strongswan.conf | charon {\n include strongswan.d/*.x\n} | /etc/strongswan.d/a.x | port = 40000 | quiet
+/etc/mosquitto/mosquitto.conf | include_dir /etc/mosquitto/x.d | /etc/mosquitto/x.d/a.conf | listener 40000 | told
+/etc/lighttpd/lighttpd.conf | include "x.conf" | /etc/lighttpd/x.conf | server.port = 40000 | told
+/etc/nagios/nrpe.cfg | include_dir=/etc/nagios/x.d | /etc/nagios/x.d/a.cfg | server_port=40000 | told
+/etc/zabbix/zabbix_agentd.conf | Include=/etc/zabbix/x.d/*.conf | /etc/zabbix/x.d/a.conf | ListenPort=40000 | quiet
+/etc/collectd/collectd.conf | Include "/etc/collectd/x.d" | /etc/collectd/x.d/a | Listen "127.0.0.1" "40000" | quiet
+/etc/exim4/exim4.conf | .include_if_exists /etc/exim4/a | /etc/exim4/a | daemon_smtp_ports = 40000 | quiet
+/etc/mpd.conf | include "x.conf" | /etc/x.conf | port "40000" | told
+/etc/stunnel/a.conf | include = /etc/stunnel/x.d | /etc/stunnel/x.d/a.conf | [s]\naccept = 40000 | told
+/etc/ngircd/ngircd.conf | [Options]\nIncludeDir = /etc/ngircd/x.d | /etc/ngircd/x.d/a.conf | [Global]\nPorts = 40000 | told
+/etc/powerdns/recursor.conf | include-dir=/etc/powerdns/x.d | /etc/powerdns/x.d/a.conf | local-port=40000 | told
+/etc/prosody/prosody.cfg.lua | Include "x.d/*.cfg.lua" | /etc/prosody/x.d/a.cfg.lua | c2s_ports = { 40000 } | quiet
+/etc/slurm/slurm.conf | Include x.conf | /etc/slurm/x.conf | SlurmdPort=40000 | told
+/etc/amanda/amanda-client.conf | includefile "/etc/amanda/x" | /etc/amanda/x | unreserved-tcp-port 40000,40000 | told
+/etc/ganesha/ganesha.conf | %include "x.conf" | /etc/ganesha/x.conf | NFS_CORE_PARAM { MNT_Port = 40000; } | told
+/etc/rsyncd.conf | &merge /etc/rsyncd.d | /etc/rsyncd.d/a.conf | port = 40000 | told
+/etc/nfs.conf | [mountd]\ninclude = /etc/nfs.local | /etc/nfs.local | port=40000 | quiet
+/etc/drbd.d/a.res | include "x"; | /etc/drbd.d/x | resource r { on a { address 10.0.0.1:40000; } } | told
+/etc/janus/janus.jcfg | @include "/etc/janus/x" | /etc/janus/x | media: {\n rtp_port_range = "40000-40000"\n} | told
+/etc/slurm/slurmdbd.conf | Include x.conf | /etc/slurm/x.conf | DbdPort=40000 | told
+/etc/powerdns/pdns.conf | include-dir=/etc/powerdns/x.d | /etc/powerdns/x.d/a.conf | local-port=40000 | told
+/etc/sslh.cfg | @include "/etc/x.cfg" | /etc/x.cfg | listen: ( { host: "x"; port: "40000"; } ); | told
+/etc/redis/sentinel.conf | include /etc/redis/common | /etc/redis/common | port 40000 | told
+/etc/nftables.conf | include "/etc/x.nft" | /etc/x.nft | table ip nat { chain c { ip protocol tcp masquerade to :3128-3128; } } | told
+END
+}
+
+@test "lint: what files include, program by program: found where it stands, missing where the program minds" {
+  while IFS='|' read -r main text part more minds; do
+    rm -rf "$root"
+    main=${main% } part=${part% } part=${part# } text=${text# } more=${more# }
+    printf '%b\n' "${text% }" | file "$main"
+    printf '%b\n' "${more% }" | file "$part"
+    # The nftables row is a pool of source ports, found by a listener in it.
+    file /etc/squid/conf.d/x.conf <<<"http_port 3128"
+    lint
+    grep -qE "^(ephemeral|source) [a-z]+ $part:[0-9]+ |^ephemeral warning $main:2 7233" "$tmp/found" ||
+      { echo "$main: $part is not read" && cat "$tmp/json" && false; }
+    grep -q '^include' "$tmp/found" && [[ $text != *none* && $text != *"/a /"* ]] && cat "$tmp/json" && false
+    sed -i 's/40000/61000/; s/3128-3128/1024-1025/' "$root$part"
+    [[ $main != */rtp.conf ]] || sed -i 's/61000/20000/' "$root$part"
+    lint
+    grep -E '^(ephemeral|source)' "$tmp/found" | grep -v "$main:null" && cat "$tmp/json" && false
+    rm -r "$(dirname "$root$part")/$(basename "$part")"
+    rmdir --ignore-fail-on-non-empty "$(dirname "$root$part")"
+    lint
+    case $minds in
+    *told) grep -q "^include error $main:" "$tmp/found" || { echo "$main: $part is not missed" && false; } ;;
+    *) grep -q "^include" "$tmp/found" && cat "$tmp/json" && false ;;
+    esac
+  done < <(includes)
+  # No program of the table is left out.
+  "$berth" lint --places --json >"$tmp/places"
+  includes | cut -d ' ' -f 1 | "$python" -c 'import fnmatch, json, re, sys
+tried = sys.stdin.read().split()
+rows = set(re.findall(r"^\t\{ \"([a-z0-9-]+)\", F", open(sys.argv[2]).read(), re.M))
+known = [json.loads(line) for line in open(sys.argv[1])]
+untried = [r for r in rows if not any(fnmatch.fnmatch(t, g) for p in known if p["service"] == r
+                                      for g in p["files"].split("|") for t in tried)]
+print(len(rows), "programs; untried:", untried)
+sys.exit(bool(untried) or len(rows) < 40)' "$tmp/places" "$BATS_TEST_DIRNAME/../../src/lint/include.c"
+}
+
+@test "lint: includes end: cycles, depth, and the root" {
+  file /etc/nginx/nginx.conf <<<'include a.conf; include ./x/../a.conf;'
+  printf 'server { listen 40000; }\ninclude b.conf;\n' | file /etc/nginx/a.conf
+  file /etc/nginx/b.conf <<<'include a.conf;'
+  lint
+  found 1 "ephemeral error /etc/nginx/a.conf:1 1" "include error /etc/nginx/b.conf:1 -"
+  jq -se 'any(.[]; .rule == "include" and .text == "nginx includes /etc/nginx/a.conf: the file includes itself")' "$tmp/json"
+  # Links make new names without end.
+  rm "$root"/etc/nginx/*
+  file /etc/dovecot/dovecot.conf <<<'!include l/*.conf'
+  ln -s . "$root/etc/dovecot/l"
+  lint
+  grep -q '^include error' "$tmp/found"
+  jq -se 'any(.[]; .rule == "include" and (.text | test("too deep|too many")))' "$tmp/json"
+  # What lies out of the root is not there, by a link or by "..".
+  rm -r "$root/etc/dovecot"
+  echo 'server { listen 40000; }' >"$tmp/outside.conf"
+  ln -s "$tmp" "$root/link"
+  printf 'include %s;\n' ../../../../../../../../../..$tmp/outside.conf "$tmp/outside.conf" /link/outside.conf | file /etc/nginx/nginx.conf
+  lint
+  found 1 "include error /etc/nginx/nginx.conf:1 -" "include error /etc/nginx/nginx.conf:2 -" "include error /etc/nginx/nginx.conf:3 -"
+}
+
+@test "lint: an included file is read where its include stands, once, and is no instance" {
+  # The last one wins.
+  printf 'port 40000\ninclude /etc/redis/z.conf\n' | file /etc/redis/redis.conf
+  file /etc/redis/z.conf <<<'port 7000'
+  lint
+  found 0
+  printf 'include /etc/redis/z.conf\nport 40000\n' | file /etc/redis/redis.conf
+  lint
+  found 1 "ephemeral error /etc/redis/redis.conf:2 1"
+  # A part with an instance's name; two instances of which each has it.
+  mv "$root/etc/redis/z.conf" "$root/etc/redis/redis-0.conf"
+  file /etc/redis/redis.conf <<<'include /etc/redis/redis-0.conf'
+  lint
+  found 0
+  file /etc/redis/redis-b.conf <<<'include /etc/redis/redis-0.conf'
+  lint
+  found 1 "twice error /etc/redis/redis-0.conf:1 1"
+  jq -se --arg root "$root" 'any(.[].ways[]; . == "after the include in \($root)/etc/redis/redis-b.conf: port 10000")' "$tmp/json"
+  echo 'port 7001' >>"$root/etc/redis/redis-b.conf"
+  lint
+  found 0
+  # What a pattern of the table and an include both name is read once.
+  rm -r "$root/etc/redis"
+  file /etc/nginx/nginx.conf <<<'http { include conf.d/*.conf; }'
+  file /etc/nginx/conf.d/a.conf <<<'server { listen 8080; }'
+  "$berth" lint --root "$root" 2>"$tmp/err"
+  grep -q 'berth lint: 2 files, 1 declarations' "$tmp/err"
+}
+
+@test "lint: variables that files give and use" {
+  printf 'Define P 40000\nListen ${P}\nListen ${Q}\nListen ${R}\n' | file /etc/apache2/apache2.conf
+  file /etc/apache2/envvars <<<'export Q=40001'
+  printf 'LO=40010\nHI="$LO"\nTFTP_OPTIONS="--port-range $LO:${END:-40011}"\nTFTP_ADDRESS='"'"'$LO'"'"'\n' | file /etc/default/tftpd-hpa
+  file /etc/freeswitch/vars.xml <<<'<include><X-PRE-PROCESS cmd="set" data="p=40020"/></include>'
+  file /etc/freeswitch/autoload_configs/event_socket.conf.xml <<'END'
+<configuration><settings>
+<param name="listen-port" value="$${p}"/></settings></configuration>
+END
+  printf '#!define P 40030\nlisten=udp:0.0.0.0:P\n' | file /etc/kamailio/kamailio.cfg
+  printf 'X = 4004\nHIGHPORT = $(X)1\nLOWPORT = $(X)0\n' | file /etc/condor/condor_config
+  printf '@define p "40050"\nsource s { tcp(port(`p`)); };\n' | file /etc/syslog-ng/syslog-ng.conf
+  printf 'var.p = 40060\nserver.port = var.p\n' | file /etc/lighttpd/lighttpd.conf
+  printf '[Service]\nEnvironment=A=1 "HP=40070"\nExecStart=/bin/x --port ${HP}\n' | file /etc/systemd/system/x.service
+  printf 'p = 40080\nlisten {\n port = ${p}\n}\n' | file /etc/freeradius/3.0/radiusd.conf
+  lint
+  found 1 "ephemeral error /etc/apache2/apache2.conf:2 1" "ephemeral error /etc/apache2/apache2.conf:3 1" \
+    "ephemeral warning /etc/condor/condor_config:3 2" "ephemeral warning /etc/default/tftpd-hpa:3 2" \
+    "ephemeral error /etc/freeradius/3.0/radiusd.conf:3 1" \
+    "ephemeral error /etc/freeswitch/autoload_configs/event_socket.conf.xml:2 1" "ephemeral error /etc/kamailio/kamailio.cfg:2 1" \
+    "ephemeral error /etc/lighttpd/lighttpd.conf:2 1" "ephemeral error /etc/syslog-ng/syslog-ng.conf:2 1" \
+    "ephemeral error /etc/systemd/system/x.service:3 1"
+  # As it stands the line cannot be changed: the setting is named.
+  jq -se --arg root "$root" 'any(.[].ways[]; . == "\($root)/etc/apache2/apache2.conf:2: set Listen to 10000")' "$tmp/json"
+  find "$root" -type f -exec sed -i 's/400\([0-9]\)\([0-9]\)/200\1\2/; s/4004/2004/' {} +
+  lint
+  found 0
+  printf 'define ports = 1024-65535\ntable ip nat { chain c {\n ip protocol tcp masquerade to :$ports\n} }\n' | file /etc/nftables.conf
+  lint
+  grep -q '^source warning /etc/nftables.conf:3 ' "$tmp/found"
+  sed -i s/1024-65535/32768-60999/ "$root/etc/nftables.conf"
+  lint
+  found 0
 }
 
 @test "lint: links stay inside of the root, and what is no file holds nothing up" {
