@@ -339,16 +339,18 @@ static void collect_clients(const struct group *g, const struct berth_lint_key *
 	struct berth_lint *l = g->l;
 	char *end;
 	unsigned long n = strtoul(f->value, &end, 10);
+	uint32_t each = (uint32_t)(k->offset ? k->offset : 1);
 	struct berth_lint_clients *c;
 
 	if (end == f->value || !n || n > 65536)
 		return;
 	c = BERTH_LINT_GROW(l, l->clients, l->client_count, l->client_room);
 	if (c)
-		*c = (struct berth_lint_clients){ g->place, f->spot,
-						  (uint32_t)n *
-							  (uint32_t)(k->offset ? k->offset : 1),
-						  service_of(l, f) };
+		*c = (struct berth_lint_clients){ .place = g->place,
+						  .spot = f->spot,
+						  .ports = (uint32_t)n * each,
+						  .each = each,
+						  .service = service_of(l, f) };
 }
 
 static void collect_key(const struct group *g, int key)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/lint/reading.h"
+#include "src/lint/ways.h"
 
 #define DEPTH_MAX 16 /* files that include each other */
 #define FOLLOWED_MAX                                                                               \
@@ -265,15 +266,18 @@ struct following {
 	unsigned line;
 };
 
-static void complain(const struct following *f, const char *path, const char *what)
+/* is_missing: a file that could be written. */
+static void complain(const struct following *f, const char *path, const char *what, bool is_missing)
 {
 	struct berth_lint *l = f->by->l;
 	struct berth_lint_spot spot = berth_lint_spot_at(f->by, f->line);
 	struct berth_lint_finding *found = berth_lint_find(l, BERTH_LINT_RULE_INCLUDE, &spot);
 
-	if (found)
-		found->text = berth_lint_format(&l->arena, "%s includes %.512s: %s",
-						f->by->place->service, path, what);
+	if (!found)
+		return;
+	found->text = berth_lint_format(&l->arena, "%s includes %.512s: %s", f->by->place->service,
+					path, what);
+	berth_lint_ways_include(l, is_missing ? path : NULL, found);
 }
 
 static bool may_follow(const struct following *f, const char *path)
@@ -282,15 +286,16 @@ static bool may_follow(const struct following *f, const char *path)
 
 	for (r = f->by; r; r = r->by)
 		if (!strcmp(berth_lint_path_of(r), path)) {
-			complain(f, path, "the file includes itself");
+			complain(f, path, "the file includes itself", false);
 			return false;
 		}
 	if (f->by->depth == DEPTH_MAX) {
-		complain(f, path, "files include each other too deep, and the rest is not read");
+		complain(f, path, "files include each other too deep, and the rest is not read",
+			 false);
 		return false;
 	}
 	if (f->by->l->followed == FOLLOWED_MAX) {
-		complain(f, path, "too many files are included, and the rest is not read");
+		complain(f, path, "too many files are included, and the rest is not read", false);
 		f->by->l->followed++;
 	}
 	return f->by->l->followed < FOLLOWED_MAX;
@@ -348,7 +353,8 @@ static void open_one(const struct following *f, const char *name)
 	if (!reader->is_host || n > 0)
 		return;
 	if (is_pattern ? f->row->missing == ALWAYS && !n : f->row->missing != QUIET)
-		complain(f, path, is_pattern ? "there is no such file" : strerror(-n));
+		complain(f, path, is_pattern ? "there is no such file" : strerror(-n),
+			 !is_pattern && n == -ENOENT);
 }
 
 /* The blocks around a setting: its path without the last part. */

@@ -68,7 +68,7 @@ struct berth_lint_decl {
 	bool implied;                        /* by the program's default */
 };
 
-#define BERTH_LINT_WAYS 4
+#define BERTH_LINT_WAYS 5
 
 struct berth_lint_finding {
 	enum berth_lint_rule rule;
@@ -87,7 +87,7 @@ struct berth_lint_found;
 struct berth_lint_clients {
 	const struct berth_lint_place *place;
 	struct berth_lint_spot spot;
-	uint32_t ports; /* that they need */
+	uint32_t ports, each; /* that they need, and one of them does */
 	const char *service;
 };
 
@@ -212,6 +212,12 @@ static inline uint32_t berth_lint_shared(struct berth_range a, struct berth_rang
 		 last = a.last < b.last ? a.last : b.last;
 
 	return first > last ? 0 : last - first + 1;
+}
+
+/* The lowest port of a set that is above a port; -1 where there is none. */
+static inline int32_t berth_lint_after(const struct berth_portset *s, int32_t port)
+{
+	return port == 65535 ? -1 : berth_portset_next(s, (uint32_t)port + 1);
 }
 
 /* Makes room for one more of size bytes; the new one is zero. NULL where there is no memory. */

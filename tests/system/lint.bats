@@ -311,6 +311,93 @@ END
 
 # ---- rules ----
 
+# "RULE | FILE | text | the same, repaired", more files of a case begin with "+". Both texts without a rule: "-".
+cases()
+{
+  cat <<'END'
+syntax | /etc/vsftpd.conf | pasv_min_port=70000 | pasv_min_port=20000\npasv_max_port=20010
+include | /etc/nginx/nginx.conf | include x.conf; | include *.x;
+ephemeral | /etc/vsftpd.conf | pasv_min_port=50000\npasv_max_port=50099 | pasv_min_port=20000\npasv_max_port=20099
+ephemeral | /etc/redis/redis.conf | port 40000 | port 6379
+ephemeral | /etc/nomad.d/x.hcl | client {\n min_dynamic_port = 20000\n max_dynamic_port = 60000\n} | client {\n min_dynamic_port = 20000\n max_dynamic_port = 32000\n}
+overlap | /etc/vsftpd.conf | pasv_min_port=20000\npasv_max_port=20099 | pasv_min_port=20100\npasv_max_port=20199
++ | /etc/asterisk/rtp.conf | [general]\nrtpstart=15000\nrtpend=15099 | -
++ | /etc/glusterfs/glusterd.vol | volume management\n option base-port 20050\n option max-port 20099\nend-volume | -
+twice | /etc/redis/redis.conf | port 8443 | bind 192.0.2.1\nport 8443
++ | /etc/nginx/conf.d/x.conf | server { listen 192.0.2.2:8443; } | -
+twice | /etc/apache2/ports.conf | Listen 80 | Listen 127.0.0.1:8000
++ | /etc/lighttpd/lighttpd.conf | server.port = 80 | -
+source | /etc/unbound/unbound.conf | server:\n  port: 53\n  outgoing-port-permit: 1024-65535 | server:\n  port: 53\n  outgoing-port-permit: 20000-30000\n  outgoing-port-avoid: 5182
++ | /etc/redis/redis.conf | port 6379 | -
++ | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
+source | /etc/bind/named.conf.options | options {\n use-v4-udp-ports { range 1024 65535; };\n}; | options {\n use-v4-udp-ports { range 32768 60999; };\n};
++ | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
++ | /etc/wireguard/wg1.conf | [Interface]\nListenPort = 5183 | -
+source | /etc/nftables.conf | table ip nat { chain c {\n masquerade to :1024-65535\n} } | table ip nat { chain c {\n masquerade to :32768-60999\n} }
++ | /etc/redis/redis.conf | port 6379 | -
+source | /etc/powerdns/recursor.conf | udp-source-port-min=1024\nudp-source-port-avoid=11211\n | udp-source-port-min=32768\nudp-source-port-max=60999
++ | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
+source | /etc/nftables.conf | table ip nat { chain c {\n masquerade to :32768-60999\n} } | table ip nat { chain c {\n masquerade to :50000-60999\n} }
++ | /etc/sysctl.d/x.conf | net.ipv4.ip_local_reserved_ports = 40000-40009 | -
+source | /etc/amanda/amanda-client.conf | reserved-udp-port 512,1023 | reserved-udp-port 900,1023
++ | /etc/snmp/snmpd.conf | agentaddress udp:0.0.0.0:705 | -
+clients | /etc/vsftpd.conf | pasv_min_port=20000\npasv_max_port=20099\nmax_clients=101 | pasv_min_port=20000\npasv_max_port=20099\nmax_clients=100
+clients | /etc/freeswitch/autoload_configs/switch.conf.xml | <configuration><settings><param name="rtp-start-port" value="20000"/>\n<param name="rtp-end-port" value="20999"/>\n<param name="max-sessions" value="501"/></settings></configuration> | <configuration><settings><param name="rtp-start-port" value="20000"/>\n<param name="rtp-end-port" value="20999"/>\n<param name="max-sessions" value="500"/></settings></configuration>
+nodeport | /etc/redis/redis.conf | port 30379 | port 6379
++ | /etc/kubernetes/manifests/a.yaml | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32000 | -
+resvport | /etc/cups/cupsd.conf | Listen *:631 | Listen *:6310
++ | /etc/nfs.conf | [mountd]\nport=20048 | -
+resvport | /etc/amanda-security.conf | tcp_port_range=512,700 | tcp_port_range=512,599
+suppress | /etc/vsftpd.conf | # berth-lint: ignore ephemeral\npasv_min_port=50000\npasv_max_port=50099 | # berth-lint: ignore ephemeral: reserved elsewhere\npasv_min_port=50000\npasv_max_port=50099
+floating | /etc/vsftpd.conf | pasv_min_port=0 | pasv_min_port=20000\npasv_max_port=20099
+names | /etc/redis/redis.conf | port 5432 | port 6379
+names | /etc/vsftpd.conf | pasv_min_port=5400\npasv_max_port=5499 | pasv_min_port=20000\npasv_max_port=20099
+reserved | /etc/sysctl.d/x.conf | net.ipv4.ip_local_reserved_ports = 8080,40000-40009 | net.ipv4.ip_local_reserved_ports = 40000-40009
+adjacent | /etc/kubernetes/manifests/a.yaml | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32767 | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32000
+END
+}
+
+# lay N COLUMN: the files of the N-th case, with the texts of a column
+lay()
+{
+  local rule path bad good at=0
+
+  rm -rf "$root"
+  mkdir -p "$root/etc/sysctl.d"
+  while IFS='|' read -r rule path bad good; do
+    case $rule in +*) ;; *) at=$((at + 1)) && [ "$at" != "$1" ] || this=${rule% } ;; esac
+    [ "$at" = "$1" ] || continue
+    [ "${good# }" != - ] || good=$bad
+    [ "$2" = bad ] || bad=$good
+    bad=${bad# } path=${path# }
+    printf '%b\n' "${bad% }" | file "${path% }"
+  done < <(cases)
+}
+
+@test "lint: each rule: what breaks it is found and said whole, its repaired twin is silent, its ways out help" {
+  local n count all
+
+  all=$("$berth" lint --explain all | grep -oE '^[a-z]+ \(' | tr -d ' (')
+  count=$(cases | grep -vc '^+')
+  for ((n = 1; n <= count; n++)); do
+    lay "$n" bad
+    lint --notes
+    jq -se --arg rule "$this" 'any(.[]; .rule == $rule and .file and .line and .level and (.text | length > 20) and .why and
+      ((.ways | length) > 0 or $rule == "syntax"))' "$tmp/json" >"$tmp/said" || { echo "$this, case $n:" && cat "$tmp/json" && false; }
+    "$python" "$BATS_TEST_DIRNAME/lint_ways.py" "$berth" "$root" >"$tmp/ways" || { echo "$this, case $n:" && cat "$tmp/ways" && false; }
+    cat "$tmp/ways" >>"$tmp/kinds"
+    lay "$n" good
+    lint --notes
+    ! grep "^$this " "$tmp/found" || { echo "$this, case $n, repaired:" && cat "$tmp/json" && false; }
+    all=$(grep -vx "$this" <<<"$all") || true
+  done
+  # These two need a running host, and have a test of their own.
+  equal untried "$(tr '\n' ' ' <<<"$all")" "live applied "
+  for kind in line sysctl add spare write reason; do
+    grep -q "\"$kind\"" "$tmp/kinds"
+  done
+}
+
 @test "lint: one port declared twice: addresses, protocols and wildcards" {
   printf 'server {\n  listen 8443 ssl;\n}\n' | file /etc/nginx/sites-enabled/x
   file /etc/redis/redis.conf <<<'port 8443'
@@ -414,10 +501,10 @@ END
 @test "lint: low ports, NodePorts, names" {
   file /etc/cups/cupsd.conf <<<'Listen *:631'
   lint --notes
-  found 0 "resvport note /etc/cups/cupsd.conf:1 -"
+  found 0 "resvport note /etc/cups/cupsd.conf:1 1"
   file /etc/nfs.conf </dev/null
   lint
-  found 1 "resvport warning /etc/cups/cupsd.conf:1 -"
+  found 1 "resvport warning /etc/cups/cupsd.conf:1 1"
   file /etc/bindresvport.blacklist <<<'631 # cups'
   lint
   found 0
@@ -750,6 +837,31 @@ END
   equal status "$status" 1
   equal rules "$(jq -r .rule <<<"$output" | sort | tr '\n' ' ')" "applied live "
   [[ $(jq -r 'select(.rule == "live").text' <<<"$output") == "smbd listens on tcp port 21000 (loopback), outside of samba's"* ]]
+  equal ways "$(jq -r '.ways[]' <<<"$output")" "systemctl restart samba
+$root/etc/samba/smb.conf:2: rpc server dynamic port range = 20000-21000
+sysctl --system
+$root/etc/sysctl.d/r.conf:1: net.ipv4.ip_local_port_range = 32768 60999"
+  # Both are repaired by what is said.
+  sed -i 's/20000-20100/20000-21000/' "$root/etc/samba/smb.conf"
+  echo 'net.ipv4.ip_local_port_range = 32768 60999' >"$root/etc/sysctl.d/r.conf"
+  run --separate-stderr unshare --net sh -c 'ip link set lo up && exec "$@"' sh \
+    "$python" "$tmp/live.py" "$berth" lint --live --json --root "$root"
+  equal repaired "$status $output" "0 "
+}
+
+@test "lint --sarif: the objects of SARIF 2.1.0, with what it requires of them and nothing that it does not know" {
+  # Blanks and letters beyond ASCII in a name; a finding that is suppressed; one without a line.
+  printf 'port 40000\n' | file "/etc/redis/redis-a é.conf"
+  printf '# berth-lint: ignore all: "because"\npasv_min_port=50000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
+  printf '[global]\n' | file /etc/samba/smb.conf
+  "$berth" lint --root "$root" --sarif --notes >"$tmp/sarif" || [ $? = 1 ]
+  "$python" "$BATS_TEST_DIRNAME/lint_sarif.py" "$tmp/sarif" "$root" >"$tmp/out" || { cat "$tmp/out" "$tmp/sarif" && false; }
+  "$berth" lint --root "$root" --json --notes >"$tmp/json" || true
+  equal results "$(cat "$tmp/out")" "$(wc -l <"$tmp/json") results, $(grep -c 'suppressed":"' "$tmp/json") suppressed"
+  grep -q ' [1-9][0-9]* suppressed' "$tmp/out"
+  rm -r "$root/etc"
+  "$berth" lint --root "$root" --sarif >"$tmp/sarif"
+  equal none "$("$python" "$BATS_TEST_DIRNAME/lint_sarif.py" "$tmp/sarif" "$root")" "0 results, 0 suppressed"
 }
 
 @test "lint --sarif, --explain, --places, and words that are refused" {
