@@ -225,6 +225,8 @@ static void normalise(char *path)
 		}
 		at += len;
 	}
+	if (to == path)
+		*to++ = '/';
 	*to = 0;
 }
 
@@ -327,7 +329,8 @@ static int open_directory(const struct following *f, const char *path, const cha
 	const struct berth_lint_reader *reader = &f->by->l->reader;
 	char glob[1024];
 
-	if ((size_t)snprintf(glob, sizeof(glob), "%s/%s", path, part) >= sizeof(glob))
+	if ((size_t)snprintf(glob, sizeof(glob), "%s/%s", path[1] ? path : "", part) >=
+	    sizeof(glob))
 		return -ENAMETOOLONG;
 	return reader->each(reader->arg, glob, take_file, (void *)f);
 }

@@ -118,9 +118,12 @@ struct berth_lint {
 	struct berth_lint_seen
 		*seen[BERTH_LINT_SEEN]; /* files of places that have includes, by name */
 	unsigned followed;              /* files that were included */
-	struct berth_lint_given *given; /* variables */
+	/* Variables, of the place and scope that is read: what comes next begins anew. */
+	struct berth_lint_given *given;
 	size_t given_count, given_room;
-	const struct berth_lint_place *prelude_of; /* whose files of variables were read last */
+	struct berth_lint_arena given_texts;
+	const struct berth_lint_place *given_place;
+	const char *given_scope;
 	berth_lint_named named; /* from the caller: the port of a service's name; may be NULL */
 	void *named_arg;
 	struct berth_lint_found *found; /* settings, until berth_lint_collect() */

@@ -40,6 +40,7 @@ void berth_lint_fini(struct berth_lint *l)
 {
 	free(l->found);
 	free(l->given);
+	berth_lint_arena_fini(&l->given_texts);
 	berth_lint_forget_read(l);
 	free(l->decls);
 	free(l->clients);
@@ -304,7 +305,7 @@ void berth_lint_add(struct berth_lint *l, const struct berth_lint_place *place, 
 	if (is_main(place->files, name))
 		remember(&r, -1, 0, NULL, "", 0);
 	if (r.variables)
-		berth_lint_read_preludes(&r);
+		berth_lint_begin_variables(&r);
 	berth_lint_read(&r, text, len);
 }
 

@@ -63,8 +63,8 @@ bool berth_lint_is_part(const struct berth_lint *l, const struct berth_lint_plac
 /* The rows of a place in the table of variables; NULL where it has none. */
 const struct berth_lint_variable *berth_lint_variables_of(const struct berth_lint_place *place);
 
-/* Reads the files that only hold variables of the place. */
-void berth_lint_read_preludes(struct berth_lint_reading *r);
+/* Forgets the variables of another place or scope, and reads the files that only hold variables of this one. */
+void berth_lint_begin_variables(struct berth_lint_reading *r);
 
 /* Remembers what a setting gives a variable, where it is one that does. */
 void berth_lint_assign(struct berth_lint_reading *r, const char *path, const char *value);

@@ -49,8 +49,7 @@ static const struct berth_lint_variable variables[] = {
 
 /* A variable that has a value. */
 struct berth_lint_given {
-	const struct berth_lint_place *place;
-	const char *scope, *name, *value;
+	const char *name, *value;
 };
 
 static bool is_of(const struct berth_lint_variable *v, const struct berth_lint_place *place)
@@ -78,8 +77,7 @@ const char *berth_lint_variable_get(const struct berth_lint_reading *r, const ch
 	for (i = r->l->given_count; i > 0; i--) {
 		const struct berth_lint_given *g = &given[i - 1];
 
-		if (g->place == r->place && !strncmp(g->name, name, len) && !g->name[len] &&
-		    !strcmp(g->scope, r->scope))
+		if (!strncmp(g->name, name, len) && !g->name[len])
 			return g->value;
 	}
 	return NULL;
@@ -93,10 +91,8 @@ static void give(struct berth_lint_reading *r, const char *name, size_t len, con
 
 	if (!g)
 		return;
-	g->place = r->place;
-	g->scope = r->scope;
-	g->name = berth_lint_keep(&l->arena, name, len);
-	g->value = berth_lint_keep(&l->arena, value, value_len);
+	g->name = berth_lint_keep(&l->given_texts, name, len);
+	g->value = berth_lint_keep(&l->given_texts, value, value_len);
 }
 
 /* "NAME=VALUE" or "NAME VALUE" in len bytes. */
@@ -214,7 +210,8 @@ const char *berth_lint_expand(const struct berth_lint_reading *r, const char *va
 	size_t len = 0, taken;
 	bool any = false;
 
-	if (!r->variables || !r->l->given_count)
+	/* Where the parser puts them in, there is nothing left to do. */
+	if (!r->variables || !r->variables->open || !r->l->given_count)
 		return value;
 	while (*at && len < size - 1) {
 		bool begins = at == value || !is_letter(at[-1]) || !is_letter(*at);
@@ -274,16 +271,30 @@ static void take_text(void *arg, const char *path, const char *text, size_t len)
 	berth_lint_parse(p->v->prelude_format, text, len, &sink);
 }
 
-void berth_lint_read_preludes(struct berth_lint_reading *r)
+static void read_preludes(struct berth_lint_reading *r)
 {
 	const struct berth_lint_reader *reader = &r->l->reader;
 	struct prelude p = { r, NULL };
 
-	if (!reader->each || !reader->is_host || r->l->prelude_of == r->place)
+	if (!reader->each || !reader->is_host)
 		return;
-	/* With an instance a file each instance has its own. */
-	r->l->prelude_of = r->place->flags & BERTH_LINT_EACH ? NULL : r->place;
 	for (p.v = r->variables; p.v->key; p.v++)
 		if (p.v->prelude && is_of(p.v, r->place))
 			reader->each(reader->arg, p.v->prelude, take_text, &p);
+}
+
+void berth_lint_begin_variables(struct berth_lint_reading *r)
+{
+	struct berth_lint *l = r->l;
+
+	/* Files of /etc/default are of programs that start apart. */
+	if (l->given_place == r->place && !strcmp(l->given_scope, r->scope) &&
+	    r->place->format != BERTH_LINT_SHELL)
+		return;
+	l->given_place = r->place;
+	l->given_scope = r->scope;
+	l->given_count = 0;
+	berth_lint_arena_fini(&l->given_texts);
+	l->given_texts = (struct berth_lint_arena){ .no_memory = l->given_texts.no_memory };
+	read_preludes(r);
 }

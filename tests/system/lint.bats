@@ -781,6 +781,60 @@ END
   found 0
 }
 
+# "FORMAT | FILE | text | line of the fault | line of what is found in spite of it (-: nothing can be)"
+faults()
+{
+  cat <<'END'
+key value | /etc/vsftpd.conf | pasv_min_port=70000\nlisten_port=40000 | 1 | 2
+ini | /etc/rtpengine/rtpengine.conf | [rtpengine\nx=1\n[rtpengine]\nlisten-ng=40001 | 1 | 4
+words | /etc/modprobe.d/nfs.conf | options lockd nlm_tcpport=4o nlm_udpport=40002 | 1 | 1
+columns | /etc/inetd.conf | 70000 stream tcp nowait root x\n40003 stream tcp nowait root x | 1 | 2
+bare | /etc/pure-ftpd/conf/PassivePortRange | 50000 40000 | 1 | -
+shell | /etc/default/tftpd-hpa | A="never closed\nTFTP_ADDRESS=":40004" | 1 | 2
+braces | /etc/nginx/nginx.conf | }\nserver { listen 40005; }\n/* never closed | 1 | 2
+blocks | /etc/nomad.d/x.hcl | ports {\n http = 40006\n rpc = 9x\n | 1 | 2
+parentheses | /etc/syslog-ng/syslog-ng.conf | source s {\n tcp(port(40007)); | 1 | 2
+json | /etc/docker/daemon.json | {"metrics-addr": "127.0.0.1:40008",\n "hosts": [ "x" | 2 | 1
+yaml | /etc/ejabberd/ejabberd.yml | listen:\n  - port: 40009\n    x: : y | 3 | 2
+xml | /etc/icecast2/icecast.xml | <icecast><listen-socket>\n<port>40010</port>\n</icecast> | 3 | 2
+unit | /etc/systemd/system/x.socket | [Socket\n[Socket]\nListenStream=40011 | 1 | 3
+sysctl | /etc/sysctl.d/x.conf | nonsense\nnet.ipv4.ip_local_reserved_ports = 1-2-3 | 1 | -
+netfilter | /etc/nftables.conf | masquerade to :9-5\n | 1 | -
+END
+}
+
+@test "lint: a malformed file of each format is told with its line, what stands beside the fault is judged, and so are the others" {
+  while IFS='|' read -r format path text fault good; do
+    path=${path% } path=${path# } text=${text# } fault=${fault# } good=${good# }
+    printf '%b' "${text% }" | file "$path"
+    echo "${path} ${fault% } $good" >>"$tmp/all"
+    # As bytes that are no text it is told, too, and as an empty file and a line without end nothing is.
+    for bytes in 'x\n\0y' '' '[' "$(printf 'a%.0s' {1..9000})"; do
+      mkdir -p "$tmp/one${path%/*}"
+      printf '%b' "$bytes" >"$tmp/one$path"
+      run "$berth" lint --root "$tmp/one"
+      [ "$status" -le 1 ]
+      [[ $bytes != x* || $output == *"$path:2: error: a NUL byte: this is no text [syntax]"* ]]
+    done
+    rm -r "$tmp/one"
+  done < <(faults)
+  # All at once: none hides another one.
+  lint
+  equal status "$status" 1
+  while read -r path fault good; do
+    grep -q "^syntax error $path:$fault " "$tmp/found" || { echo "$path:$fault is not told" && cat "$tmp/found" && false; }
+    [ "$good" = - ] || grep -q "^ephemeral [a-z]* $path:$good " "$tmp/found" || { echo "$path:$good is not judged" && cat "$tmp/found" && false; }
+  done <"$tmp/all"
+  equal formats "$(faults | sed 's/ |.*//' | sort | tr '\n' ',')" \
+    "$(sed -nE 's/^\tX\([A-Z]+, "([a-z ]+)".*/\1/p' "$BATS_TEST_DIRNAME/../../src/lint/format.h" | sort | tr '\n' ',')"
+  # In a file that another one includes it is told where it is.
+  rm -rf "$root"
+  file /etc/nginx/nginx.conf <<<'http { include a.inc; server { listen 40000; } }'
+  printf 'server {\n listen 99999;\n' | file /etc/nginx/a.inc
+  lint
+  found 1 "syntax error /etc/nginx/a.inc:1 -" "syntax error /etc/nginx/a.inc:2 -" "ephemeral error /etc/nginx/nginx.conf:1 1"
+}
+
 @test "lint: links stay inside of the root, and what is no file holds nothing up" {
   echo 'pasv_min_port=40000' >"$root/real"
   ln -s /real "$root/etc/vsftpd.conf"
