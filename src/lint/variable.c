@@ -27,6 +27,9 @@ struct berth_lint_variable {
 
 #define F(name) BERTH_LINT_##name
 
+/* More are left out: a file may ask for as many that are not there. */
+#define VARIABLES_MAX 1024
+
 /* The shell's names are put in by its parser, which knows about quotes; nft's by its own. */
 /* clang-format off */
 static const struct berth_lint_variable variables[] = {
@@ -87,7 +90,10 @@ static void give(struct berth_lint_reading *r, const char *name, size_t len, con
 		 size_t value_len)
 {
 	struct berth_lint *l = r->l;
-	struct berth_lint_given *g = BERTH_LINT_GROW(l, l->given, l->given_count, l->given_room);
+	struct berth_lint_given *g =
+		l->given_count < VARIABLES_MAX
+			? BERTH_LINT_GROW(l, l->given, l->given_count, l->given_room)
+			: NULL;
 
 	if (!g)
 		return;

@@ -21,11 +21,18 @@ static void print_malformed(void *arg, unsigned line, const char *what)
 	fprintf(arg, "%u !\n", line);
 }
 
+/* "A" holds "v w", and no other does. */
+static const char *variable(void *arg, const char *name, size_t len)
+{
+	(void)arg;
+	return len == 1 && *name == 'A' ? "v w" : NULL;
+}
+
 /* All settings of a text as "LINE PATH=VALUE", complaints as "LINE !". */
 static void read_all(enum berth_lint_format format, const char *text, char *out, size_t size)
 {
 	FILE *f = fmemopen(out, size, "w");
-	struct berth_lint_sink sink = { f, print_item, print_malformed };
+	struct berth_lint_sink sink = { f, print_item, print_malformed, variable };
 	/* A copy without a NUL behind it: for valgrind and sanitizers. */
 	size_t len = strlen(text);
 	char *copy = malloc(len + 1);
@@ -62,6 +69,22 @@ static void test_formats(void **state)
 		{ BERTH_LINT_SHELL, "A=1\nexport B=\"a b\"\\\n'c'\nif x; then\nC=\"1\n2\"\nD=4\n",
 		  "1 A=1\n2 B=a bc\n5 C=1 2\n7 D=4\n" },
 		{ BERTH_LINT_SHELL, "A=\"1\nB=2\n", "1 !\n2 B=2\n" },
+		{ BERTH_LINT_SHELL,
+		  "B=$A\nC='$A'\nD=${X:-5}\nE=\"${A:-5}x\"\nF=\"$Z\"\nG=${A\nH=${X-6}${A}\nI=${A#b}\n",
+		  "1 B=v w\n2 C=$A\n3 D=5\n4 E=v wx\n5 F=$Z\n6 G=${A\n7 H=6v w\n8 I=${A#b}\n" },
+		{ BERTH_LINT_LINES, "#!define P 1\n#define P 1\n#include \"x y\"\n",
+		  "1 #!define=P 1\n3 #include=x y\n" },
+		{ BERTH_LINT_INI, "[a]\n#include x.conf\n#includes x\n#tryinclude \"y\"\n",
+		  "2 a/#include=x.conf\n4 a/#tryinclude=y\n" },
+		{ BERTH_LINT_BRACES, "%include \"x\"\na { %include y\n b 1; }\n",
+		  "1 %include=\"x\"\n2 a/%include=y\n3 a/b=1\n" },
+		{ BERTH_LINT_PARENS, "@define p \"5\"\n@version: 3\n@include \"x\"\nsource s { t(port(`p`)); };\n",
+		  "1 @define=p \"5\"\n3 @include=\"x\"\n4 source=s\n4 source/t/port=`p`\n" },
+		{ BERTH_LINT_XML, "<a><X cmd=\"set\" data=\"p=1\"/><X cmd=\"set\"/></a>",
+		  "1 a/X/@cmd=set\n1 a/X/@data=p=1\n1 a/X/set=p=1\n1 a/X/@cmd=set\n" },
+		{ BERTH_LINT_NETFILTER,
+		  "define A = 1-2\n include \"x\"\nincluded 5\n masquerade to :${A}\n masquerade to :$Z\n",
+		  "1 define=A = 1-2\n2 include=\"x\"\n" },
 		{ BERTH_LINT_BRACES, "a {\n b 1\n  2;\n c { d \"x;y\"; } # z\n}\n",
 		  "2 a/b=1 2\n4 a/c/d=x;y\n" },
 		{ BERTH_LINT_BRACES, "listen-on port 53 { any; };\navoid { 1; range 2 3; };",
