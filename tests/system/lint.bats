@@ -525,6 +525,19 @@ END
   found 1 "nodeport warning /etc/redis/redis.conf:1 1"
 }
 
+@test "lint: another place for a range is as long, on one line, on two, and where a part of it will do" {
+  file /etc/proftpd/proftpd.conf <<<'PassivePorts 50000 50099'
+  printf 'min-port=51000\nmax-port=51099\n' | file /etc/turnserver.conf
+  printf '[rtpengine]\nport-min = 31000\nport-max = 33000\n' | file /etc/rtpengine/rtpengine.conf
+  lint
+  ways=$(jq -r 'select(.rule == "ephemeral").ways[]' "$tmp/json")
+  for way in "proftpd/proftpd.conf:1: PassivePorts 10000 10099" \
+    "turnserver.conf:1: min-port=10000 and $root/etc/turnserver.conf:2: max-port=10099" \
+    "rtpengine/rtpengine.conf:2: port-min = 31000 and $root/etc/rtpengine/rtpengine.conf:3: port-max = 32767"; do
+    grep -qxF "$root/etc/$way" <<<"$ways" || { echo "$way is not in:" && echo "$ways" && false; }
+  done
+}
+
 @test "lint: compose files and Kubernetes' objects in a directory" {
   mkdir "$tmp/project"
   cat >"$tmp/project/compose.yaml" <<'END'
@@ -599,6 +612,7 @@ includes()
 /etc/apache2/apache2.conf | IncludeOptional more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | quiet
 /etc/bind/named.conf | options {\n include "/etc/bind/x";\n}; | /etc/bind/x | listen-on port 40000 { any; }; | told
 /etc/squid/squid.conf | include /etc/squid/a /etc/squid/b*.conf | /etc/squid/b1.conf | http_port 40000 | told
+/etc/squid/squid.conf | include /etc/squid/c*.conf | /etc/squid/c1.conf | http_port 40000 | told
 /etc/ssh/sshd_config | Include x.d/*.conf /etc/ssh/none | /etc/ssh/x.d/a.conf | Port 40000 | quiet
 /etc/dovecot/dovecot.conf | !include x.d/*.conf | /etc/dovecot/x.d/a.conf | service imap-login {\n inet_listener imap {\n  port = 40000\n }\n} | told
 /etc/dovecot/dovecot.conf | service a {\n!include_try x\n} | /etc/dovecot/x | inet_listener imap {\n  port = 40000\n} | quiet
@@ -738,9 +752,14 @@ sys.exit(bool(untried) or len(rows) < 40)' "$tmp/places" "$BATS_TEST_DIRNAME/../
   echo 'port 7001' >>"$root/etc/redis/redis-b.conf"
   lint
   found 0
+  # The part comes first.
+  rm "$root/etc/redis/redis.conf"
+  file /etc/redis/redis-b.conf <<<'include /etc/redis/redis-0.conf'
+  lint
+  found 0
   # What a pattern of the table and an include both name is read once.
   rm -r "$root/etc/redis"
-  file /etc/nginx/nginx.conf <<<'http { include conf.d/*.conf; }'
+  file /etc/nginx/nginx.conf <<<'http { include conf.d/*.conf; include /etc/nginx/conf.d/a.conf; }'
   file /etc/nginx/conf.d/a.conf <<<'server { listen 8080; }'
   "$berth" lint --root "$root" 2>"$tmp/err"
   grep -q 'berth lint: 2 files, 1 declarations' "$tmp/err"
