@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # berth lint: recorded outages, sample files of Debian packages, precedence, suppression, mending. Needs no privilege.
-# shellcheck shell=bash disable=SC2154
+# Files of other programs have dollar signs, too.
+# shellcheck shell=bash disable=SC2154,SC2016
 bats_require_minimum_version 1.5.0
 load lib
 
@@ -688,7 +689,7 @@ END
     [[ $main != */rtp.conf ]] || sed -i 's/61000/20000/' "$root$part"
     lint
     grep -E '^(ephemeral|source)' "$tmp/found" | grep -v "$main:null" && cat "$tmp/json" && false
-    rm -r "$(dirname "$root$part")/$(basename "$part")"
+    rm -r "${root:?}$part"
     rmdir --ignore-fail-on-non-empty "$(dirname "$root$part")"
     lint
     case $minds in
@@ -726,7 +727,7 @@ sys.exit(bool(untried) or len(rows) < 40)' "$tmp/places" "$BATS_TEST_DIRNAME/../
   rm -r "$root/etc/dovecot"
   echo 'server { listen 40000; }' >"$tmp/outside.conf"
   ln -s "$tmp" "$root/link"
-  printf 'include %s;\n' ../../../../../../../../../..$tmp/outside.conf "$tmp/outside.conf" /link/outside.conf | file /etc/nginx/nginx.conf
+  printf 'include %s;\n' ../../../../../../../../../.."$tmp/outside.conf" "$tmp/outside.conf" /link/outside.conf | file /etc/nginx/nginx.conf
   lint
   found 1 "include error /etc/nginx/nginx.conf:1 -" "include error /etc/nginx/nginx.conf:2 -" "include error /etc/nginx/nginx.conf:3 -"
 }
@@ -823,7 +824,7 @@ END
 }
 
 @test "lint: a malformed file of each format is told with its line, what stands beside the fault is judged, and so are the others" {
-  while IFS='|' read -r format path text fault good; do
+  while IFS='|' read -r _ path text fault good; do
     path=${path% } path=${path# } text=${text# } fault=${fault# } good=${good# }
     printf '%b' "${text% }" | file "$path"
     echo "${path} ${fault% } $good" >>"$tmp/all"
@@ -932,7 +933,7 @@ $root/etc/sysctl.d/r.conf:1: net.ipv4.ip_local_port_range = 32768 60999"
   "$berth" lint --root "$root" --json --notes >"$tmp/json" || true
   equal results "$(cat "$tmp/out")" "$(wc -l <"$tmp/json") results, $(grep -c 'suppressed":"' "$tmp/json") suppressed"
   grep -q ' [1-9][0-9]* suppressed' "$tmp/out"
-  rm -r "$root/etc"
+  rm -r "${root:?}"/etc
   "$berth" lint --root "$root" --sarif >"$tmp/sarif"
   equal none "$("$python" "$BATS_TEST_DIRNAME/lint_sarif.py" "$tmp/sarif" "$root")" "0 results, 0 suppressed"
 }
