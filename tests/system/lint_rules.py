@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Goes each way out that berth lint names, as far as it is a line or a sysctl, and looks whether the finding is gone.
+"""Tries cases of rules: what breaks one is found and said whole, its repaired twin is silent, and each way out that
+berth lint names, as far as it is a line or a sysctl, makes the finding go.
 
-usage: lint_ways.py BERTH ROOT: prints how many ways of each kind were gone; status 1 where one does not help.
+usage: lint_rules.py BERTH ROOT <CASES: "RULE | FILE | text | repaired text" a line; a case's further files begin with "+".
+Prints the rules that were tried, and how many ways of each kind were gone; status 1 where something does not hold.
 """
 
 import collections
@@ -86,11 +88,21 @@ def go(way, root, finding):
     return None
 
 
-def main():
-    berth, root = sys.argv[1:]
-    gone, failed = collections.Counter(), []
+def lay(root, case, column):
+    """Makes the tree of a case with its broken (0) or repaired (1) texts."""
+    shutil.rmtree(root, ignore_errors=True)
+    for path, *texts in case:
+        text = texts[column] if texts[column] != "-" else texts[0]
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        with open(root + path, "w", encoding="utf-8") as file:
+            file.write(text.replace("\\n", "\n") + "\n")
+
+
+def go_ways(berth, root, gone):
+    """Goes the ways of all findings; returns those that do not help."""
     findings = lint(berth, root)
     keys = [key(finding, root) for finding in findings]
+    failed = []
     for finding in findings:
         mine = key(finding, root)
         for way in finding["ways"]:
@@ -99,12 +111,44 @@ def main():
             if kind:
                 gone[kind] += 1
                 if [key(other, root) for other in lint(berth, root)].count(mine) >= keys.count(mine):
-                    failed.append((finding["text"], way))
+                    failed.append(f"no help: {finding['text']}\n    {way}")
             shutil.rmtree(root)
             os.rename(root + ".kept", root)
-    print(json.dumps(gone))
-    for text, way in failed:
-        print(f"no help: {text}\n    {way}")
+    return failed
+
+
+def is_whole(finding):
+    """Says where, what, why, and ways out."""
+    return (
+        finding["file"]
+        and finding["level"] in ("note", "warning", "error")
+        and len(finding["text"]) > 20
+        and len(finding["why"]) > 20
+        and (finding["ways"] or finding["rule"] == "syntax")
+    )
+
+
+def main():
+    berth, root = sys.argv[1:]
+    cases, failed, gone = [], [], collections.Counter()
+    for line in sys.stdin:
+        rule, *row = (part.strip() for part in line.split(" | "))
+        if rule != "+":
+            cases.append((rule, []))
+        cases[-1][1].append(row)
+    for number, (rule, case) in enumerate(cases, 1):
+        lay(root, case, 0)
+        found = [finding for finding in lint(berth, root) if finding["rule"] == rule]
+        if not found or not all(map(is_whole, found)):
+            failed.append(f"case {number}: {rule} is not found, or not whole: {found}")
+        failed += go_ways(berth, root, gone)
+        lay(root, case, 1)
+        found = [finding for finding in lint(berth, root) if finding["rule"] == rule]
+        if found:
+            failed.append(f"case {number}, repaired: {found}")
+    print(*sorted({rule for rule, _ in cases}))
+    print(*sorted(gone))
+    print("\n".join(failed), end="")
     return bool(failed)
 
 
