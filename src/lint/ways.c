@@ -106,9 +106,11 @@ static const char *moved(struct berth_lint *l, const struct berth_lint_decl *d,
 	if (d->place->flags & BERTH_LINT_INSTANCES && strcmp(d->scope, d->spot.file) != 0)
 		return berth_lint_format(&l->arena, "after the include in %s: %s", d->scope, line);
 	if (d->second.raw) {
+		const char *other = strcmp(d->second.file, d->spot.file) ? d->second.file : "";
+
 		second = with_number(l, d->second.raw, d->ports.ports.last, to.last);
 		return second ? berth_lint_format(&l->arena, "%s:%u: %s and %s:%u: %s",
-						  d->spot.file, d->spot.line, line, d->second.file,
+						  d->spot.file, d->spot.line, line, other,
 						  d->second.line, second)
 			      : set_to(l, d, to);
 	}

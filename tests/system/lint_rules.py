@@ -51,7 +51,9 @@ def go(way, root, finding):
     if re.match(r"\S+: set |/\S+:\d+: set ", way):
         return None
     if match := re.fullmatch(line, way):
-        parts = re.split(r" and (?=/\S+?:\d+: )", way)
+        # The second one may be of the same file: "FILE:1: a=1 and :2: b=2".
+        parts = re.split(r" and (?=(?:/\S+?)?:\d+: )", way)
+        parts = [match["file"] + part if part.startswith(":") else part for part in parts]
         for part in parts:
             one = re.fullmatch(line, part)
             set_line(one["file"], int(one["line"]), one["text"])
