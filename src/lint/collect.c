@@ -151,6 +151,8 @@ static void syntax(struct berth_lint *l, const struct berth_lint_found *f, const
 static void declare(const struct group *g, const struct berth_lint_key *k,
 		    const struct berth_lint_found *f, struct berth_lint_ports ports, bool implied)
 {
+	/* Of the file itself; a place may have drop-ins only. */
+	const struct berth_lint_spot *own = g->at->key < 0 ? &g->at->spot : NULL;
 	struct berth_lint *l = g->l;
 	struct berth_lint_decl *d;
 	int first = ports.ports.first + (k->shape == BERTH_LINT_CLIENTS ? 0 : k->offset);
@@ -178,7 +180,9 @@ static void declare(const struct group *g, const struct berth_lint_key *k,
 				       .ports = ports,
 				       .implied = implied };
 	if (implied)
-		d->spot = (struct berth_lint_spot){ .file = f->spot.file };
+		d->spot = (struct berth_lint_spot){ .file = f->spot.file,
+						    .ignore = own ? own->ignore : NULL,
+						    .reason = own ? own->reason : NULL };
 }
 
 static void sysctl(struct berth_lint *l, const struct berth_lint_key *k,
@@ -347,6 +351,7 @@ static void collect_clients(const struct group *g, const struct berth_lint_key *
 	c = BERTH_LINT_GROW(l, l->clients, l->client_count, l->client_room);
 	if (c)
 		*c = (struct berth_lint_clients){ .place = g->place,
+						  .scope = f->scope,
 						  .spot = f->spot,
 						  .ports = (uint32_t)n * each,
 						  .each = each,

@@ -86,6 +86,7 @@ struct berth_lint_found;
 /* How many clients a place allows: to be compared with its range. */
 struct berth_lint_clients {
 	const struct berth_lint_place *place;
+	const char *scope;
 	struct berth_lint_spot spot;
 	uint32_t ports, each; /* that they need, and one of them does */
 	const char *service;

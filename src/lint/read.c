@@ -77,17 +77,14 @@ static size_t line_len(const struct berth_lint_reading *r, const char *start)
 }
 
 #define MARK "berth-lint: ignore "
+#define MARK_DEFAULT "berth-lint: ignore-default "
 
-/* "berth-lint: ignore RULE[,RULE...]: reason" anywhere in a line. */
-static void read_ignore(struct berth_lint_reading *r, const char *start,
+/* "berth-lint: ignore RULE[,RULE...]: reason"; at: behind the mark. */
+static void take_ignore(struct berth_lint_reading *r, const char *at, const char *end,
 			struct berth_lint_spot *spot)
 {
-	size_t len = line_len(r, start), n;
-	const char *at = memmem(start, len, MARK, strlen(MARK)), *end = start + len;
+	size_t n;
 
-	if (!at)
-		return;
-	at += strlen(MARK);
 	for (n = 0; at + n < end && (at[n] == ',' || (at[n] >= 'a' && at[n] <= 'z')); n++)
 		;
 	spot->ignore = berth_lint_keep(&r->l->arena, at, n);
@@ -99,6 +96,30 @@ static void read_ignore(struct berth_lint_reading *r, const char *start,
 	spot->reason = end > at ? berth_lint_keep(&r->l->arena, at, (size_t)(end - at)) : NULL;
 }
 
+/* Anywhere in a line; above: of the line below it, and so not where a setting stands beside it. */
+static void read_ignore(struct berth_lint_reading *r, const char *start, bool above,
+			struct berth_lint_spot *spot)
+{
+	size_t len = line_len(r, start);
+	const char *mark = memmem(start, len, MARK, strlen(MARK)), *at;
+
+	for (at = start; above && mark && at < mark; at++)
+		if (isalnum((unsigned char)*at))
+			return;
+	if (mark)
+		take_ignore(r, mark + strlen(MARK), start + len, spot);
+}
+
+/* A default has no line: it is ignored by "berth-lint: ignore-default RULE: reason" on any line of the place's own file. */
+static void read_ignore_default(struct berth_lint_reading *r, struct berth_lint_spot *spot)
+{
+	const char *mark = memmem(r->text, (size_t)(r->end - r->text), MARK_DEFAULT,
+				  strlen(MARK_DEFAULT));
+
+	if (mark)
+		take_ignore(r, mark + strlen(MARK_DEFAULT), mark + line_len(r, mark), spot);
+}
+
 /* What is ignored is said in the line, or in the one above. */
 struct berth_lint_spot berth_lint_spot_at(struct berth_lint_reading *r, unsigned line)
 {
@@ -107,9 +128,9 @@ struct berth_lint_spot berth_lint_spot_at(struct berth_lint_reading *r, unsigned
 	size_t len;
 
 	if (line > 1)
-		read_ignore(r, line_start(r, line - 1), &spot);
+		read_ignore(r, line_start(r, line - 1), true, &spot);
 	start = line_start(r, line);
-	read_ignore(r, start, &spot);
+	read_ignore(r, start, false, &spot);
 	len = line_len(r, start);
 	while (len && strchr(" \t\r", start[len - 1]))
 		len--;
@@ -190,8 +211,10 @@ static void remember(struct berth_lint_reading *r, int key, int half, const char
 	f->half = half;
 	f->order = l->found_count;
 	f->spot.file = r->name;
-	if (key < 0)
+	if (key < 0) {
+		read_ignore_default(r, &f->spot);
 		return;
+	}
 	f->value = berth_lint_keep(&l->arena, value, strlen(value));
 	f->path = berth_lint_keep(&l->arena, path, strlen(path));
 	f->spot = berth_lint_spot_at(r, line);
@@ -302,6 +325,8 @@ void berth_lint_add(struct berth_lint *l, const struct berth_lint_place *place, 
 	if (r.includes && !berth_lint_note_read(&r))
 		return;
 	l->files++;
+	r.text = text;
+	r.end = text + len;
 	if (is_main(place->files, name))
 		remember(&r, -1, 0, NULL, "", 0);
 	if (r.variables)

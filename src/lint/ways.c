@@ -405,8 +405,8 @@ void berth_lint_ways_reserved(struct berth_lint *l, struct berth_lint_finding *f
 
 void berth_lint_ways_suppress(struct berth_lint *l, struct berth_lint_finding *f)
 {
-	add_way(f, berth_lint_format(&l->arena, "berth-lint: ignore %s: WHY IT IS WELL SO",
-				     f->spot.ignore));
+	add_way(f, berth_lint_format(&l->arena, "berth-lint: ignore%s %s: WHY IT IS WELL SO",
+				     f->spot.line ? "" : "-default", f->spot.ignore));
 }
 
 void berth_lint_ways_include(struct berth_lint *l, const char *path, struct berth_lint_finding *f)

@@ -343,6 +343,7 @@ source | /etc/nftables.conf | table ip nat { chain c {\n masquerade to :32768-60
 source | /etc/amanda/amanda-client.conf | reserved-udp-port 512,1023 | reserved-udp-port 900,1023
 + | /etc/snmp/snmpd.conf | agentaddress udp:0.0.0.0:705 | -
 clients | /etc/vsftpd.conf | pasv_min_port=20000\npasv_max_port=20099\nmax_clients=101 | pasv_min_port=20000\npasv_max_port=20099\nmax_clients=100
++ | /etc/vsftpd/b.conf | listen_port=2121\npasv_min_port=21000\npasv_max_port=21999\nmax_clients=1000 | -
 clients | /etc/freeswitch/autoload_configs/switch.conf.xml | <configuration><settings><param name="rtp-start-port" value="20000"/>\n<param name="rtp-end-port" value="20999"/>\n<param name="max-sessions" value="501"/></settings></configuration> | <configuration><settings><param name="rtp-start-port" value="20000"/>\n<param name="rtp-end-port" value="20999"/>\n<param name="max-sessions" value="500"/></settings></configuration>
 nodeport | /etc/redis/redis.conf | port 30379 | port 6379
 + | /etc/kubernetes/manifests/a.yaml | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32000 | -
@@ -545,6 +546,19 @@ END
   sed -i 's/ephemeral/overlap: x/' "$root/etc/vsftpd.conf"
   lint
   found 1 "ephemeral warning /etc/vsftpd.conf:2 10001"
+  # Beside a setting it is of that setting only.
+  printf 'pasv_min_port=20000 # berth-lint: ignore all: mine\nlisten_port=40000\n' | file /etc/vsftpd.conf
+  lint
+  found 1 "ephemeral error /etc/vsftpd.conf:2 1"
+  # A default has no line.
+  rm "$root/etc/vsftpd.conf"
+  printf '# berth-lint: ignore-default ephemeral: no client uses it\n[global]\n' | file /etc/samba/smb.conf
+  lint
+  found 0
+  equal reason "$(jq -r .suppressed "$tmp/json")" "no client uses it"
+  sed -i s/-default// "$root/etc/samba/smb.conf"
+  lint
+  found 1 "ephemeral warning /etc/samba/smb.conf:null 11848"
 }
 
 @test "lint: malformed files are told with their line and stop nothing" {
