@@ -113,8 +113,8 @@ static void read_ignore(struct berth_lint_reading *r, const char *start, bool ab
 /* A default has no line: it is ignored by "berth-lint: ignore-default RULE: reason" on any line of the place's own file. */
 static void read_ignore_default(struct berth_lint_reading *r, struct berth_lint_spot *spot)
 {
-	const char *mark = memmem(r->text, (size_t)(r->end - r->text), MARK_DEFAULT,
-				  strlen(MARK_DEFAULT));
+	const char *mark =
+		memmem(r->text, (size_t)(r->end - r->text), MARK_DEFAULT, strlen(MARK_DEFAULT));
 
 	if (mark)
 		take_ignore(r, mark + strlen(MARK_DEFAULT), mark + line_len(r, mark), spot);

@@ -20,9 +20,8 @@ static void check_clients(const struct berth_lint_judge *j)
 		struct berth_lint_finding *f;
 
 		for (k = 0; k < l->decl_count; k++)
-			if (l->decls[k].place == c->place &&
-			    !strcmp(l->decls[k].scope, c->scope) && !l->decls[k].ports.floating &&
-			    !berth_lint_is_pool(&l->decls[k]) &&
+			if (l->decls[k].place == c->place && !strcmp(l->decls[k].scope, c->scope) &&
+			    !l->decls[k].ports.floating && !berth_lint_is_pool(&l->decls[k]) &&
 			    l->decls[k].key->shape != BERTH_LINT_PORT)
 				range = &l->decls[k];
 		if (!range || berth_range_len(range->ports.ports) >= c->ports)

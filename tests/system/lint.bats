@@ -353,7 +353,9 @@ resvport | /etc/amanda-security.conf | tcp_port_range=512,700 | tcp_port_range=5
 suppress | /etc/vsftpd.conf | # berth-lint: ignore ephemeral\npasv_min_port=50000\npasv_max_port=50099 | # berth-lint: ignore ephemeral: reserved elsewhere\npasv_min_port=50000\npasv_max_port=50099
 floating | /etc/vsftpd.conf | pasv_min_port=0 | pasv_min_port=20000\npasv_max_port=20099
 names | /etc/redis/redis.conf | port 5432 | port 6379
-names | /etc/vsftpd.conf | pasv_min_port=5400\npasv_max_port=5499 | pasv_min_port=20000\npasv_max_port=20099
++ | /etc/services | postgresql 5432/tcp postgres\nredis 6379/tcp | -
+names | /etc/vsftpd.conf | pasv_min_port=20000\npasv_max_port=20099 | pasv_min_port=20100\npasv_max_port=20199
++ | /etc/services | one 20003/tcp\ntwo 20007/udp | -
 reserved | /etc/sysctl.d/x.conf | net.ipv4.ip_local_reserved_ports = 8080,40000-40009 | net.ipv4.ip_local_reserved_ports = 40000-40009
 adjacent | /etc/kubernetes/manifests/a.yaml | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32767 | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32000
 END
@@ -533,6 +535,20 @@ END
     '["ephemeral","compose.yaml",4]
 ["ephemeral","compose.yaml",8]
 ["ephemeral","service.yml",6]'
+}
+
+@test "lint: includes in a directory: within it, relative or as the host has them, and nothing missing" {
+  mkdir -p "$tmp/project/nginx/conf.d" "$tmp/project/dovecot/x.d"
+  printf '!include x.d/*.conf\n!include none.conf\n' >"$tmp/project/dovecot/dovecot.conf"
+  printf 'service a {\n inet_listener b {\n port = 40000\n }\n}\n' >"$tmp/project/dovecot/x.d/a.conf"
+  printf 'http { server { include parts.inc; include %s/outside.inc; include /etc/passwd; } }\n' "$tmp" >"$tmp/project/nginx/nginx.conf"
+  echo 'listen 40001;' | tee "$tmp/project/nginx/parts.inc" >"$tmp/outside.inc"
+  run --separate-stderr "$berth" lint --json "$tmp/project"
+  equal found "$(jq -r '.rule + " " + .file' <<<"$output")" "ephemeral $tmp/project/dovecot/x.d/a.conf
+ephemeral $tmp/project/nginx/parts.inc"
+  # A file alone is read alone.
+  run --separate-stderr "$berth" lint --json "$tmp/project/nginx/nginx.conf"
+  equal alone "$status $output" "0 "
 }
 
 @test "lint: a finding is kept quiet with a reason, and only with one" {
