@@ -141,6 +141,8 @@ struct berth_lint {
 	struct berth_portset reserved;
 	bool has_rpc; /* something on this host takes ports with bindresvport() */
 	struct berth_portset rpc_spared; /* /etc/bindresvport.blacklist */
+	struct berth_portset declared;   /* ports of listeners; ways.c makes it */
+	bool has_declared;
 	unsigned files;
 	bool no_memory;
 };

@@ -10,7 +10,8 @@ enum gives {
 	ITSELF, /* its name is the variable's */
 	BEHIND, /* "NAME VALUE" */
 	EQUALS, /* "NAME=VALUE", or "NAME = VALUE" */
-	EACH    /* "A=1 'B=2 3'": one a word */
+	EACH,   /* "A=1 'B=2 3'": one a word */
+	IN_FILE /* the value is a file of them, in prelude_format */
 };
 
 struct berth_lint_variable {
@@ -44,6 +45,7 @@ static const struct berth_lint_variable variables[] = {
 	{ "syslog-ng", F(PARENS), "@define", BEHIND, "`", "`", NULL, 0 },
 	{ "systemd", F(UNIT), "Service/Environment", EACH, "${", "}", NULL, 0 },
 	{ "systemd", F(UNIT), "Service/Environment", EACH, "$", "", NULL, 0 },
+	{ "systemd", F(UNIT), "Service/EnvironmentFile", IN_FILE, NULL, "", NULL, F(SHELL) },
 	{ NULL, F(SHELL), "*", ITSELF, NULL, "", NULL, 0 },
 	{ NULL, F(NETFILTER), "define", EQUALS, NULL, "", NULL, 0 },
 	{ NULL, 0, NULL, 0, NULL, NULL, NULL, 0 }
@@ -135,6 +137,9 @@ static void give_words(struct berth_lint_reading *r, const char *at)
 	}
 }
 
+static void give_file(struct berth_lint_reading *r, const struct berth_lint_variable *v,
+		      const char *name);
+
 static void give_by(struct berth_lint_reading *r, const struct berth_lint_variable *v,
 		    const char *path, const char *value)
 {
@@ -145,6 +150,9 @@ static void give_by(struct berth_lint_reading *r, const struct berth_lint_variab
 		break;
 	case EACH:
 		give_words(r, value);
+		break;
+	case IN_FILE:
+		give_file(r, v, value);
 		break;
 	default:
 		give_one(r, value, strlen(value), v->gives == EQUALS ? "= \t" : " \t");
@@ -251,7 +259,9 @@ static void take_setting(void *arg, const char *path, const char *value, unsigne
 	const struct prelude *p = arg;
 
 	(void)line;
-	if (berth_lint_which_key(p->v->key, path, true) >= 0)
+	if (p->v->gives == IN_FILE)
+		give(p->r, path, strlen(path), value, strlen(value));
+	else if (berth_lint_which_key(p->v->key, path, true) >= 0)
 		give_by(p->r, p->v, path, value);
 }
 
@@ -275,6 +285,18 @@ static void take_text(void *arg, const char *path, const char *text, size_t len)
 
 	(void)path;
 	berth_lint_parse(p->v->prelude_format, text, len, &sink);
+}
+
+/* systemd: a "-" in front forgives that it is not there. */
+static void give_file(struct berth_lint_reading *r, const struct berth_lint_variable *v,
+		      const char *name)
+{
+	const struct berth_lint_reader *reader = &r->l->reader;
+	struct prelude p = { r, v };
+
+	name += *name == '-';
+	if (reader->each && reader->is_host && *name == '/')
+		reader->each(reader->arg, name, take_text, &p);
 }
 
 static void read_preludes(struct berth_lint_reading *r)

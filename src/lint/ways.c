@@ -20,28 +20,31 @@ static void add_way(struct berth_lint_finding *f, const char *way)
 		}
 }
 
-/* True where no declaration but d itself, and not the ephemeral range, has a port of the range. */
-static bool is_free(const struct berth_lint *l, const struct berth_lint_decl *d,
-		    struct berth_range r)
+/* Ports that a listener declares: asked for once for each candidate, and made once. */
+static const struct berth_portset *declared(struct berth_lint *l)
 {
 	size_t i;
 
-	if (berth_lint_shared(r, l->ephemeral))
-		return false;
-	for (i = 0; i < l->decl_count; i++) {
-		const struct berth_lint_decl *o = &l->decls[i];
+	for (i = 0; !l->has_declared && i < l->decl_count; i++) {
+		const struct berth_lint_decl *d = &l->decls[i];
 
-		if (o != d && !o->ports.floating &&
-		    !(o->key->flags & (BERTH_LINT_SOURCE | BERTH_LINT_AVOID)) &&
-		    berth_lint_shared(r, o->ports.ports))
-			return false;
+		if (!d->ports.floating && !(d->key->flags & (BERTH_LINT_SOURCE | BERTH_LINT_AVOID)))
+			berth_portset_add_range(&l->declared, d->ports.ports);
 	}
-	return true;
+	l->has_declared = true;
+	return &l->declared;
+}
+
+/* True where no declaration, and not the ephemeral range, has a port of the range. */
+static bool is_free(struct berth_lint *l, struct berth_range r)
+{
+	int32_t next = berth_portset_next(declared(l), r.first);
+
+	return !berth_lint_shared(r, l->ephemeral) && (next < 0 || next > r.last);
 }
 
 /* A place for len ports, at a round number; false where there is none. */
-static bool find_place(const struct berth_lint *l, const struct berth_lint_decl *d, uint32_t len,
-		       struct berth_range *out_range)
+static bool find_place(struct berth_lint *l, uint32_t len, struct berth_range *out_range)
 {
 	const uint32_t step = len > 100 ? 1000 : 100;
 	uint32_t first;
@@ -52,7 +55,7 @@ static bool find_place(const struct berth_lint *l, const struct berth_lint_decl 
 		/* 30000-32767 is Kubernetes' by default. */
 		if (berth_lint_shared(r, (struct berth_range){ 30000, 32767 }) && first < 32768)
 			continue;
-		if (is_free(l, d, r)) {
+		if (is_free(l, r)) {
 			*out_range = r;
 			return true;
 		}
@@ -126,7 +129,7 @@ static void way_to_move(struct berth_lint *l, const struct berth_lint_decl *d,
 	struct berth_range to;
 
 	/* Whoever owns a port below 1024 cannot move: clients know it. */
-	if (d->ports.ports.first >= 1024 && find_place(l, d, berth_range_len(d->ports.ports), &to))
+	if (d->ports.ports.first >= 1024 && find_place(l, berth_range_len(d->ports.ports), &to))
 		add_way(f, moved(l, d, to));
 }
 
@@ -195,7 +198,7 @@ void berth_lint_ways_floating(struct berth_lint *l, const struct berth_lint_decl
 	bool is_range = d->key->shape == BERTH_LINT_PAIR || d->key->shape == BERTH_LINT_SPAN;
 	struct berth_range to;
 
-	if (find_place(l, d, is_range ? 1000 : 1, &to))
+	if (find_place(l, is_range ? 1000 : 1, &to))
 		add_way(f, set_to(l, d, to));
 }
 
@@ -306,7 +309,7 @@ void berth_lint_ways_clients(struct berth_lint *l, const struct berth_lint_decl 
 					     : NULL;
 	struct berth_range to;
 
-	if (clients->ports <= 65535 && find_place(l, range, clients->ports, &to))
+	if (clients->ports <= 65535 && find_place(l, clients->ports, &to))
 		add_way(f, moved(l, range, to));
 	if (line)
 		add_way(f, berth_lint_format(&l->arena, "%s:%u: %s", clients->spot.file,
@@ -346,7 +349,7 @@ void berth_lint_ways_names(struct berth_lint *l, const struct berth_lint_decl *d
 		struct berth_range to = { (uint16_t)first, (uint16_t)(first + len - 1) };
 		int32_t next = berth_portset_next(named, first);
 
-		if ((next < 0 || next > to.last) && is_free(l, d, to)) {
+		if ((next < 0 || next > to.last) && is_free(l, to)) {
 			add_way(f, moved(l, d, to));
 			return;
 		}

@@ -755,6 +755,8 @@ END
   printf '@define p "40050"\nsource s { tcp(port(`p`)); };\n' | file /etc/syslog-ng/syslog-ng.conf
   printf 'var.p = 40060\nserver.port = var.p\n' | file /etc/lighttpd/lighttpd.conf
   printf '[Service]\nEnvironment=A=1 "HP=40070"\nExecStart=/bin/x --port ${HP}\n' | file /etc/systemd/system/x.service
+  printf '[Service]\nEnvironmentFile=-/etc/default/y\nExecStart=/bin/y --port $YP\n' | file /etc/systemd/system/y.service
+  file /etc/default/y <<<'YP=40090'
   printf 'p = 40080\nlisten {\n port = ${p}\n}\n' | file /etc/freeradius/3.0/radiusd.conf
   lint
   found 1 "ephemeral error /etc/apache2/apache2.conf:2 1" "ephemeral error /etc/apache2/apache2.conf:3 1" \
@@ -762,7 +764,7 @@ END
     "ephemeral error /etc/freeradius/3.0/radiusd.conf:3 1" \
     "ephemeral error /etc/freeswitch/autoload_configs/event_socket.conf.xml:2 1" "ephemeral error /etc/kamailio/kamailio.cfg:2 1" \
     "ephemeral error /etc/lighttpd/lighttpd.conf:2 1" "ephemeral error /etc/syslog-ng/syslog-ng.conf:2 1" \
-    "ephemeral error /etc/systemd/system/x.service:3 1"
+    "ephemeral error /etc/systemd/system/x.service:3 1" "ephemeral error /etc/systemd/system/y.service:3 1"
   # As it stands the line cannot be changed: the setting is named.
   jq -se --arg root "$root" 'any(.[].ways[]; . == "\($root)/etc/apache2/apache2.conf:2: set Listen to 10000")' "$tmp/json"
   find "$root" -type f -exec sed -i 's/400\([0-9]\)\([0-9]\)/200\1\2/; s/4004/2004/' {} +
