@@ -328,20 +328,13 @@ int berth_lint_main(int argc, char **argv)
 {
 	struct view view = { 0 };
 	struct berth_why why;
-	int at = berth_opt_parse(berth_lint_opts, argc, argv, &view, &why), status = at;
-	const char *path = NULL;
+	int words = berth_opt_words(berth_lint_opts, argc, argv, &view, NULL, &why);
+	int status = words < 0 ? words : 0;
+	const char *path = argv[0];
 
-	if (at >= 0 && at < argc) {
-		int more;
-
-		/* Options may follow the path, too. */
-		path = argv[at];
-		more = berth_opt_parse(berth_lint_opts, argc - at, argv + at, &view, &why);
-		status = more < 0 ? more : 0;
-		if (more > 0 && at + more < argc)
-			status = berth_why(&why, -EINVAL, "one PATH at a time");
-	}
-	if (status >= 0)
+	if (words > 1)
+		status = berth_why(&why, -EINVAL, "one PATH at a time");
+	if (!status)
 		status = check_words(&view, path, &why);
 	if (!status && view.explain) {
 		status = explain(view.explain, &why);
