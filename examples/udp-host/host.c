@@ -14,7 +14,7 @@
  *
  * Limits: no fragments, no extension headers of IPv6, no path MTU.
  */
-#include "common.h"
+#include "../common/common.h"
 #include "dns.h"
 #include "sockets.h"
 #include "wire.h"

@@ -2,7 +2,7 @@
 /* Binds, connects, finds and closes the host's sockets by libberth. */
 #include "sockets.h"
 
-#include "common.h"
+#include "../common/common.h"
 
 #include <errno.h>
 #include <stdio.h>
