@@ -39,7 +39,7 @@
 	X(initial, "packets for a listener")                                                       \
 	X(foreign, "packets that are nobody's")                                                    \
 	X(refused, "told so")                                                                      \
-	X(unsent, "packets that the network did not take")
+	X(unsent, "packets that the network, or echoes that the association did not take")
 
 struct counters {
 #define COUNTER(name, text) uint64_t name;
@@ -51,7 +51,7 @@ struct host {
 	bool is_ended;
 	uint16_t udp_port;
 	int udp[ADDRESSES]; /* of our addresses, by their number */
-	uint32_t now_ms;
+	uint32_t now_ms, told_ms;
 	struct ports ports;
 	struct counters counters;
 	struct lines lines;
@@ -173,14 +173,12 @@ static void change(struct association *a, const struct sctp_assoc_change *c)
 	a->is_over = true;
 }
 
-static void send_text(struct association *a, const void *text, size_t size, uint16_t flags)
+static bool send_text(struct association *a, const void *text, size_t size, uint16_t flags)
 {
 	struct sctp_sndinfo info = { .snd_flags = flags, .snd_assoc_id = a->sctp_id };
 
-	if (usrsctp_sendv(a->sctp, text, size, NULL, 0, &info, sizeof(info), SCTP_SENDV_SNDINFO,
-			  0) < 0)
-		fprintf(stderr, "sctp-echo: association %u takes no text: %s\n", a->id,
-			strerror(errno));
+	return usrsctp_sendv(a->sctp, text, size, NULL, 0, &info, sizeof(info), SCTP_SENDV_SNDINFO,
+			     0) >= 0;
 }
 
 /* usrsctp has something for us: a message, or what became of the association. */
@@ -200,7 +198,7 @@ static int receive(struct socket *sctp, union sctp_sockstore from, void *data, s
 		printf("echo %u: ", a->id);
 		print_foreign(data, size);
 	} else if (a && data) {
-		send_text(a, data, size, 0);
+		host.counters.unsent += !send_text(a, data, size, 0);
 	}
 	free(data);
 	return 1;
@@ -260,10 +258,16 @@ static struct association *accept_init(const struct listener *l, const struct be
 
 	if (!why && open_sctp(a) && !usrsctp_listen(a->sctp, 1))
 		return a;
-	if (!why)
+	if (!why) {
+		why = strerror(errno);
 		end(a);
-	fprintf(stderr, "sctp-echo: an association with port %u is refused: %s\n", flow->local_port,
-		why ? why : strerror(errno));
+	}
+	/* Strangers do not fill a log: one line a second. */
+	if (now_ms() - host.told_ms >= 1000) {
+		host.told_ms = now_ms();
+		fprintf(stderr, "sctp-echo: an association with port %u is refused: %s\n",
+			flow->local_port, why);
+	}
 	return NULL;
 }
 
@@ -408,10 +412,17 @@ static void print_table(void)
 #undef PRINT
 }
 
+/* Text for the peer, or flags to end the association when all has arrived. */
+static void say(struct association *a, const char *text, uint16_t flags)
+{
+	if (!send_text(a, text, strlen(text), flags))
+		fprintf(stderr, "sctp-echo: association %u: %s\n", a->id, strerror(errno));
+}
+
 static void close_association(struct association *a)
 {
 	if (a->is_up)
-		send_text(a, "", 0, SCTP_EOF);
+		say(a, "", SCTP_EOF);
 	else
 		a->is_over = true;
 }
@@ -433,7 +444,7 @@ static void take_command(void *context, char *line)
 		print_table();
 	else if (sscanf(line, "say %u %n", &number, &at) == 1 && at &&
 		 (a = ports_get(&host.ports, number)))
-		send_text(a, line + at, strlen(line + at), 0);
+		say(a, line + at, 0);
 	else if (sscanf(line, "close %u", &number) == 1 && (a = ports_get(&host.ports, number)))
 		close_association(a);
 	else
@@ -508,12 +519,13 @@ static bool read_arguments(int argc, char **argv)
 	struct ports *p = &host.ports;
 	unsigned port;
 	int option;
+	char more;
 
 	host.udp_port = UDP_PORT;
 	while ((option = getopt(argc, argv, "r:u:")) != -1) {
 		if (option == 'r' && read_range(optarg, &p->first, &p->last))
 			continue;
-		if (option != 'u' || sscanf(optarg, "%5u", &port) != 1 || port > 65535)
+		if (option != 'u' || sscanf(optarg, "%5u%c", &port, &more) != 1 || port > 65535)
 			return false;
 		host.udp_port = (uint16_t)port;
 	}

@@ -230,6 +230,7 @@ has_lines()
     await_line "${out[client]}" "^refused $i"
   done
   tell server listen 9 "$far4"
+  await_line "${out[server]}" '^done'
   tell client connect 9 "$far4"
   await_line "${out[client]}" '^up 4'
   equal port "$(ports_of 4 4)" 50000
@@ -244,6 +245,7 @@ has_lines()
 @test "sctp-echo: hostile packets end neither it nor an association, and ABORT answers no ABORT" {
   start_both
   tell server listen 7 "$far4" $far4b
+  await_line "${out[server]}" '^done'
   tell client connect 7 "$far4"
   await_line "${out[client]}" '^up 1'
   cat >"$tmp/hostile.py" <<'END'
