@@ -56,7 +56,7 @@ static void add_address(struct wire_packet *p, const struct berth_address *addre
 		p->addresses[p->address_count++] = *address;
 }
 
-/* The parameters of an INIT; false where one is longer than what is left. */
+/* The parameters of an INIT; false where one is longer than what is left, or less than one is left. */
 static bool read_parameters(const uint8_t *at, size_t size, struct wire_packet *p)
 {
 	while (size >= 4) {
@@ -76,7 +76,7 @@ static bool read_parameters(const uint8_t *at, size_t size, struct wire_packet *
 		at += length;
 		size -= length < size ? length : size;
 	}
-	return true;
+	return !size;
 }
 
 bool wire_read(uint8_t *packet, size_t size, struct wire_packet *out_packet)
