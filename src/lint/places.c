@@ -30,6 +30,7 @@
 #define UNNAMED BERTH_LINT_UNNAMED
 #define LIST BERTH_LINT_LIST
 #define SECOND BERTH_LINT_SECOND
+#define COUNT BERTH_LINT_COUNT
 #define EACH BERTH_LINT_EACH
 #define INSTANCES (BERTH_LINT_EACH | BERTH_LINT_INSTANCES)
 #define F(name) BERTH_LINT_##name
@@ -48,7 +49,8 @@
 const struct berth_lint_place berth_lint_sysctl = {
 	"sysctl", NULL, NULL, NULL, F(SYSCTL), 0, KEYS(
 		{ "net.ipv4.ip_local_port_range", BERTH_LINT_EPHEMERAL },
-		{ "net.ipv4.ip_local_reserved_ports", BERTH_LINT_RESERVED })
+		{ "net.ipv4.ip_local_reserved_ports", BERTH_LINT_RESERVED },
+		{ "sunrpc.min_resvport|sunrpc.max_resvport", PAIR, BOTH, SOURCE })
 };
 
 const struct berth_lint_place berth_lint_unit = {
@@ -61,8 +63,14 @@ const struct berth_lint_place berth_lint_unit = {
 		{ "FooOverUDP/Port", PORT, UDP },
 		{ "Container/PublishPort", MAPPING, 0, RESET },
 		{ "Pod/PublishPort", MAPPING, 0, RESET },
-		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--listen|--http-port|--web.listen-address|--listen-address" },
-		{ "Service/Environment", PORT, BOTH, ADD, NULL, "PORT=" })
+		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--listen|--bind|--http-port|--web.listen-address|--listen-address" },
+		{ "Service/ExecStart", PAIR, TCP, RESET | RETRY, NULL, "--min-worker-port|--max-worker-port" }, /* Ray */
+		{ "Service/ExecStart", SET, TCP, RESET | RETRY, NULL, "--worker-port-list" },
+		{ "Service/ExecStart", PAIR, UDP, RESET | RETRY, NULL, "--rtcMinPort|--rtcMaxPort" }, /* mediasoup */
+		{ "Service/ExecStart", SET, BOTH, RESET | RETRY, NULL, "--portserver_static_pool" },
+		{ "Service/Environment", PORT, BOTH, ADD, NULL, "PORT=" },
+		{ "Service/Environment", PAIR, UDP, RETRY, NULL, "MEDIASOUP_MIN_PORT=|MEDIASOUP_MAX_PORT=" },
+		{ "Service/Environment", PAIR, BOTH, RETRY, NULL, "CLEARCASE_MIN_PORT=|CLEARCASE_MAX_PORT=" })
 };
 
 const struct berth_lint_place berth_lint_kubernetes = {
@@ -73,6 +81,7 @@ const struct berth_lint_place berth_lint_kubernetes = {
 		{ "*spec/ports/[]/nodePort", PORT, BOTH, ADD | NODEPORT },
 		{ "*spec/containers/[]/ports/[]/hostPort", PORT, BOTH, ADD | OFF },
 		{ "healthzPort", PORT, TCP, OFF },
+		{ "healthzBindAddress|metricsBindAddress", PORT, TCP, ADD },
 		{ "port", PORT, TCP, OFF })
 };
 
@@ -135,7 +144,8 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "nfs", "lockd", NULL, "/etc/modprobe.d/*.conf", F(WORDS), 0, KEYS(
 		{ "options/lockd", PORT, TCP, 0, NULL, "nlm_tcpport=" },
 		{ "options/lockd", PORT, UDP, 0, NULL, "nlm_udpport=" },
-		{ "options/nfs", PORT, TCP, 0, NULL, "callback_tcpport=" }) },
+		{ "options/nfs", PORT, TCP, 0, NULL, "callback_tcpport=" },
+		{ "options/sunrpc", PAIR, BOTH, SOURCE, NULL, "min_resvport=|max_resvport=" }) },
 	{ "nfs-ganesha", "ganesha.nfsd", NULL, "/etc/ganesha/ganesha.conf", F(BRACES), 0, KEYS(
 		{ "NFS_CORE_PARAM/NFS_Port", PORT, BOTH, 0, "2049" },
 		{ "NFS_CORE_PARAM/MNT_Port", PORT, BOTH, 0, "0" },
@@ -165,8 +175,12 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "DIST_PORT|RABBITMQ_DIST_PORT", PORT, TCP },
 		{ "CTL_DIST_PORT_MIN|CTL_DIST_PORT_MAX", PAIR, TCP, RETRY, "35672-35682" }) },
 	{ "erlang", "beam.smp", NULL, "/etc/*/vm.args", F(WORDS), EACH, KEYS(
-		{ "-kernel", PORT, TCP, 0, NULL, "inet_dist_listen_min" },
-		{ "-kernel", PORT, TCP, 0, NULL, "inet_dist_listen_max" }) },
+		{ "-kernel", PAIR, TCP, RETRY, NULL, "inet_dist_listen_min|inet_dist_listen_max" },
+		{ "-env", PORT, TCP, 0, NULL, "ERL_EPMD_PORT" }) },
+	{ "erlang", "beam.smp", NULL, "/etc/*/sys.config|/etc/*/app.config|/etc/rabbitmq/rabbitmq.config|/etc/rabbitmq/advanced.config", F(TERMS), EACH, KEYS(
+		{ "kernel/inet_dist_listen_min|kernel/inet_dist_listen_max", PAIR, TCP, RETRY },
+		{ "rabbit/tcp_listeners|rabbit/ssl_listeners|rabbitmq_mqtt/tcp_listeners|rabbitmq_stomp/tcp_listeners", PORT, TCP, ADD },
+		{ "rabbitmq_management/listener/port", PORT, TCP }) },
 	{ "ejabberd", "beam.smp", NULL, "/etc/default/ejabberd|/etc/ejabberd/ejabberdctl.cfg", F(SHELL), 0, KEYS(
 		{ "FIREWALL_WINDOW", SPAN, TCP, RETRY }) },
 	{ "ejabberd", "beam.smp", NULL, "/etc/ejabberd/ejabberd.yml", F(YAML), 0, KEYS(
@@ -177,9 +191,9 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "min-port|max-port", PAIR, UDP, RETRY, "49152-65535" },
 		{ "listening-port", PORT, BOTH, INITIAL, "3478" },
 		{ "tls-listening-port", PORT, BOTH, INITIAL, "5349" },
-		{ "alt-listening-port", PORT, BOTH, INITIAL },
-		{ "alt-tls-listening-port", PORT, BOTH, INITIAL },
-		{ "cli-port", PORT, TCP, INITIAL },
+		{ "alt-listening-port", PORT, BOTH, OFF },
+		{ "alt-tls-listening-port", PORT, BOTH, OFF },
+		{ "cli-port", PORT, TCP, OFF },
 		{ "total-quota", CLIENTS }) },
 	{ "rtpengine", NULL, "rtpengine-daemon", "/etc/rtpengine/rtpengine.conf", F(INI), 0, KEYS(
 		{ "rtpengine/port-min|rtpengine/port-max", PAIR, UDP, RETRY, "30000-40000" },
@@ -187,8 +201,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "rtpengine/listen-cli|rtpengine/listen-http|rtpengine/listen-https", PORT, TCP, ADD },
 		{ "rtpengine/max-sessions", CLIENTS, .offset = 4 }) },
 	{ "rtpproxy", NULL, NULL, "/etc/default/rtpproxy", F(SHELL), 0, KEYS(
-		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PORT, UDP, 0, NULL, "-m" },
-		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PORT, UDP, 0, NULL, "-M" }) },
+		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PAIR, UDP, RETRY, "35000-65000", "-m|-M" }) },
 	{ "asterisk", NULL, NULL, "/etc/asterisk/rtp.conf", F(INI), 0, KEYS(
 		{ "general/rtpstart|general/rtpend", PAIR, UDP, RETRY, "5000-31000" }) },
 	{ "asterisk", NULL, NULL, "/etc/asterisk/udptl.conf", F(INI), 0, KEYS(
@@ -227,8 +240,19 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "turn/udp_port", PORT, UDP }) },
 	{ "jitsi-videobridge", "java", NULL, "/etc/jitsi/videobridge/jvb.conf", F(BLOCKS), 0, KEYS(
 		{ "videobridge/ice/udp/port", PORT, UDP, 0, "10000" }) },
+	{ "jitsi-videobridge", "java", NULL, "/etc/jitsi/videobridge/sip-communicator.properties", F(LINES), 0, KEYS(
+		{ "org.jitsi.videobridge.SINGLE_PORT_HARVESTER_PORT", PORT, UDP },
+		{ "org.jitsi.videobridge.TCP_HARVESTER_PORT", PORT, TCP }) },
 	{ "mumble-server", "murmurd|murmur", "mumble-server", "/etc/mumble-server.ini|/etc/mumble/mumble-server.ini", F(INI), 0, KEYS(
 		{ "port", PORT, BOTH, 0, "64738" }) },
+	{ "teamspeak", "ts3server", NULL, "/opt/teamspeak/ts3server.ini|/opt/teamspeak*/ts3server.ini|/etc/teamspeak3-server/*.ini", F(LINES), EACH, KEYS(
+		{ "default_voice_port", PORT, UDP, 0, "9987" },
+		{ "filetransfer_port", PORT, TCP, 0, "30033" },
+		{ "query_port", PORT, TCP, 0, "10011" },
+		{ "query_ssh_port", PORT, TCP, 0, "10022" }) },
+	/* What mosh-server takes is compiled in; its profile for the firewall shows that it is there. */
+	{ "mosh", "mosh-server", "mosh", "/etc/ufw/applications.d/mosh", F(INI), 0, KEYS(
+		{ "mosh/ports", SPAN, UDP, RETRY, "60000-61000" }) },
 	/* ---- virtual machines, clusters, storage ---- */
 	{ "libvirt", "libvirtd|virtqemud|qemu-system-x86_64|qemu-system-x86", "libvirt-daemon-system", "/etc/libvirt/qemu.conf", F(LINES), 0, KEYS(
 		{ "migration_port_min|migration_port_max", PAIR, TCP, RETRY, "49152-49215" },
@@ -267,7 +291,9 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "bacula", "bacula-dir|bacula-fd|bacula-sd", "bacula-common", "/etc/bacula/bacula-dir.conf|/etc/bacula/bacula-fd.conf|/etc/bacula/bacula-sd.conf", F(BLOCKS), EACH, KEYS(
 		{ "Director/DirPort|FileDaemon/FDPort|Storage/SDPort|Director/DIRport|FileDaemon/FDport", PORT, TCP, ADD }) },
 	{ "openmpi", NULL, NULL, "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
-		{ "oob_tcp_dynamic_ipv4_ports|oob_tcp_static_ipv4_ports", SET, TCP }) },
+		{ "oob_tcp_dynamic_ipv4_ports|oob_tcp_static_ipv4_ports", SET, TCP },
+		{ "btl_tcp_port_min_v4|btl_tcp_port_range_v4", PAIR, TCP, RETRY | COUNT },
+		{ "btl_tcp_port_min_v6|btl_tcp_port_range_v6", PAIR, TCP, RETRY | COUNT }) },
 	{ "nbd-server", NULL, NULL, "/etc/nbd-server/config", F(INI), 0, KEYS(
 		{ "generic/port", PORT, TCP, 0, "10809" }) },
 	{ "etcd", NULL, NULL, "/etc/default/etcd", F(SHELL), 0, KEYS(
@@ -291,7 +317,9 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "options/listen-on|options/listen-on-v6", PORT, BOTH, ADD, NULL, "port" },
 		{ "options/use-v4-udp-ports/range|options/use-v6-udp-ports/range", SPAN, UDP, ADD | SOURCE },
 		{ "options/avoid-v4-udp-ports|options/avoid-v6-udp-ports|options/avoid-v4-udp-ports/range|options/avoid-v6-udp-ports/range", SPAN, UDP, ADD | AVOID },
-		{ "options/port", PORT, BOTH }) },
+		{ "options/port", PORT, BOTH },
+		{ "statistics-channels/inet|controls/inet", PORT, TCP, ADD, NULL, "port" },
+		{ "*query-source|*query-source-v6|*notify-source|*notify-source-v6|*parental-source|*parental-source-v6", PORT, UDP, ADD | SOURCE | OFF, NULL, "port" }) },
 	{ "unbound", NULL, "unbound", "/etc/unbound/unbound.conf|/etc/unbound/unbound.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, BOTH, OFF, "53" },
 		{ "interface", ADDRESS },
@@ -322,6 +350,15 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "acquisitionport", PORT, UDP, SOURCE | OFF },
 		{ "cmdport", PORT, UDP, OFF },
 		{ "ntsport", PORT, TCP }) },
+	{ "ntpsec", "ntpd", "ntpsec", "/etc/ntpsec/ntp.conf", F(LINES), 0, KEYS(
+		{ "its port", PORT, UDP, 0, "123" }) }, /* no setting moves it */
+	{ "gpsd", NULL, "gpsd", "/etc/default/gpsd", F(SHELL), 0, KEYS(
+		{ "GPSD_OPTIONS", PORT, TCP, 0, NULL, "-S" }) },
+	{ "dnsdist", NULL, "dnsdist", "/etc/dnsdist/dnsdist.conf", F(CALLS), 0, KEYS(
+		{ "setLocal|addLocal", PORT, BOTH, ADD },
+		{ "addTLSLocal|addDOHLocal", PORT, TCP, ADD },
+		{ "addDNSCryptBind", PORT, BOTH, ADD },
+		{ "controlSocket|webserver", PORT, TCP, ADD }) },
 	{ "squid", NULL, "squid", "/etc/squid/squid.conf|/etc/squid/conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "http_port", PORT, TCP, ADD, "3128" },
 		{ "https_port", PORT, TCP, ADD },
@@ -398,8 +435,28 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "ports/http|ports/https|ports/grpc|ports/server", PORT, TCP, ADD | OFF },
 		{ "ports/dns|ports/serf_lan|ports/serf_wan", PORT, BOTH, ADD | OFF },
 		{ "ports/sidecar_min_port|ports/sidecar_max_port", PAIR, TCP, RETRY }) },
+	{ "k3s", "k3s-server|rke2|rke2-server", NULL, "/etc/rancher/k3s/config.yaml|/etc/rancher/k3s/config.yaml.d/*.yaml|/etc/rancher/rke2/config.yaml|/etc/rancher/rke2/config.yaml.d/*.yaml", F(YAML), 0, KEYS(
+		{ "service-node-port-range", SPAN, BOTH, NODEPORT, "30000-32767" },
+		{ "kube-apiserver-arg|kube-apiserver-arg/[]", SPAN, BOTH, ADD | NODEPORT, NULL, "service-node-port-range|--service-node-port-range" },
+		{ "https-listen-port", PORT, TCP },
+		{ "supervisor-port", PORT, TCP },
+		{ "lb-server-port", PORT, TCP }) },
+	{ "rke", "kube-apiserver", NULL, "/opt/rke/cluster.yml|/etc/rke/cluster.yml", F(YAML), EACH, KEYS(
+		{ "services/kube-api/service_node_port_range", SPAN, BOTH, NODEPORT, "30000-32767" },
+		{ "services/kube-api/extra_args/service-node-port-range", SPAN, BOTH, NODEPORT }) },
+	{ "ray", "raylet|gcs_server", NULL, "/etc/ray/*.yaml", F(YAML), EACH, KEYS(
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PAIR, TCP, RETRY, NULL, "--min-worker-port|--max-worker-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", SET, TCP, ADD | RETRY, NULL, "--worker-port-list" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--ray-client-server-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--dashboard-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--node-manager-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--object-manager-port" },
+		{ "autoscaler metrics", PORT, TCP, 0, "44217" }) },
 	{ "mesos", "mesos-agent|mesos-slave", NULL, "/etc/mesos-slave/resources|/etc/mesos-agent/resources", F(BARE), 0, KEYS(
 		{ "", SET, BOTH, RETRY, NULL, "ports:" }) },
+	{ "marathon", "java", NULL, "/etc/default/marathon", F(SHELL), 0, KEYS(
+		{ "MARATHON_LOCAL_PORT_MIN|MARATHON_LOCAL_PORT_MAX", PAIR, TCP, RETRY, "10000-20000" },
+		{ "MARATHON_HTTP_PORT", PORT, TCP, 0, "8080" }) },
 	{ "spark", "java", NULL, "/etc/spark/conf/spark-defaults.conf|/opt/spark/conf/spark-defaults.conf", F(LINES), 0, KEYS(
 		{ "spark.driver.port|spark.blockManager.port|spark.driver.blockManager.port|spark.ui.port|spark.history.ui.port", PORT, TCP, ADD | RETRY }) },
 	{ "flink", "java", NULL, "/etc/flink/config.yaml|/opt/flink/conf/flink-conf.yaml|/opt/flink/conf/config.yaml", F(LINES), 0, KEYS(
@@ -411,6 +468,9 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "mapreduce", "java", NULL, "/etc/hadoop/mapred-site.xml|/etc/hadoop/conf/mapred-site.xml", F(XML), EACH, KEYS(
 		{ "configuration/yarn.app.mapreduce.am.job.client.port-range|configuration/yarn.app.mapreduce.am.webapp.port-range", SET, TCP, ADD | RETRY, "0" },
 		{ "configuration/mapreduce.*address", PORT, TCP, ADD }) },
+	{ "yarn", "java", NULL, "/etc/hadoop/yarn-site.xml|/etc/hadoop/conf/yarn-site.xml|/opt/hadoop/etc/hadoop/yarn-site.xml", F(XML), EACH, KEYS(
+		{ "configuration/yarn.*address", PORT, TCP, ADD },
+		{ "configuration/yarn.*port", PORT, TCP, ADD }) },
 	{ "elasticsearch", "java", NULL, "/etc/elasticsearch/elasticsearch.yml", F(YAML), 0, KEYS(
 		{ "http.port|http/port", SPAN, TCP, RETRY, "9200-9300" },
 		{ "transport.port|transport/port|transport.tcp.port", SPAN, TCP, RETRY, "9300-9400" }) },
@@ -423,6 +483,26 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "*/transportConnector/@uri", PORT, TCP, ADD }) },
 	{ "hazelcast", "java", NULL, "/etc/hazelcast/hazelcast.xml|/opt/hazelcast/config/hazelcast.xml", F(XML), 0, KEYS(
 		{ "hazelcast/network/port", PORT, TCP, RETRY, "5701" }) },
+	{ "hazelcast", "java", NULL, "/etc/hazelcast/hazelcast.yaml|/opt/hazelcast/config/hazelcast.yaml", F(YAML), 0, KEYS(
+		{ "hazelcast/network/port/port", PORT, TCP, RETRY, "5701" }) },
+	{ "ignite", "java", NULL, "/etc/apache-ignite/*.xml|/opt/ignite/config/*.xml", F(XML), EACH, KEYS(
+		{ "*/localPort", PORT, TCP, ADD | RETRY }) },
+	{ "openedge", "_progres|_mprosrv", NULL, "/usr/dlc/startup.pf|/usr/dlc/*.pf", F(LINES), EACH, KEYS(
+		{ "-minport|-maxport", PAIR, TCP, RETRY },
+		{ "-S", PORT, TCP }) },
+	{ "openedge", "_progres|_mprosrv", NULL, "/usr/dlc/properties/conmgr.properties", F(INI), 0, KEYS(
+		{ "*/minport|*/maxport", PAIR, TCP, RETRY },
+		{ "*/port", PORT, TCP, ADD | OFF }) },
+	/* Db2 finds its ports in /etc/services by the names that its set-up writes there. */
+	{ "db2", "db2sysc", NULL, "/etc/services", F(LINES), 0, KEYS(
+		{ "db2c_*|DB2_*", PORT, TCP, ADD }) },
+	{ "stellar-core", NULL, NULL, "/etc/stellar/stellar-core.cfg", F(LINES), 0, KEYS(
+		{ "PEER_PORT", PORT, TCP, 0, "11625" },
+		{ "HTTP_PORT", PORT, TCP, OFF, "11626" }) },
+	{ "environment", NULL, NULL, "/etc/environment|/etc/environment.d/*.conf", F(SHELL), 0, KEYS(
+		{ "CLEARCASE_MIN_PORT|CLEARCASE_MAX_PORT", PAIR, BOTH, RETRY },
+		{ "MEDIASOUP_MIN_PORT|MEDIASOUP_MAX_PORT", PAIR, UDP, RETRY },
+		{ "ERL_EPMD_PORT", PORT, TCP }) },
 	{ "goldengate", "mgr", NULL, "/opt/ogg/dirprm/mgr.prm|/u01/ogg/dirprm/mgr.prm", F(LINES), 0, KEYS(
 		{ "PORT", PORT, TCP },
 		{ "DYNAMICPORTLIST", SET, TCP, RETRY }) },
@@ -430,6 +510,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "listen/port", PORT, TCP, ADD }) },
 	{ "znc", NULL, NULL, "/var/lib/znc/configs/znc.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, ADD }) },
+	{ "kresd", "kresd@", "knot-resolver", "/etc/knot-resolver/kresd.conf", F(CALLS), 0, KEYS(
+		{ "net.listen", PORT, BOTH, ADD | SECOND }) },
 	{ "kresd", "kresd@", NULL, "/etc/knot-resolver/config.yaml", F(YAML), 0, KEYS(
 		{ "network/listen/[]/port", PORT, BOTH, ADD }) },
 	{ "lxd", "incusd", NULL, "/var/lib/lxd/preseed.yaml", F(YAML), 0, KEYS(
@@ -438,10 +520,15 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "postgresql", "postgres", NULL, "/etc/postgresql/*/*/postgresql.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, 0, "5432" },
 		{ "listen_addresses", ADDRESS, .initial = "localhost" }) },
-	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/my.cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf|/etc/mysql/mysql.conf.d/*.cnf", F(INI), 0, KEYS(
-		{ "mysqld/port|mariadb/port|server/port", PORT, TCP },
-		{ "mysqld/mysqlx_port|mysqld/mysqlx-port", PORT, TCP },
+	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/my.cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf", F(INI), 0, KEYS(
+		{ "mysqld/port|mariadb/port|mariadbd/port|server/port", PORT, TCP },
 		{ "mysqld/bind-address|mariadbd/bind-address|server/bind-address", ADDRESS }) },
+	/* Of MySQL, not of MariaDB: its X Protocol's port lies in the ephemeral range. */
+	{ "mysql", "mysqld", NULL, "/etc/mysql/mysql.conf.d/mysqld.cnf", F(INI), 0, KEYS(
+		{ "mysqld/port", PORT, TCP, 0, "3306" },
+		{ "mysqld/mysqlx", CONDITION, .initial = "ON" },
+		{ "mysqld/mysqlx_port|mysqld/mysqlx-port", PORT, TCP, OFF, "33060", .when = "mysqld/mysqlx=ON" },
+		{ "mysqld/bind-address", ADDRESS }) },
 	{ "redis", "redis-server|valkey|keydb", "redis-server", "/etc/redis/redis.conf|/etc/redis/redis-*.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, OFF, "6379" },
 		{ "tls-port", PORT, TCP, OFF },
@@ -518,6 +605,17 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "ARGS", PORT, TCP, 0, "9100", "--web.listen-address" }) },
 	{ "prometheus-alertmanager", "prometheus-aler", NULL, "/etc/default/prometheus-alertmanager", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9093", "--web.listen-address" }) },
+	{ "nrpe-ng", NULL, "nrpe-ng", "/etc/nagios/nrpe-ng.cfg", F(LINES), 0, KEYS(
+		{ "server_port", PORT, TCP },
+		{ "server_address", ADDRESS }) },
+	/* A link of this name is there where it is enabled; then it listens, with or without the option. */
+	{ "iperf3", NULL, "iperf3", "/etc/systemd/system/multi-user.target.wants/iperf3.service", F(UNIT), 0, KEYS(
+		{ "Service/ExecStart", PORT, BOTH, 0, "5201", "--port|-p" }) },
+	{ "fwknop", "fwknopd", "fwknop-server", "/etc/fwknop/fwknopd.conf", F(BRACES), 0, KEYS(
+		{ "ENABLE_UDP_SERVER", CONDITION, .initial = "N" },
+		{ "UDPSERV_PORT", PORT, UDP, 0, "62201", .when = "ENABLE_UDP_SERVER=Y" },
+		{ "ENABLE_TCP_SERVER", CONDITION, .initial = "N" },
+		{ "TCPSERV_PORT", PORT, TCP, 0, "62201", .when = "ENABLE_TCP_SERVER=Y" }) },
 	{ "saned", NULL, "sane-utils", "/etc/sane.d/saned.conf", F(LINES), 0, KEYS(
 		{ "data_portrange", SPAN, TCP, RETRY, "0" }) },
 	{ "icecast2", NULL, "icecast2", "/etc/icecast2/icecast.xml", F(XML), 0, KEYS(

@@ -204,10 +204,32 @@ static void remember(struct reading *r, int key, int half, const char *value, co
 	f->spot = spot_at(r, line);
 }
 
+/* What an option of a command line says; of a pair each of two. An empty line is kept where it forgets others. */
+static void remember_option(struct reading *r, int key, const char *value, const char *path,
+			    unsigned line)
+{
+	const struct berth_lint_key *k = &r->place->keys[key];
+	bool is_pair = k->shape == BERTH_LINT_PAIR,
+	     forgets = k->flags & BERTH_LINT_RESET && !*value;
+	char names[128], option[512];
+	const char *at = k->option;
+	int half;
+
+	for (half = 0; half <= is_pair && *at; half++) {
+		size_t len = is_pair ? strcspn(at, "|") : strlen(at);
+
+		snprintf(names, sizeof(names), "%.*s", (int)len, at);
+		at += len + (at[len] == '|');
+		if (forgets)
+			remember(r, key, half, "", path, line);
+		else if (berth_lint_find_option(value, names, option, sizeof(option)))
+			remember(r, key, half, option, path, line);
+	}
+}
+
 static void item(void *arg, const char *path, const char *value, unsigned line)
 {
 	struct reading *r = arg;
-	char option[512];
 	int i;
 
 	for (i = 0; r->place->keys[i].key; i++) {
@@ -218,8 +240,8 @@ static void item(void *arg, const char *path, const char *value, unsigned line)
 			continue;
 		if (!k->option)
 			remember(r, i, k->shape == BERTH_LINT_PAIR && which, value, path, line);
-		else if (berth_lint_find_option(value, k->option, option, sizeof(option)))
-			remember(r, i, 0, option, path, line);
+		else
+			remember_option(r, i, value, path, line);
 	}
 }
 
