@@ -104,7 +104,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "PassivePorts", SPAN, TCP, ADD | RETRY, "0" },
 		{ "Port", PORT, TCP, ADD | OFF, "21" },
 		{ "MaxInstances", CLIENTS }) },
-	{ "pure-ftpd", NULL, "pure-ftpd-common", "/etc/pure-ftpd/conf/PassivePortRange", F(BARE), 0, KEYS(
+	{ "pure-ftpd", NULL, NULL, "/etc/pure-ftpd/conf/PassivePortRange", F(BARE), 0, KEYS(
 		{ "", SPAN, TCP, RETRY }) },
 	{ "pure-ftpd", NULL, "pure-ftpd-common", "/etc/pure-ftpd/pure-ftpd.conf", F(LINES), 0, KEYS(
 		{ "PassivePortRange", SPAN, TCP, RETRY },
@@ -122,7 +122,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "$GLOBUS_TCP_SOURCE_RANGE", SPAN, TCP, SOURCE },
 		{ "port", PORT, TCP },
 		{ "connections_max", CLIENTS }) },
-	{ "rsync", "rsyncd", NULL, "/etc/rsyncd.conf", F(INI), 0, KEYS(
+	{ "rsync", "rsyncd", "rsync", "/etc/rsyncd.conf", F(INI), 0, KEYS(
 		{ "port", PORT, TCP },
 		{ "address", ADDRESS }) },
 	/* ---- NFS and other RPC ---- */
@@ -146,12 +146,12 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "options/lockd", PORT, UDP, 0, NULL, "nlm_udpport=" },
 		{ "options/nfs", PORT, TCP, 0, NULL, "callback_tcpport=" },
 		{ "options/sunrpc", PAIR, BOTH, SOURCE, NULL, "min_resvport=|max_resvport=" }) },
-	{ "nfs-ganesha", "ganesha.nfsd", NULL, "/etc/ganesha/ganesha.conf", F(BRACES), 0, KEYS(
+	{ "nfs-ganesha", "ganesha.nfsd", "nfs-ganesha", "/etc/ganesha/ganesha.conf", F(BRACES), 0, KEYS(
 		{ "NFS_CORE_PARAM/NFS_Port", PORT, BOTH, 0, "2049" },
 		{ "NFS_CORE_PARAM/MNT_Port", PORT, BOTH, 0, "0" },
 		{ "NFS_CORE_PARAM/NLM_Port", PORT, BOTH, 0, "0" },
 		{ "NFS_CORE_PARAM/Rquota_Port", PORT, BOTH, 0 }) },
-	{ "nis", "ypserv|ypxfrd|yppasswdd", NULL, "/etc/default/nis|/etc/default/ypserv|/etc/default/ypxfrd", F(SHELL), 0, KEYS(
+	{ "nis", "ypserv|ypxfrd|yppasswdd", "nis", "/etc/default/nis|/etc/default/ypserv|/etc/default/ypxfrd", F(SHELL), 0, KEYS(
 		{ "YPSERVARGS", PORT, BOTH, 0, NULL, "-p|--port" },
 		{ "YPXFRDARGS", PORT, BOTH, 0, NULL, "-p|--port" },
 		{ "YPPASSWDDARGS", PORT, BOTH, 0, NULL, "-p|--port" }) },
@@ -170,7 +170,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "listeners.ssl.*", PORT, TCP, ADD },
 		{ "management.tcp.port|management.ssl.port|mqtt.listeners.tcp.*|stomp.listeners.tcp.*", PORT, TCP, ADD },
 		{ "distribution.listener.port_range.min|distribution.listener.port_range.max", PAIR, TCP, RETRY, "25672-25672" }) },
-	{ "rabbitmq", "beam.smp|rabbitmq-server", NULL, "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
+	{ "rabbitmq", "beam.smp|rabbitmq-server", "rabbitmq-server", "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
 		{ "NODE_PORT|RABBITMQ_NODE_PORT", PORT, TCP },
 		{ "DIST_PORT|RABBITMQ_DIST_PORT", PORT, TCP },
 		{ "CTL_DIST_PORT_MIN|CTL_DIST_PORT_MAX", PAIR, TCP, RETRY, "35672-35682" }) },
@@ -181,9 +181,9 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "kernel/inet_dist_listen_min|kernel/inet_dist_listen_max", PAIR, TCP, RETRY },
 		{ "rabbit/tcp_listeners|rabbit/ssl_listeners|rabbitmq_mqtt/tcp_listeners|rabbitmq_stomp/tcp_listeners", PORT, TCP, ADD },
 		{ "rabbitmq_management/listener/port", PORT, TCP }) },
-	{ "ejabberd", "beam.smp", NULL, "/etc/default/ejabberd|/etc/ejabberd/ejabberdctl.cfg", F(SHELL), 0, KEYS(
+	{ "ejabberd", "beam.smp", "ejabberd", "/etc/default/ejabberd|/etc/ejabberd/ejabberdctl.cfg", F(SHELL), 0, KEYS(
 		{ "FIREWALL_WINDOW", SPAN, TCP, RETRY }) },
-	{ "ejabberd", "beam.smp", NULL, "/etc/ejabberd/ejabberd.yml", F(YAML), 0, KEYS(
+	{ "ejabberd", "beam.smp", "ejabberd", "/etc/ejabberd/ejabberd.yml", F(YAML), 0, KEYS(
 		{ "listen/[]/port", PORT, TCP, ADD },
 		{ "listen/[]/turn_min_port|listen/[]/turn_max_port", PAIR, UDP, RETRY }) },
 	/* ---- voice and video ---- */
@@ -215,7 +215,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "configuration/settings/max-sessions", CLIENTS, .offset = 2 }) },
 	{ "freeswitch", NULL, NULL, "/etc/freeswitch/autoload_configs/event_socket.conf.xml", F(XML), 0, KEYS(
 		{ "configuration/settings/listen-port", PORT, TCP }) },
-	{ "kamailio", NULL, NULL, "/etc/kamailio/kamailio.cfg|/etc/kamailio/kamailio-local.cfg", F(LINES), 0, KEYS(
+	{ "kamailio", NULL, "kamailio", "/etc/kamailio/kamailio.cfg|/etc/kamailio/kamailio-local.cfg", F(LINES), 0, KEYS(
 		{ "listen", PORT, BOTH, ADD },
 		{ "port", PORT, BOTH, 0, "5060" }) },
 	{ "janus", NULL, "janus", "/etc/janus/janus.jcfg", F(BLOCKS), 0, KEYS(
@@ -251,8 +251,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "query_port", PORT, TCP, 0, "10011" },
 		{ "query_ssh_port", PORT, TCP, 0, "10022" }) },
 	/* What mosh-server takes is compiled in; its profile for the firewall shows that it is there. */
-	{ "mosh", "mosh-server", "mosh", "/etc/ufw/applications.d/mosh", F(INI), 0, KEYS(
-		{ "mosh/ports", SPAN, UDP, RETRY, "60000-61000" }) },
+	{ "mosh", "mosh-server", "mosh", "/etc/ufw/applications.d/mosh", F(LINES), 0, KEYS(
+		{ "its ports", SPAN, UDP, RETRY, "60000-61000" }) },
 	/* ---- virtual machines, clusters, storage ---- */
 	{ "libvirt", "libvirtd|virtqemud|qemu-system-x86_64|qemu-system-x86", "libvirt-daemon-system", "/etc/libvirt/qemu.conf", F(LINES), 0, KEYS(
 		{ "migration_port_min|migration_port_max", PAIR, TCP, RETRY, "49152-49215" },
@@ -265,16 +265,17 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "glusterfs", "glusterd|glusterfsd", "glusterfs-server", "/etc/glusterfs/glusterd.vol", F(WORDS), 0, KEYS(
 		{ "option/base-port|option/max-port", PAIR, TCP, RETRY, "49152-60999" },
 		{ "option/transport.socket.listen-port", PORT, TCP, 0, "24007" }) },
-	{ "ceph", "ceph-osd|ceph-mon|ceph-mds", NULL, "/etc/ceph/*.conf", F(INI), 0, KEYS(
+	{ "ceph", "ceph-osd|ceph-mon|ceph-mds", "ceph-base", "/etc/ceph/*.conf", F(INI), 0, KEYS(
 		{ "*/ms_bind_port_min|*/ms_bind_port_max", PAIR, TCP, RETRY, "6800-7568" },
 		{ "*/ms bind port min|*/ms bind port max", PAIR, TCP, RETRY }) },
-	{ "drbd", NULL, NULL, "/etc/drbd.d/*.res", F(BRACES), EACH, KEYS(
-		{ "resource/*address", PORT, TCP, ADD }) },
-	{ "slurm", "slurmctld|slurmd|srun|slurmdbd", NULL, "/etc/slurm/slurm.conf|/etc/slurm-llnl/slurm.conf", F(LINES), 0, KEYS(
+	{ "drbd", NULL, "drbd-utils", "/etc/drbd.d/*.res", F(BRACES), EACH, KEYS(
+		{ "resource/*address", PORT, TCP, ADD },
+		{ "resource/*address", PORT, TCP, ADD, NULL, "ipv4|ipv6|sdp|ssocks" }) },
+	{ "slurm", "slurmctld|slurmd|srun|slurmdbd", "slurmctld", "/etc/slurm/slurm.conf|/etc/slurm-llnl/slurm.conf", F(LINES), 0, KEYS(
 		{ "SrunPortRange", SPAN, TCP, RETRY, "0" },
 		{ "SlurmctldPort", SPAN, TCP, 0, "6817" },
 		{ "SlurmdPort", PORT, TCP, 0, "6818" }) },
-	{ "slurmdbd", NULL, NULL, "/etc/slurm/slurmdbd.conf", F(LINES), 0, KEYS(
+	{ "slurmdbd", NULL, "slurmctld", "/etc/slurm/slurmdbd.conf", F(LINES), 0, KEYS(
 		{ "DbdPort", PORT, TCP, 0, "6819" }) },
 	{ "condor", "condor_shared_port|condor_master", NULL, "/etc/condor/condor_config|/etc/condor/config.d/*", F(LINES), 0, KEYS(
 		{ "LOWPORT|HIGHPORT", PAIR, BOTH, RETRY },
@@ -285,24 +286,24 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "unreserved-tcp-port", SPAN, TCP, RETRY },
 		{ "reserved-tcp-port", SPAN, TCP, SOURCE },
 		{ "reserved-udp-port", SPAN, UDP, SOURCE }) },
-	{ "amanda", "amandad", "amanda-common", "/etc/amanda-security.conf", F(LINES), 0, KEYS(
+	{ "amanda", "amandad", NULL, "/etc/amanda-security.conf", F(LINES), 0, KEYS(
 		{ "tcp_port_range", SPAN, TCP, RETRY },
 		{ "udp_port_range", SPAN, UDP, RETRY }) },
 	{ "bacula", "bacula-dir|bacula-fd|bacula-sd", "bacula-common", "/etc/bacula/bacula-dir.conf|/etc/bacula/bacula-fd.conf|/etc/bacula/bacula-sd.conf", F(BLOCKS), EACH, KEYS(
 		{ "Director/DirPort|FileDaemon/FDPort|Storage/SDPort|Director/DIRport|FileDaemon/FDport", PORT, TCP, ADD }) },
-	{ "openmpi", NULL, NULL, "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
+	{ "openmpi", NULL, "openmpi-bin", "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
 		{ "oob_tcp_dynamic_ipv4_ports|oob_tcp_static_ipv4_ports", SET, TCP },
 		{ "btl_tcp_port_min_v4|btl_tcp_port_range_v4", PAIR, TCP, RETRY | COUNT },
 		{ "btl_tcp_port_min_v6|btl_tcp_port_range_v6", PAIR, TCP, RETRY | COUNT }) },
-	{ "nbd-server", NULL, NULL, "/etc/nbd-server/config", F(INI), 0, KEYS(
+	{ "nbd-server", NULL, "nbd-server", "/etc/nbd-server/config", F(INI), 0, KEYS(
 		{ "generic/port", PORT, TCP, 0, "10809" }) },
-	{ "etcd", NULL, NULL, "/etc/default/etcd", F(SHELL), 0, KEYS(
+	{ "etcd", NULL, "etcd-server", "/etc/default/etcd", F(SHELL), 0, KEYS(
 		{ "ETCD_LISTEN_CLIENT_URLS", PORT, TCP, 0, "localhost:2379" },
 		{ "ETCD_LISTEN_PEER_URLS", PORT, TCP, 0, "localhost:2380" }) },
 	{ "corosync", NULL, "corosync", "/etc/corosync/corosync.conf", F(BLOCKS), 0, KEYS(
 		{ "totem/interface/mcastport", PORT, UDP, ADD, "5405" },
 		{ "totem/interface/mcastport", PORT, UDP, ADD, .offset = -1 }) },
-	{ "zookeeper", "java", NULL, "/etc/zookeeper/conf/zoo.cfg|/etc/zookeeper/*/zoo.cfg", F(LINES), EACH, KEYS(
+	{ "zookeeper", "java", "zookeeper", "/etc/zookeeper/conf/zoo.cfg|/etc/zookeeper/*/zoo.cfg", F(LINES), EACH, KEYS(
 		{ "clientPort", PORT, TCP },
 		{ "secureClientPort", PORT, TCP }) },
 	/* ---- proxies and name servers ---- */
@@ -314,7 +315,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "query-port", PORT, UDP, SOURCE | OFF },
 		{ "tftp-max", CLIENTS }) },
 	{ "bind9", "named", "bind9", "/etc/bind/named.conf|/etc/bind/named.conf.options|/etc/named.conf", F(BRACES), 0, KEYS(
-		{ "options/listen-on|options/listen-on-v6", PORT, BOTH, ADD, NULL, "port" },
+		{ "options/listen-on|options/listen-on-v6", PORT, BOTH, ADD, "53", "port" },
 		{ "options/use-v4-udp-ports/range|options/use-v6-udp-ports/range", SPAN, UDP, ADD | SOURCE },
 		{ "options/avoid-v4-udp-ports|options/avoid-v6-udp-ports|options/avoid-v4-udp-ports/range|options/avoid-v6-udp-ports/range", SPAN, UDP, ADD | AVOID },
 		{ "options/port", PORT, BOTH },
@@ -348,7 +349,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "chrony", "chronyd", "chrony", "/etc/chrony/chrony.conf|/etc/chrony/conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, UDP, OFF },
 		{ "acquisitionport", PORT, UDP, SOURCE | OFF },
-		{ "cmdport", PORT, UDP, OFF },
+		{ "cmdport", PORT, UDP, OFF, "127.0.0.1:323" },
 		{ "ntsport", PORT, TCP }) },
 	{ "ntpsec", "ntpd", "ntpsec", "/etc/ntpsec/ntp.conf", F(LINES), 0, KEYS(
 		{ "its port", PORT, UDP, 0, "123" }) }, /* no setting moves it */
@@ -374,7 +375,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "tinyproxy", NULL, "tinyproxy", "/etc/tinyproxy/tinyproxy.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, 0, "8888" },
 		{ "Listen", ADDRESS }) },
-	{ "privoxy", NULL, NULL, "/etc/privoxy/config", F(LINES), 0, KEYS(
+	{ "privoxy", NULL, "privoxy", "/etc/privoxy/config", F(LINES), 0, KEYS(
 		{ "listen-address", PORT, TCP, ADD, "127.0.0.1:8118" }) },
 	{ "stunnel", "stunnel4", "stunnel4", "/etc/stunnel/*.conf", F(INI), EACH, KEYS(
 		{ "*/accept", PORT, TCP, ADD }) },
@@ -391,7 +392,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "openvpn", NULL, "openvpn", "/etc/openvpn/*.conf|/etc/openvpn/server/*.conf", F(LINES), INSTANCES, KEYS(
 		{ "port|lport", PORT, UDP },
 		{ "management", PORT, TCP, SECOND }) },
-	{ "strongswan", "charon|charon-systemd", NULL, "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
+	{ "strongswan", "charon|charon-systemd", "strongswan-charon", "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
 		{ "charon/port", PORT, UDP },
 		{ "charon/port_nat_t", PORT, UDP }) },
 	{ "tinc", "tincd", NULL, "/etc/tinc/*/tinc.conf", F(LINES), EACH, KEYS(
@@ -403,8 +404,10 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "peer-port-random-low|peer-port-random-high", PAIR, BOTH, RETRY, "49152-65535", .when = "peer-port-random-on-start=true" },
 		{ "rpc-enabled", CONDITION, .initial = "true" },
 		{ "rpc-port", PORT, TCP, 0, "9091", .when = "rpc-enabled=true" }) },
-	{ "rtorrent", NULL, NULL, "/etc/rtorrent.rc|/root/.rtorrent.rc", F(LINES), 0, KEYS(
-		{ "network.port_range.set|port_range", SPAN, TCP, RETRY }) },
+	{ "rtorrent", NULL, "rtorrent", "/etc/rtorrent.rc|/root/.rtorrent.rc", F(LINES), 0, KEYS(
+		{ "network.port_range.set|port_range", SPAN, TCP, RETRY },
+		{ "dht.port.set|dht_port", PORT, UDP },
+		{ "network.scgi.open_port|scgi_port", PORT, TCP }) },
 	{ "aria2", "aria2c", NULL, "/etc/aria2/aria2.conf|/etc/aria2.conf", F(LINES), 0, KEYS(
 		{ "listen-port", SET, TCP, RETRY, "6881-6999" },
 		{ "dht-listen-port", SET, UDP, RETRY, "6881-6999" },
@@ -479,7 +482,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "transport.port|transport/port", SPAN, TCP, RETRY, "9300-9400" }) },
 	{ "jenkins", "java", NULL, "/var/lib/jenkins/config.xml", F(XML), 0, KEYS(
 		{ "hudson/slaveAgentPort", PORT, TCP }) },
-	{ "activemq", "java", NULL, "/etc/activemq/activemq.xml|/etc/activemq/instances-enabled/*/activemq.xml|/opt/activemq/conf/activemq.xml", F(XML), EACH, KEYS(
+	{ "activemq", "java", "activemq", "/etc/activemq/activemq.xml|/etc/activemq/instances-enabled/*/activemq.xml|/opt/activemq/conf/activemq.xml", F(XML), EACH, KEYS(
 		{ "*/transportConnector/@uri", PORT, TCP, ADD }) },
 	{ "hazelcast", "java", NULL, "/etc/hazelcast/hazelcast.xml|/opt/hazelcast/config/hazelcast.xml", F(XML), 0, KEYS(
 		{ "hazelcast/network/port", PORT, TCP, RETRY, "5701" }) },
@@ -506,7 +509,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "goldengate", "mgr", NULL, "/opt/ogg/dirprm/mgr.prm|/u01/ogg/dirprm/mgr.prm", F(LINES), 0, KEYS(
 		{ "PORT", PORT, TCP },
 		{ "DYNAMICPORTLIST", SET, TCP, RETRY }) },
-	{ "sslh", "sslh-select|sslh-ev", NULL, "/etc/sslh.cfg|/etc/sslh/sslh.cfg", F(BLOCKS), 0, KEYS(
+	{ "sslh", "sslh-select|sslh-ev", "sslh", "/etc/sslh.cfg|/etc/sslh/sslh.cfg", F(BLOCKS), 0, KEYS(
 		{ "listen/port", PORT, TCP, ADD }) },
 	{ "znc", NULL, NULL, "/var/lib/znc/configs/znc.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, ADD }) },
@@ -517,11 +520,12 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "lxd", "incusd", NULL, "/var/lib/lxd/preseed.yaml", F(YAML), 0, KEYS(
 		{ "config/core.https_address", PORT, TCP }) },
 	/* ---- databases, caches, queues ---- */
-	{ "postgresql", "postgres", NULL, "/etc/postgresql/*/*/postgresql.conf", F(LINES), INSTANCES, KEYS(
+	{ "postgresql", "postgres", "postgresql-15", "/etc/postgresql/*/*/postgresql.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, 0, "5432" },
 		{ "listen_addresses", ADDRESS, .initial = "localhost" }) },
-	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/my.cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf", F(INI), 0, KEYS(
-		{ "mysqld/port|mariadb/port|mariadbd/port|server/port", PORT, TCP },
+	/* Clients have my.cnf, too: only the server's own file shows that its default holds, hence the brackets of a glob. */
+	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/mariadb.conf.d/50-server.cnf|/etc/mysql/my[.]cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf", F(INI), 0, KEYS(
+		{ "mysqld/port|mariadb/port|mariadbd/port|server/port", PORT, TCP, 0, "3306" },
 		{ "mysqld/bind-address|mariadbd/bind-address|server/bind-address", ADDRESS }) },
 	/* Of MySQL, not of MariaDB: its X Protocol's port lies in the ephemeral range. */
 	{ "mysql", "mysqld", NULL, "/etc/mysql/mysql.conf.d/mysqld.cnf", F(INI), 0, KEYS(
@@ -560,16 +564,16 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "service/inet_listener/port", PORT, TCP, ADD | OFF }) },
 	{ "postfix", "master", "postfix", "/etc/postfix/master.cf", F(COLUMNS), 0, KEYS(
 		{ "inet/*", PORT, TCP, ADD }) },
-	{ "exim4", NULL, "exim4-config", "/etc/exim4/exim4.conf|/etc/exim4/conf.d/main/*", F(LINES), 0, KEYS(
+	{ "exim4", NULL, "exim4-config", "/etc/exim4/update-exim4.conf.conf|/etc/exim4/exim4.conf|/etc/exim4/conf.d/main/*", F(LINES), 0, KEYS(
 		{ "daemon_smtp_ports", SET, TCP, 0, "25" }) },
-	{ "slapd", NULL, NULL, "/etc/default/slapd", F(SHELL), 0, KEYS(
+	{ "slapd", NULL, "slapd", "/etc/default/slapd", F(SHELL), 0, KEYS(
 		{ "SLAPD_SERVICES", PORT, TCP, LIST }) },
 	{ "freeradius", NULL, "freeradius-config", "/etc/freeradius/3.0/radiusd.conf|/etc/freeradius/3.0/sites-enabled/*", F(BLOCKS), 0, KEYS(
 		{ "*listen/port", PORT, UDP, ADD | OFF }) },
 	{ "prosody", "lua5.4|lua", "prosody", "/etc/prosody/prosody.cfg.lua|/etc/prosody/conf.d/*.cfg.lua", F(BLOCKS), 0, KEYS(
 		{ "c2s_ports|s2s_ports|http_ports|https_ports|component_ports", SET, TCP, ADD }) },
 	/* ---- inetd ---- */
-	{ "inetd", "openbsd-inetd|inetutils-inetd", NULL, "/etc/inetd.conf", F(COLUMNS), 0, KEYS(
+	{ "inetd", "openbsd-inetd|inetutils-inetd", "amanda-common", "/etc/inetd.conf", F(COLUMNS), 0, KEYS(
 		{ "stream/tcp*", PORT, TCP, ADD },
 		{ "dgram/udp*", PORT, UDP, ADD }) },
 	{ "xinetd", NULL, "xinetd", "/etc/xinetd.d/*", F(BLOCKS), INSTANCES, KEYS(
@@ -588,7 +592,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "$InputTCPServerRun", PORT, TCP, ADD }) },
 	{ "syslog-ng", NULL, "syslog-ng-core", "/etc/syslog-ng/syslog-ng.conf|/etc/syslog-ng/conf.d/*.conf", F(PARENS), 0, KEYS(
 		{ "source/*/port|source/*/localport", PORT, BOTH, ADD }) },
-	{ "collectd", NULL, NULL, "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
+	{ "collectd", NULL, "collectd", "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "Listen", PORT, UDP, ADD | SECOND }) },
 	{ "munin-node", NULL, "munin-node", "/etc/munin/munin-node.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "4949" },
@@ -599,11 +603,11 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "nrpe", "nagios-nrpe-server", "nagios-nrpe-server", "/etc/nagios/nrpe.cfg", F(LINES), 0, KEYS(
 		{ "server_port", PORT, TCP, 0, "5666" },
 		{ "server_address", ADDRESS }) },
-	{ "prometheus", NULL, NULL, "/etc/default/prometheus", F(SHELL), 0, KEYS(
+	{ "prometheus", NULL, "prometheus", "/etc/default/prometheus", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9090", "--web.listen-address" }) },
-	{ "prometheus-node-exporter", "prometheus-node", NULL, "/etc/default/prometheus-node-exporter", F(SHELL), 0, KEYS(
+	{ "prometheus-node-exporter", "prometheus-node", "prometheus-node-exporter", "/etc/default/prometheus-node-exporter", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9100", "--web.listen-address" }) },
-	{ "prometheus-alertmanager", "prometheus-aler", NULL, "/etc/default/prometheus-alertmanager", F(SHELL), 0, KEYS(
+	{ "prometheus-alertmanager", "prometheus-aler", "prometheus-alertmanager", "/etc/default/prometheus-alertmanager", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9093", "--web.listen-address" }) },
 	{ "nrpe-ng", NULL, "nrpe-ng", "/etc/nagios/nrpe-ng.cfg", F(LINES), 0, KEYS(
 		{ "server_port", PORT, TCP },
@@ -625,9 +629,9 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "bind_to_address", ADDRESS }) },
 	{ "minidlna", "minidlnad", "minidlna", "/etc/minidlna.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "8200" }) },
-	{ "distcc", "distccd", NULL, "/etc/default/distcc", F(SHELL), 0, KEYS(
+	{ "distcc", "distccd", "distcc", "/etc/default/distcc", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
-	{ "nut", "upsd|nut-server", NULL, "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
+	{ "nut", "upsd|nut-server", "nut-server", "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
 		{ "LISTEN", PORT, TCP, ADD | SECOND }) },
 	{ "xrdp", NULL, "xrdp", "/etc/xrdp/xrdp.ini", F(INI), 0, KEYS(
 		{ "Globals/port", PORT, TCP, 0, "3389" }) },
@@ -636,14 +640,14 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "Globals/ListenAddress", ADDRESS }) },
 	{ "ngircd", NULL, "ngircd", "/etc/ngircd/ngircd.conf|/etc/ngircd/ngircd.conf.d/*.conf", F(INI), 0, KEYS(
 		{ "Global/Ports|SSL/Ports", SET, TCP, ADD, "6667" }) },
-	{ "spamd", "spamassassin", NULL, "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(
-		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
-	{ "clamav", "clamd", NULL, "/etc/clamav/clamd.conf", F(LINES), 0, KEYS(
+	{ "spamd", "spamassassin", "spamd", "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(
+		{ "OPTIONS", PORT, TCP, 0, "127.0.0.1:783", "--port|-p" }) },
+	{ "clamav", "clamd", "clamav-daemon", "/etc/clamav/clamd.conf", F(LINES), 0, KEYS(
 		{ "TCPSocket", PORT, TCP },
 		{ "TCPAddr", ADDRESS },
 		{ "StreamMinPort|StreamMaxPort", PAIR, TCP, RETRY }) },
 	/* ---- NAT ---- */
-	{ "nftables", NULL, NULL, "/etc/nftables.conf|/etc/nftables.d/*.nft|/etc/nftables/*.nft", F(NETFILTER), 0, KEYS(
+	{ "nftables", NULL, "nftables", "/etc/nftables.conf|/etc/nftables.d/*.nft|/etc/nftables/*.nft", F(NETFILTER), 0, KEYS(
 		{ "nat/tcp", SPAN, TCP, ADD | SOURCE },
 		{ "nat/udp", SPAN, UDP, ADD | SOURCE },
 		{ "nat/any", SPAN, BOTH, ADD | SOURCE }) },

@@ -63,7 +63,7 @@ enum {
 struct berth_lint_place {
 	const char *service; /* as reports name it */
 	const char *same; /* other names of it: units and commands, separated by '|'; NULL: none */
-	const char *package; /* Debian package that has a sample; NULL: none in Debian 12 */
+	const char *package; /* of Debian 12 that has a sample, tried in tests; NULL: none has */
 	const char *files;   /* globs below the root, separated by '|'; what comes later wins */
 	enum berth_lint_format format;
 	unsigned flags;

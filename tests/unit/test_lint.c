@@ -67,7 +67,7 @@ static void test_formats(void **state)
 		  "%% {a, 1}\n[{kernel, [\n {inet_dist_listen_min, 9100}, % it's\n {x, \"y z\"}]},\n{r, [{l, [5672,\n{\"::1\", 5673}]}]}].\n",
 		  "3 kernel/inet_dist_listen_min=9100\n4 kernel/x=y z\n5 r/l=5672\n6 r/l=[::1]:5673\n" },
 		{ BERTH_LINT_TERMS, "[{a, 1}\n}]\n", "1 a=1\n2 !\n" },
-		{ BERTH_LINT_TERMS, "[{a, \"1\n}", "1 a=1\n1 !\n1 !\n" },
+		{ BERTH_LINT_TERMS, "[{a, \"1\n}", "1 !\n1 a=1\n1 !\n" },
 		{ BERTH_LINT_COLUMNS, "smtp inet n -\n  -o x=y\n", "1 inet/n=smtp\n" },
 		{ BERTH_LINT_BARE, "# x\n1 2\n", "2 =1 2\n" },
 		{ BERTH_LINT_SHELL, "A=1\nexport B=\"a b\"\\\n'c'\nif x; then\nC=\"1\n2\"\nD=4\n",
