@@ -252,7 +252,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "query_ssh_port", PORT, TCP, 0, "10022" }) },
 	/* What mosh-server takes is compiled in; its profile for the firewall shows that it is there. */
 	{ "mosh", "mosh-server", "mosh", "/etc/ufw/applications.d/mosh", F(LINES), 0, KEYS(
-		{ "its ports", SPAN, UDP, RETRY, "60000-61000" }) },
+		{ "UDP ports", SPAN, UDP, RETRY, "60000-61000" }) },
 	/* ---- virtual machines, clusters, storage ---- */
 	{ "libvirt", "libvirtd|virtqemud|qemu-system-x86_64|qemu-system-x86", "libvirt-daemon-system", "/etc/libvirt/qemu.conf", F(LINES), 0, KEYS(
 		{ "migration_port_min|migration_port_max", PAIR, TCP, RETRY, "49152-49215" },
@@ -352,7 +352,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "cmdport", PORT, UDP, OFF, "127.0.0.1:323" },
 		{ "ntsport", PORT, TCP }) },
 	{ "ntpsec", "ntpd", "ntpsec", "/etc/ntpsec/ntp.conf", F(LINES), 0, KEYS(
-		{ "its port", PORT, UDP, 0, "123" }) }, /* no setting moves it */
+		{ "NTP port", PORT, UDP, 0, "123" }) }, /* no setting moves it */
 	{ "gpsd", NULL, "gpsd", "/etc/default/gpsd", F(SHELL), 0, KEYS(
 		{ "GPSD_OPTIONS", PORT, TCP, 0, NULL, "-S" }) },
 	{ "dnsdist", NULL, "dnsdist", "/etc/dnsdist/dnsdist.conf", F(CALLS), 0, KEYS(
@@ -638,6 +638,9 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "xrdp-sesman", NULL, "xrdp", "/etc/xrdp/sesman.ini", F(INI), 0, KEYS(
 		{ "Globals/ListenPort", PORT, TCP, OFF, NULL },
 		{ "Globals/ListenAddress", ADDRESS }) },
+	/* ":2=alice": display 2 is port 5902. */
+	{ "tigervnc", "Xtigervnc|Xvnc", "tigervnc-standalone-server", "/etc/tigervnc/vncserver.users", F(LINES), 0, KEYS(
+		{ "", PORT, TCP, ADD, .offset = 5900 }) },
 	{ "ngircd", NULL, "ngircd", "/etc/ngircd/ngircd.conf|/etc/ngircd/ngircd.conf.d/*.conf", F(INI), 0, KEYS(
 		{ "Global/Ports|SSL/Ports", SET, TCP, ADD, "6667" }) },
 	{ "spamd", "spamassassin", "spamd", "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(

@@ -204,7 +204,8 @@ static void write_setting(FILE *out, enum berth_lint_format format, const struct
 		fprintf(out, "%s=\"%s\"", path, s->value);
 		return;
 	case BERTH_LINT_LINES:
-		fprintf(out, "%s %s", path, s->value);
+		/* A key that is empty ends where its separator stands. */
+		fprintf(out, "%s%s%s", path, *path ? " " : ":", s->value);
 		return;
 	default:
 		break;
