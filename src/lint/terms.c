@@ -13,6 +13,7 @@ struct parser {
 	const char *at, *end;
 	const struct berth_lint_sink *sink;
 	unsigned line, began;
+	bool by_line; /* a call was never closed: from there on one has a line */
 	char text[BERTH_LINT_VALUE_MAX];
 	size_t len;
 };
@@ -57,8 +58,8 @@ static bool skip_long_comment(struct parser *p)
 	return false;
 }
 
-/* A quoted string is kept without its quotes. One that its line does not close is told, and the line is lost. */
-static void read_quoted(struct parser *p)
+/* A quoted string is kept without its quotes; false, and told, where its line does not close it. */
+static bool read_quoted(struct parser *p)
 {
 	char quote = *p->at++;
 
@@ -67,10 +68,12 @@ static void read_quoted(struct parser *p)
 			p->at++;
 		keep(p, *p->at);
 	}
-	if (p->at < p->end && *p->at == quote)
+	if (p->at < p->end && *p->at == quote) {
 		p->at++;
-	else
-		p->sink->malformed(p->sink->arg, p->line, "a quote is never closed");
+		return true;
+	}
+	p->sink->malformed(p->sink->arg, p->line, "a quote is never closed");
+	return false;
 }
 
 static bool is_word(char c)
@@ -99,19 +102,19 @@ static bool skip_lua(struct parser *p)
 	return true;
 }
 
-/* The arguments up to the parenthesis that closes; what stands between them becomes a blank. */
-static void read_arguments(struct parser *p, const char *name)
+/* Keeps the arguments up to the parenthesis that closes; what stands between them becomes a blank. */
+static bool keep_arguments(struct parser *p, bool *out_closed)
 {
 	unsigned open = 1;
 
-	clear(p);
-	while (p->at < p->end && open) {
+	while (p->at < p->end && open && !(p->by_line && *p->at == '\n')) {
 		char c = *p->at;
 
 		if (skip_lua(p)) {
 			keep_blank(p);
 		} else if (c == '"' || c == '\'') {
-			read_quoted(p);
+			if (!read_quoted(p))
+				return false;
 		} else {
 			open += c == '(';
 			open -= c == ')';
@@ -122,8 +125,26 @@ static void read_arguments(struct parser *p, const char *name)
 			p->at++;
 		}
 	}
-	if (open) {
-		p->sink->malformed(p->sink->arg, p->began, "this call is never closed");
+	*out_closed = !open;
+	return true;
+}
+
+/* A call that is never closed is told once; what stands behind its name is read again. */
+static void read_call(struct parser *p, const char *name)
+{
+	const char *from = p->at;
+	bool closed;
+
+	clear(p);
+	if (!keep_arguments(p, &closed))
+		return;
+	if (!closed) {
+		if (!p->by_line) {
+			p->sink->malformed(p->sink->arg, p->began, "this call is never closed");
+			p->by_line = true;
+			p->at = from;
+			p->line = p->began;
+		}
 		return;
 	}
 	if (p->len && p->text[p->len - 1] == ' ')
@@ -152,7 +173,7 @@ void berth_lint_parse_calls(const char *text, size_t len, const struct berth_lin
 			memcpy(name, p.at, n);
 			name[n] = 0;
 			p.at += n + 1;
-			read_arguments(&p, name);
+			read_call(&p, name);
 		} else {
 			p.at += n ? n : 1;
 		}
