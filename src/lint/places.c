@@ -177,7 +177,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "erlang", "beam.smp", NULL, "/etc/*/vm.args", F(WORDS), EACH, KEYS(
 		{ "-kernel", PAIR, TCP, RETRY, NULL, "inet_dist_listen_min|inet_dist_listen_max" },
 		{ "-env", PORT, TCP, 0, NULL, "ERL_EPMD_PORT" }) },
-	{ "erlang", "beam.smp", NULL, "/etc/*/sys.config|/etc/*/app.config|/etc/rabbitmq/rabbitmq.config|/etc/rabbitmq/advanced.config", F(TERMS), EACH, KEYS(
+	{ "erlang", "beam.smp", NULL, "/etc/*/sys.config|/etc/*/advanced.config|/etc/rabbitmq/rabbitmq.config", F(TERMS), EACH, KEYS(
 		{ "kernel/inet_dist_listen_min|kernel/inet_dist_listen_max", PAIR, TCP, RETRY },
 		{ "rabbit/tcp_listeners|rabbit/ssl_listeners|rabbitmq_mqtt/tcp_listeners|rabbitmq_stomp/tcp_listeners", PORT, TCP, ADD },
 		{ "rabbitmq_management/listener/port", PORT, TCP }) },
@@ -445,7 +445,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "supervisor-port", PORT, TCP },
 		{ "lb-server-port", PORT, TCP }) },
 	{ "rke", "kube-apiserver", NULL, "/opt/rke/cluster.yml|/etc/rke/cluster.yml", F(YAML), EACH, KEYS(
-		{ "services/kube-api/service_node_port_range", SPAN, BOTH, NODEPORT, "30000-32767" },
+		{ "services/kube-api/service_node_port_range", SPAN, BOTH, NODEPORT },
 		{ "services/kube-api/extra_args/service-node-port-range", SPAN, BOTH, NODEPORT }) },
 	{ "ray", "raylet|gcs_server", NULL, "/etc/ray/*.yaml", F(YAML), EACH, KEYS(
 		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PAIR, TCP, RETRY, NULL, "--min-worker-port|--max-worker-port" },
@@ -488,7 +488,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "hazelcast/network/port", PORT, TCP, RETRY, "5701" }) },
 	{ "hazelcast", "java", NULL, "/etc/hazelcast/hazelcast.yaml|/opt/hazelcast/config/hazelcast.yaml", F(YAML), 0, KEYS(
 		{ "hazelcast/network/port/port", PORT, TCP, RETRY, "5701" }) },
-	{ "ignite", "java", NULL, "/etc/apache-ignite/*.xml|/opt/ignite/config/*.xml", F(XML), EACH, KEYS(
+	{ "ignite", "java", NULL, "/etc/apache-ignite/*.xml|/opt/ignite/config/default-config.xml", F(XML), EACH, KEYS(
 		{ "*/localPort", PORT, TCP, ADD | RETRY }) },
 	{ "openedge", "_progres|_mprosrv", NULL, "/usr/dlc/startup.pf|/usr/dlc/*.pf", F(LINES), EACH, KEYS(
 		{ "-minport|-maxport", PAIR, TCP, RETRY },

@@ -215,7 +215,7 @@ END
   lint
   found 1 "ephemeral warning /etc/riak/vm.args:2 28232"
   sed -i 's/65000/30100/' "$root/etc/riak/vm.args"
-  file /etc/riak/app.config <<'END'
+  file /etc/riak/advanced.config <<'END'
 %% Erlang's own
 [{kernel, [
    {inet_dist_listen_min, 44000}, % it's the first
@@ -223,8 +223,8 @@ END
  {rabbit, [{tcp_listeners, [{"127.0.0.1", 5672}]}]}].
 END
   lint
-  found 1 "ephemeral warning /etc/riak/app.config:3 10"
-  sed -i 's/4400\([09]\)/2500\1/' "$root/etc/riak/app.config"
+  found 1 "ephemeral warning /etc/riak/advanced.config:3 10"
+  sed -i 's/4400\([09]\)/2500\1/' "$root/etc/riak/advanced.config"
   lint
   found 0
 }

@@ -212,6 +212,16 @@ sys.exit(bool(untried or deferred or stale))
 END
 }
 
+@test "lint: a program is not the configuration file that has its name" {
+  mkdir -p "$tmp/tree/bin" "$tmp/tree/etc/default"
+  for name in etcd distcc gpsd mosh services environment; do
+    printf '\177ELF\0' >"$tmp/tree/bin/$name"
+  done
+  echo 'GPSD_OPTIONS="-S 40000"' >"$tmp/tree/etc/default/gpsd"
+  run --separate-stderr "$berth" lint "$tmp/tree" --json
+  equal found "$(jq -r '"\(.rule) \(.file | split("/")[-2:] | join("/")):\(.line)"' <<<"$output")" "ephemeral default/gpsd:1"
+}
+
 # ---- servers as Debian sets them up ----
 
 # lay_out PACKAGE...: their files, as they are after the installation
