@@ -59,7 +59,7 @@ static int each(void *arg, const char *pattern,
 	/* Below the root, and nowhere else. */
 	REQUIRE(*pattern == '/' && !strstr(pattern, "/../") && !strstr(pattern, "//"));
 	if (!p->left)
-		return strpbrk(pattern, "*?") ? 0 : -2;
+		return strpbrk(pattern, "*?[") ? 0 : -2;
 	p->left--;
 	if (p->left % 3 == 1)
 		return -21;

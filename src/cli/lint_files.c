@@ -96,7 +96,7 @@ static int each_part(void *arg, const char *pattern,
 	struct parts p = { arg, fn, with, 0, 0 };
 
 	berth_tree_glob(p.g->t, pattern, read_part, &p);
-	return p.read || strpbrk(pattern, "*?") ? p.read : p.err;
+	return p.read || strpbrk(pattern, "*?[") ? p.read : p.err;
 }
 
 /* Has includes followed in the tree of g, which lasts until all is read. */
@@ -322,6 +322,7 @@ static unsigned telling_parts(const char *glob)
 {
 	static const char *const plain[] = { "config", "resources", "config.yaml", "rules.v4",
 					     "rules.v6" };
+	static const char *const named[] = { "default/", "applications.d/", "etc/" };
 	static const char *const common[] = { "conf.d/", "sites-enabled/", "conf-enabled/",
 					      "main/",   "config.d/",      "conf/",
 					      "*/",      "server/" };
@@ -331,6 +332,10 @@ static unsigned telling_parts(const char *glob)
 
 	for (i = 0; i < sizeof(plain) / sizeof(*plain); i++)
 		says_little = says_little || !strcmp(base, plain[i]);
+	/* These have the name of a program, which may lie about as well. */
+	for (i = 0; i < sizeof(named) / sizeof(*named); i++)
+		says_little = says_little ||
+			      (!strncmp(parent, named[i], strlen(named[i])) && !strchr(base, '.'));
 	if (!says_little)
 		return 1;
 	for (i = 0; i < sizeof(common) / sizeof(*common); i++)

@@ -129,6 +129,9 @@ static const char *label_of(struct berth_lint *l, const struct berth_lint_found 
 	size_t len = strcspn(k->key, "|");
 	const char *second = strrchr(k->key, '/');
 
+	if (k->option && k->shape == BERTH_LINT_PAIR)
+		return berth_lint_format(&l->arena, "%.*s, %s", (int)strcspn(k->option, "|"),
+					 k->option, strchr(k->option, '|') + 1);
 	if (k->option)
 		return berth_lint_keep(&l->arena, k->option, strcspn(k->option, "|="));
 	if (k->shape != BERTH_LINT_PAIR)
@@ -325,6 +328,8 @@ static void collect_pair(const struct group *g, int key)
 		first = 1024;
 	if (!last && first)
 		last = 65535;
+	if (k->flags & BERTH_LINT_COUNT && max)
+		last = first + last - 1 < 65535 ? first + last - 1 : 65535;
 	if (last < first) {
 		syntax(g->l, max ? max : where, "the range ends below its start");
 		return;
@@ -333,7 +338,10 @@ static void collect_pair(const struct group *g, int key)
 	p.ports =
 		(struct berth_range){ (uint16_t)(first ? first : 1), (uint16_t)(last ? last : 1) };
 	declare(g, k, where, p, false);
-	if (min && max && g->l->decl_count && g->l->decls[g->l->decl_count - 1].key == k)
+	/* Options of one command line have one line, too. */
+	if (min && max &&
+	    (min->spot.line != max->spot.line || strcmp(min->spot.file, max->spot.file) != 0) &&
+	    g->l->decl_count && g->l->decls[g->l->decl_count - 1].key == k)
 		g->l->decls[g->l->decl_count - 1].second = max->spot;
 }
 
@@ -375,7 +383,7 @@ static void collect_key(const struct group *g, int key)
 			sysctl(g->l, k, f);
 		else if (k->shape == BERTH_LINT_CLIENTS)
 			collect_clients(g, k, f);
-		else if (k->flags & BERTH_LINT_ZERO_INITIAL && !strcmp(f->value, "0"))
+		else if (k->flags & BERTH_LINT_ZERO_INITIAL && k->initial && !strcmp(f->value, "0"))
 			read_value(g, k, f, k->initial, true);
 		else
 			read_value(g, k, f, f->value, false);

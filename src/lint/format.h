@@ -27,7 +27,9 @@
 	X(XML, "xml", xml)                   /* names of elements; "@a" is an attribute */         \
 	X(UNIT, "unit", unit)                /* systemd: as ini, lines may go on */                \
 	X(SYSCTL, "sysctl", sysctl)          /* sysctl.d(5): the path has dots */                  \
-	X(NETFILTER, "netfilter", netfilter) /* nft, iptables-save: "nat/PROTOCOL" */
+	X(NETFILTER, "netfilter", netfilter) /* nft, iptables-save: "nat/PROTOCOL" */              \
+	X(CALLS, "calls", calls)             /* Lua: a("b", 1) is path "a", value "b 1" */         \
+	X(TERMS, "terms", terms)             /* Erlang: {a, [{b, 1}]} is path "a/b", value "1" */
 
 #define BERTH_LINT_FORMAT_ENUM(id, name, parser) BERTH_LINT_##id,
 enum berth_lint_format { BERTH_LINT_FORMATS(BERTH_LINT_FORMAT_ENUM) BERTH_LINT_FORMAT_COUNT };

@@ -238,7 +238,7 @@ static bool resolve(const struct berth_lint_reading *r, const struct berth_lint_
 	const char *base = "";
 
 	/* Left over are variables, macros and quotes. */
-	if (!*name || strpbrk(name, "$%`<>|[{\"'("))
+	if (!*name || strpbrk(name, "$%`<>|{\"'("))
 		return false;
 	/* nft(8): "./" is where nft was started. */
 	if (row->format == BERTH_LINT_NETFILTER && *name == '.')
@@ -349,7 +349,7 @@ static void open_one(const struct following *f, const char *name)
 		part = comma + 1;
 	if (!resolve(f->by, f->row, bare, path, sizeof(path)))
 		return;
-	is_pattern = strpbrk(path, "*?") != NULL;
+	is_pattern = strpbrk(path, "*?[") != NULL;
 	n = reader->each(reader->arg, path, take_file, (void *)f);
 	if (n == -EISDIR && part)
 		n = open_directory(f, path, part), is_pattern = true;

@@ -99,7 +99,7 @@ struct berth_lint_given;
 struct berth_lint_reader {
 	/*
 	 * Calls fn for each file that a pattern means, in the order of names; a text lasts for the call, and calls nest.
-	 * Returns how many files there were, or, for a path without wildcard, -errno: -EISDIR for a directory.
+	 * Returns how many files there were, or, for a path without '*', '?' and '[', -errno: -EISDIR for a directory.
 	 * NULL: includes are not followed.
 	 */
 	int (*each)(void *arg, const char *pattern,

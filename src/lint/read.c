@@ -220,10 +220,33 @@ static void remember(struct berth_lint_reading *r, int key, int half, const char
 	f->spot = berth_lint_spot_at(r, line);
 }
 
+/* What an option of a command line says; of a pair each of two. An empty line is kept where it forgets others. */
+static void remember_option(struct berth_lint_reading *r, int key, const char *value,
+			    const char *path, unsigned line)
+{
+	const struct berth_lint_key *k = &r->place->keys[key];
+	bool is_pair = k->shape == BERTH_LINT_PAIR,
+	     forgets = k->flags & BERTH_LINT_RESET && !*value;
+	char names[128], option[512];
+	const char *at = k->option;
+	int half;
+
+	for (half = 0; half <= is_pair && *at; half++) {
+		size_t len = is_pair ? strcspn(at, "|") : strlen(at);
+
+		snprintf(names, sizeof(names), "%.*s", (int)len, at);
+		at += len + (at[len] == '|');
+		if (forgets)
+			remember(r, key, half, "", path, line);
+		else if (berth_lint_find_option(value, names, option, sizeof(option)))
+			remember(r, key, half, option, path, line);
+	}
+}
+
 /* A setting by its place: what the table knows of it is remembered. */
 static void take(struct berth_lint_reading *r, const char *path, const char *value, unsigned line)
 {
-	char option[512], text[BERTH_LINT_VALUE_MAX];
+	char text[BERTH_LINT_VALUE_MAX];
 	const char *expanded = NULL;
 	int i;
 
@@ -237,8 +260,8 @@ static void take(struct berth_lint_reading *r, const char *path, const char *val
 			expanded = berth_lint_expand(r, value, text, sizeof(text));
 		if (!k->option)
 			remember(r, i, k->shape == BERTH_LINT_PAIR && which, expanded, path, line);
-		else if (berth_lint_find_option(expanded, k->option, option, sizeof(option)))
-			remember(r, i, 0, option, path, line);
+		else
+			remember_option(r, i, expanded, path, line);
 	}
 }
 

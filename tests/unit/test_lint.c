@@ -64,6 +64,17 @@ static void test_formats(void **state)
 		{ BERTH_LINT_INI, "[a\nk=1\n[b]\nk=2\n", "1 !\n2 k=1\n4 b/k=2\n" },
 		{ BERTH_LINT_WORDS, "option port 1\noptions lockd a=1 b=2\n",
 		  "1 option=port 1\n1 option/port=1\n2 options=lockd a=1 b=2\n2 options/lockd=a=1 b=2\n" },
+		{ BERTH_LINT_CALLS,
+		  "-- setLocal('x')\nsetLocal('192.0.2.1:5300')\nif x then net.listen({\"::1\"}, 53, -- y)\n { kind = 'tls' }) end\n",
+		  "2 setLocal=192.0.2.1:5300\n3 net.listen=::1 53 kind tls\n" },
+		{ BERTH_LINT_CALLS, "--[[ a(1)\n]] b(2)\na:c(')')d(f(1), 2\ng(3)\n",
+		  "2 b=2\n3 a:c=)\n3 !\n3 f=1\n4 g=3\n" },
+		{ BERTH_LINT_CALLS, "a('b\nc(1)\n", "1 !\n2 c=1\n" },
+		{ BERTH_LINT_TERMS,
+		  "%% {a, 1}\n[{kernel, [\n {inet_dist_listen_min, 9100}, % it's\n {x, \"y z\"}]},\n{r, [{l, [5672,\n{\"::1\", 5673}]}]}].\n",
+		  "3 kernel/inet_dist_listen_min=9100\n4 kernel/x=y z\n5 r/l=5672\n6 r/l=[::1]:5673\n" },
+		{ BERTH_LINT_TERMS, "[{a, 1}\n}]\n", "1 a=1\n2 !\n" },
+		{ BERTH_LINT_TERMS, "[{a, \"1\n}", "1 !\n1 a=1\n1 !\n" },
 		{ BERTH_LINT_COLUMNS, "smtp inet n -\n  -o x=y\n", "1 inet/n=smtp\n" },
 		{ BERTH_LINT_BARE, "# x\n1 2\n", "2 =1 2\n" },
 		{ BERTH_LINT_SHELL, "A=1\nexport B=\"a b\"\\\n'c'\nif x; then\nC=\"1\n2\"\nD=4\n",
@@ -348,10 +359,13 @@ static void test_table(void **state)
 			struct berth_lint_ports ports;
 			const char *at = k->initial, *what;
 			bool is_pair = k->shape == BERTH_LINT_PAIR;
+			const char *two = k->option ? k->option : k->key;
 
-			if (is_pair &&
-			    (!strchr(k->key, '|') || strchr(strchr(k->key, '|') + 1, '|')))
+			if (is_pair && (!strchr(two, '|') || strchr(strchr(two, '|') + 1, '|')))
 				fail_msg("%s: %s: a pair has two keys", p->service, k->key);
+			if (k->flags & BERTH_LINT_ZERO_INITIAL && !k->initial)
+				fail_msg("%s: %s: 0 means a default that is not given", p->service,
+					 k->key);
 			if (k->when && !strchr(k->when, '='))
 				fail_msg("%s: %s: a condition is KEY=VALUE", p->service, k->key);
 			if (!k->initial || k->shape == BERTH_LINT_CONDITION ||
