@@ -67,6 +67,7 @@ static const struct berth_lint_include includes[] = {
 	{ "chrony", F(LINES), "include", NULL, NAMED, "", NULL, false },
 	{ "chrony", F(LINES), "confdir", NULL, QUIET, "", "*.conf", true },
 	{ "squid", F(LINES), "include", NULL, ALWAYS, "", NULL, true },
+	{ "dnsdist", F(CALLS), "includeDirectory", NULL, NAMED, "", "*.conf", false },
 	{ "stunnel", F(INI), "include", NULL, NAMED, "", "*.conf", false },
 	{ "tor", F(LINES), "%include", NULL, NAMED, "", "*", false },
 	{ "strongswan", F(BLOCKS), "include|*/include", NULL, QUIET, NULL, NULL, false },

@@ -307,6 +307,7 @@ includes()
 /etc/bind/named.conf | options {\n include "/etc/bind/x";\n}; | /etc/bind/x | listen-on port 40000 { any; }; | told
 /etc/squid/squid.conf | include /etc/squid/a /etc/squid/b*.conf | /etc/squid/b1.conf | http_port 40000 | told
 /etc/squid/squid.conf | include /etc/squid/c*.conf | /etc/squid/c1.conf | http_port 40000 | told
+/etc/dnsdist/dnsdist.conf | includeDirectory("/etc/dnsdist/x.d") | /etc/dnsdist/x.d/a.conf | setLocal("127.0.0.1:40000") | told
 /etc/ssh/sshd_config | Include x.d/*.conf /etc/ssh/none | /etc/ssh/x.d/a.conf | Port 40000 | quiet
 /etc/dovecot/dovecot.conf | !include x.d/*.conf | /etc/dovecot/x.d/a.conf | service imap-login {\n inet_listener imap {\n  port = 40000\n }\n} | told
 /etc/dovecot/dovecot.conf | service a {\n!include_try x\n} | /etc/dovecot/x | inet_listener imap {\n  port = 40000\n} | quiet
