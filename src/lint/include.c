@@ -70,6 +70,7 @@ static const struct berth_lint_include includes[] = {
 	{ "dnsdist", F(CALLS), "includeDirectory", NULL, NAMED, "", "*.conf", false },
 	{ "stunnel", F(INI), "include", NULL, NAMED, "", "*.conf", false },
 	{ "tor", F(LINES), "%include", NULL, NAMED, "", "*", false },
+	{ "openvpn", F(LINES), "config", NULL, NAMED, "", NULL, false },
 	{ "strongswan", F(BLOCKS), "include|*/include", NULL, QUIET, NULL, NULL, false },
 	{ "nginx", F(BRACES), "include|*/include", NULL, NAMED, "/etc/nginx", NULL, false },
 	{ "apache2", F(LINES), "Include", NULL, ALWAYS, "/etc/apache2|/etc/httpd", "*", false },
@@ -104,6 +105,7 @@ static const struct berth_lint_include includes[] = {
 	{ "mpd", F(LINES), "include", NULL, NAMED, NULL, NULL, false },
 	{ "mpd", F(LINES), "include_optional", NULL, QUIET, NULL, NULL, false },
 	{ "ngircd", F(INI), "Options/IncludeDir", NULL, NAMED, "", "*.conf", false },
+	{ "docker", F(YAML), "include/[]|include/[]/path|include/[]/path/[]", NULL, NAMED, NULL, NULL, false },
 	{ "nftables", F(NETFILTER), "include", NULL, NAMED, "/etc", NULL, false },
 	{ NULL }
 };
@@ -185,25 +187,26 @@ void berth_lint_forget_read(struct berth_lint *l)
 
 /* ---- names ---- */
 
-/* The directory that names are relative to; its length, 0 where nobody knows. Without a '/' at its end. */
-static size_t base_of(const struct berth_lint_reading *r, const struct berth_lint_include *row,
-		      const char **out_base)
+/* The directory that names are relative to, without a '/' at its end; false where nobody knows. */
+static bool find_base(const struct berth_lint_reading *r, const struct berth_lint_include *row,
+		      const char **out_base, size_t *out_len)
 {
 	const char *path = berth_lint_path_of(r), *at = row->base, *slash = strrchr(path, '/');
 
 	while (at && *at) {
 		size_t len = strcspn(at, "|");
 
-		*out_base = at;
-		if (!strncmp(path, at, len) && path[len] == '/')
-			return len;
+		if (!strncmp(path, at, len) && path[len] == '/') {
+			*out_base = at;
+			*out_len = len;
+			return true;
+		}
 		at += len + (at[len] == '|');
 	}
-	/* A part of a host's files, or a copy of them, has its own root: what lies together stays together. */
 	*out_base = path;
-	return (!row->base || (*row->base && !r->l->reader.is_host)) && slash
-		       ? (size_t)(slash - path)
-		       : 0;
+	*out_len = slash ? (size_t)(slash - path) : 0;
+	/* A part of a host's files, or a copy of them, has its own root: what lies together stays together. */
+	return slash && (!row->base || (*row->base && !r->l->reader.is_host));
 }
 
 /* Takes "." and ".." and doubled '/' out of an absolute path, as far as names tell. */
@@ -244,11 +247,8 @@ static bool resolve(const struct berth_lint_reading *r, const struct berth_lint_
 	/* nft(8): "./" is where nft was started. */
 	if (row->format == BERTH_LINT_NETFILTER && *name == '.')
 		return false;
-	if (*name != '/') {
-		len = base_of(r, row, &base);
-		if (!len)
-			return false;
-	}
+	if (*name != '/' && !find_base(r, row, &base, &len))
+		return false;
 	if ((size_t)snprintf(path, size, "%.*s/%s", (int)len, base, name) >= size)
 		return false;
 	normalise(path);
@@ -366,6 +366,9 @@ static const char *prefix_of(struct berth_lint_reading *r, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
+	/* A document of its own. */
+	if (r->place->format == BERTH_LINT_YAML)
+		return "";
 	/* FreeSWITCH's element around it is none of the file's. */
 	if (slash && r->place->format == BERTH_LINT_XML)
 		slash = memrchr(path, '/', (size_t)(slash - path));

@@ -26,7 +26,7 @@
 	X(RESVPORT, resvport, WARNING, "a low port that RPC clients may take first")               \
 	X(SUPPRESS, suppress, WARNING, "a suppression without a reason")                           \
 	X(FLOATING, floating, NOTE, "a listener whose port the kernel picks")                      \
-	X(NAMES, names, NOTE, "a range that holds ports of named services")                        \
+	X(NAMES, names, NOTE, "ports that named services have")                                    \
 	X(RESERVED, reserved, NOTE, "a reservation that has no effect")                            \
 	X(ADJACENT, adjacent, NOTE, "NodePorts end where the ephemeral range begins")
 

@@ -19,11 +19,12 @@ struct berth_lint_variable {
 	enum berth_lint_format format;
 	const char *key; /* as in places.h */
 	enum gives gives;
-	const char *open,
-		*close; /* what stands around a name in a value; close "": it ends with its letters; open "": bare */
-	const char *
-		prelude; /* a file that has nothing else: key and gives are of it, in the next column's format */
+	/* What stands around a name in a value. close "": it ends with its letters; open "": bare; NULL: the parser does it. */
+	const char *open, *close;
+	/* A file that has nothing else: key and gives are of it. A name without '/' is beside the place's file. */
+	const char *prelude;
 	enum berth_lint_format prelude_format;
+	bool has_default; /* "${NAME:-WORD}" is WORD where nothing is known of NAME */
 };
 
 #define F(name) BERTH_LINT_##name
@@ -43,6 +44,8 @@ static const struct berth_lint_variable variables[] = {
 	{ "freeradius", F(BLOCKS), "*", ITSELF, "${", "}", NULL, 0 },
 	{ "lighttpd", F(LINES), "var.*", ITSELF, "", "", NULL, 0 },
 	{ "syslog-ng", F(PARENS), "@define", BEHIND, "`", "`", NULL, 0 },
+	{ "docker", F(YAML), "*", ITSELF, "${", "}", ".env", F(SHELL), .has_default = true },
+	{ "docker", F(YAML), "", ITSELF, "$", "", NULL, 0 },
 	{ "systemd", F(UNIT), "Service/Environment", EACH, "${", "}", NULL, 0 },
 	{ "systemd", F(UNIT), "Service/Environment", EACH, "$", "", NULL, 0 },
 	{ "systemd", F(UNIT), "Service/EnvironmentFile", IN_FILE, NULL, "", NULL, F(SHELL) },
@@ -199,6 +202,20 @@ static size_t asked(const struct berth_lint_variable *v, const char *at, const c
 	return open + len + close;
 }
 
+/* "NAME:-WORD" or "NAME-WORD" in len bytes: what NAME holds, else WORD; NULL where there is none. */
+static const char *or_default(const struct berth_lint_reading *r, const char *text, size_t len)
+{
+	const char *dash = memchr(text, '-', len), *value;
+	bool colon = dash && dash > text && dash[-1] == ':';
+
+	if (!dash)
+		return NULL;
+	value = berth_lint_variable_get(r, text, (size_t)(dash - text) - colon);
+	if (value && (*value || !colon))
+		return value;
+	return berth_lint_keep(&r->l->given_texts, dash + 1, (size_t)(text + len - dash - 1));
+}
+
 /* What stands at `at` for a row of the place; NULL where it is no variable that has a value. */
 static const char *meant(const struct berth_lint_reading *r, const char *at, size_t *out_taken)
 {
@@ -211,6 +228,8 @@ static const char *meant(const struct berth_lint_reading *r, const char *at, siz
 			continue;
 		*out_taken = asked(v, at, &name, &len);
 		value = *out_taken ? berth_lint_variable_get(r, name, len) : NULL;
+		if (!value && *out_taken && v->has_default)
+			value = or_default(r, name, len);
 		if (value)
 			return value;
 	}
@@ -225,7 +244,8 @@ const char *berth_lint_expand(const struct berth_lint_reading *r, const char *va
 	bool any = false;
 
 	/* Where the parser puts them in, there is nothing left to do. */
-	if (!r->variables || !r->variables->open || !r->l->given_count)
+	if (!r->variables || !r->variables->open ||
+	    (!r->l->given_count && !r->variables->has_default))
 		return value;
 	while (*at && len < size - 1) {
 		bool begins = at == value || !is_letter(at[-1]) || !is_letter(*at);
@@ -304,11 +324,21 @@ static void read_preludes(struct berth_lint_reading *r)
 	const struct berth_lint_reader *reader = &r->l->reader;
 	struct prelude p = { r, NULL };
 
-	if (!reader->each || !reader->is_host)
+	if (!reader->each)
 		return;
-	for (p.v = r->variables; p.v->key; p.v++)
-		if (p.v->prelude && is_of(p.v, r->place))
+	for (p.v = r->variables; p.v->key; p.v++) {
+		const char *path = berth_lint_path_of(r), *slash = strrchr(path, '/');
+		char beside[1024];
+
+		if (!p.v->prelude || !is_of(p.v, r->place))
+			continue;
+		if (*p.v->prelude == '/' && reader->is_host)
 			reader->each(reader->arg, p.v->prelude, take_text, &p);
+		else if (*p.v->prelude != '/' && slash &&
+			 (size_t)snprintf(beside, sizeof(beside), "%.*s/%s", (int)(slash - path),
+					  path, p.v->prelude) < sizeof(beside))
+			reader->each(reader->arg, beside, take_text, &p);
+	}
 }
 
 void berth_lint_begin_variables(struct berth_lint_reading *r)
