@@ -286,6 +286,8 @@ lay_out()
   done
   # Written by exim4-config when it is installed.
   [ ! -d "$root/etc/exim4" ] || file /etc/exim4/update-exim4.conf.conf <<<"dc_local_interfaces='127.0.0.1 ; ::1'"
+  # Written by pg_createcluster.
+  [[ " $* " != *" apache2 "* ]] || file /etc/postgresql/15/main/postgresql.conf <<<"port = 5432			# (change requires restart)"
   # libc-bin is part of each Debian, and spares the ports of known services.
   file /etc/bindresvport.blacklist < <(printf '%s # x\n' 631 636 655 774 783 873 921 993 995)
   # Directories of other packages, which these include.
@@ -308,7 +310,7 @@ stock()
   need_samples
   stock 9 openssh-server nginx-common mariadb-server redis-server memcached rsyslog chrony exim4-config snmpd munin-node
   found 0
-  stock 8 openssh-server apache2 mariadb-server postfix rsyslog ntpsec haproxy stunnel4 tor privoxy collectd
+  stock 9 openssh-server apache2 mariadb-server postfix rsyslog ntpsec haproxy stunnel4 tor privoxy collectd
   found 0
 }
 
@@ -338,6 +340,11 @@ stock()
   # The two want port 80, and the second to start fails.
   stock 2 nginx-common apache2
   found 1 "twice error /etc/apache2/ports.conf:5 1"
+  # A cluster of PostgreSQL has the port of the one before where pg_createcluster did not choose it.
+  file /etc/postgresql/13/main/postgresql.conf <<<"port = 5432"
+  rm "$root/etc/apache2/ports.conf"
+  lint
+  found 1 "twice error /etc/postgresql/13/main/postgresql.conf:1 1"
   # Debian's own file has a port in the ephemeral range.
   stock 1 nrpe-ng
   found 1 "ephemeral error /etc/nagios/nrpe-ng.cfg:54 1"
