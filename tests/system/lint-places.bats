@@ -342,7 +342,7 @@ stock()
   found 1 "twice error /etc/apache2/ports.conf:5 1"
   # A cluster of PostgreSQL has the port of the one before where pg_createcluster did not choose it.
   file /etc/postgresql/13/main/postgresql.conf <<<"port = 5432"
-  rm "$root/etc/apache2/ports.conf"
+  rm -r "$root/etc/nginx"
   lint
   found 1 "twice error /etc/postgresql/13/main/postgresql.conf:1 1"
   # Debian's own file has a port in the ephemeral range.
