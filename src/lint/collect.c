@@ -291,6 +291,7 @@ static bool half_of(const struct group *g, int key, int half, const struct berth
 	*out_port = 0;
 	if (from == to)
 		return true;
+	from = to - 1;
 	n = berth_lint_read_span(from->value, &p, &what);
 	if (n < 0)
 		syntax(g->l, from, what);

@@ -68,9 +68,9 @@ const struct berth_lint_place berth_lint_unit = {
 		{ "Service/ExecStart", SET, TCP, RESET | RETRY, NULL, "--worker-port-list" },
 		{ "Service/ExecStart", PAIR, UDP, RESET | RETRY, NULL, "--rtcMinPort|--rtcMaxPort" }, /* mediasoup */
 		{ "Service/ExecStart", SET, BOTH, RESET | RETRY, NULL, "--portserver_static_pool" },
-		{ "Service/Environment", PORT, BOTH, ADD, NULL, "PORT=" },
-		{ "Service/Environment", PAIR, UDP, RETRY, NULL, "MEDIASOUP_MIN_PORT=|MEDIASOUP_MAX_PORT=" },
-		{ "Service/Environment", PAIR, BOTH, RETRY, NULL, "CLEARCASE_MIN_PORT=|CLEARCASE_MAX_PORT=" })
+		{ "Service/Environment", PORT, BOTH, RESET, NULL, "PORT=" },
+		{ "Service/Environment", PAIR, UDP, RESET | RETRY, NULL, "MEDIASOUP_MIN_PORT=|MEDIASOUP_MAX_PORT=" },
+		{ "Service/Environment", PAIR, BOTH, RESET | RETRY, NULL, "CLEARCASE_MIN_PORT=|CLEARCASE_MAX_PORT=" })
 };
 
 const struct berth_lint_place berth_lint_kubernetes = {

@@ -238,6 +238,17 @@ END
     file /etc/systemd/system/ray.service.d/ports.conf
   lint
   found 0
+  # What comes later wins, and an empty assignment forgets; both ends count as one range.
+  printf '[Service]\nEnvironment=MEDIASOUP_MIN_PORT=40000 MEDIASOUP_MAX_PORT=49999\n' | file /etc/systemd/system/sfu.service
+  lint
+  found 1 "ephemeral warning /etc/systemd/system/sfu.service:2 10000"
+  printf '[Service]\nEnvironment="MEDIASOUP_MIN_PORT=20000" "MEDIASOUP_MAX_PORT=29999"\n' |
+    file /etc/systemd/system/sfu.service.d/ports.conf
+  lint
+  found 0
+  printf '[Service]\nEnvironment=\n' | file /etc/systemd/system/sfu.service.d/ports.conf
+  lint
+  found 0
 }
 
 @test "lint: ports that a default, or a package's own file, puts into the ephemeral range" {

@@ -212,6 +212,47 @@ sys.exit(bool(untried or deferred or stale))
 END
 }
 
+# "FILE | its text | LINE PORTS of each overlap", LINE null for a default: forms in which programs have their ports, beside those of the samples
+forms()
+{
+  cat <<'END'
+/etc/bind/named.conf | options {\n listen-on port 40003 { any; };\n listen-on-v6 { any; };\n};\nstatistics-channels {\n inet 127.0.0.1 port 40001 allow { any; };\n};\ncontrols { inet * port 40002 allow { localhost; } keys { "k"; }; };\nview x { query-source address * port 40000; }; | 2 1 6 1 8 1
+/etc/nginx/nginx.conf | stream {\n server {\n  listen 127.0.0.1:40000-40009;\n  listen [::]:40020 udp;\n }\n}\nhttp { server { listen unix:/run/x; listen 41000 default_server ssl; } } | 3 10 4 1 7 1
+/etc/haproxy/haproxy.cfg | frontend x\n  bind 192.0.2.1:40000-40009,[::1]:40010 ssl crt /x\n  bind *:80 | 2 10 2 1
+/etc/postfix/master.cf | smtp inet n - y - - smtpd\n40025 inet n - y - - smtpd\n  -o x=y\n[::1]:40026 inet n - y - - smtpd\npickup unix n - y 60 1 pickup | 2 1 4 1
+/etc/dnsdist/dnsdist.conf | -- setLocal('0.0.0.0:40000')\nsetLocal('127.0.0.1:40001', { reusePort = true })\naddLocal("[::1]:40002")\naddTLSLocal('0.0.0.0:853')\nif x then webserver("127.0.0.1:40083") end | 2 1 3 1 5 1
+/etc/knot-resolver/kresd.conf | net.listen('127.0.0.1', 40053, { kind = 'dns' })\nnet.listen(net.eth0, 40853,\n  { kind = 'tls' }) | 1 1 2 1
+/etc/openmpi/openmpi-mca-params.conf | btl_tcp_port_min_v4 = 40000\nbtl_tcp_port_range_v4 = 50 | 1 50
+/etc/drbd.d/r0.res | resource r0 {\n on a {\n  address ipv6 [fd00::1]:40000;\n }\n on b { address 192.0.2.1:40001; }\n} | 3 1 5 1
+/etc/memcached.conf | -d\n-p 40000\n-U 40001\n-l 127.0.0.1 | 2 1 3 1
+/etc/redis/redis.conf | port 30000\ncluster-enabled yes\ntls-port 0 | 1 1
+/etc/corosync/corosync.conf | totem {\n  interface {\n    mcastport: 40001\n  }\n} | 3 1 3 1
+/etc/tigervnc/vncserver.users | :1=alice\n:30000=bob | 2 1
+/etc/ssh/sshd_config | Port 22\nPort 40022\nListenAddress 192.0.2.1:40023\nListenAddress [::1] | 2 1 3 1
+/etc/turnserver.conf | min-port=61000\nmax-port=65535\nlistening-port=0\nalt-listening-port=0\ntls-listening-port=40000 | 5 1
+/etc/default/slapd | SLAPD_SERVICES="ldap://127.0.0.1:40389/ ldaps:/// ldapi:///" | 1 1
+/etc/snmp/snmpd.conf | agentaddress udp:127.0.0.1:40161,udp6:[::1]:40162,tcp:40163 | 1 1 1 1 1 1
+/etc/dovecot/conf.d/10-master.conf | service imap-login {\n  inet_listener imap {\n    port = 40143\n  }\n  inet_listener imaps {\n    #port = 40993\n    ssl = yes\n  }\n} | 3 1
+/etc/rsyslog.d/x.conf | module(load="imtcp")\ninput(type="imtcp" address="127.0.0.1" port="40514")\n$UDPServerRun 40515 | 2 1 3 1
+/etc/modprobe.d/x.conf | options lockd nlm_tcpport=40001 nlm_udpport=40002\noptions nfs callback_tcpport=40003 | 1 1 1 1 2 1
+/etc/nomad.d/x.hcl | ports {\n  http = 40646\n}\nclient {\n  max_dynamic_port = 33000\n} | 2 1 5 233
+/var/lib/deluged/config/core.conf | {"file": 1}{\n "random_port": false,\n "listen_ports": [\n  40881,\n  40882 ]\n} | null 1 4 1 5 1
+/etc/apache-ignite/default-config.xml | <beans>\n<property name="localPort" value="47500"/>\n</beans> | 2 1
+END
+}
+
+@test "lint: forms in which programs have their ports" {
+  while IFS='|' read -r path text wanted; do
+    path=${path% } text=${text# }
+    rm -rf "$root"
+    printf '%b\n' "${text% }" | file "$path"
+    lint
+    equal "$path" "$(awk '$1 == "ephemeral" { sub(/.*:/, "", $3); print $3, $4 }' "$tmp/found" | tr '\n' ' ' | sed 's/ $//')" \
+      "${wanted# }"
+    run ! grep -E '^(syntax|twice)' "$tmp/found"
+  done < <(forms)
+}
+
 @test "lint: a program is not the configuration file that has its name" {
   mkdir -p "$tmp/tree/bin" "$tmp/tree/etc/default"
   for name in etcd distcc gpsd mosh services environment; do
@@ -245,6 +286,8 @@ lay_out()
   done
   # Written by exim4-config when it is installed.
   [ ! -d "$root/etc/exim4" ] || file /etc/exim4/update-exim4.conf.conf <<<"dc_local_interfaces='127.0.0.1 ; ::1'"
+  # Written by pg_createcluster.
+  [[ " $* " != *" apache2 "* ]] || file /etc/postgresql/15/main/postgresql.conf <<<"port = 5432			# (change requires restart)"
   # libc-bin is part of each Debian, and spares the ports of known services.
   file /etc/bindresvport.blacklist < <(printf '%s # x\n' 631 636 655 774 783 873 921 993 995)
   # Directories of other packages, which these include.
@@ -267,13 +310,13 @@ stock()
   need_samples
   stock 9 openssh-server nginx-common mariadb-server redis-server memcached rsyslog chrony exim4-config snmpd munin-node
   found 0
-  stock 8 openssh-server apache2 mariadb-server postfix rsyslog ntpsec haproxy stunnel4 tor privoxy collectd
+  stock 9 openssh-server apache2 mariadb-server postfix rsyslog ntpsec haproxy stunnel4 tor privoxy collectd
   found 0
 }
 
 @test "lint: a stock Debian mail server has no finding" {
   need_samples
-  stock 5 openssh-server postfix dovecot-core spamd clamav-daemon rsyslog chrony bind9 slapd
+  stock 6 openssh-server postfix dovecot-core spamd clamav-daemon rsyslog chrony bind9 slapd
   found 0
 }
 
@@ -297,6 +340,11 @@ stock()
   # The two want port 80, and the second to start fails.
   stock 2 nginx-common apache2
   found 1 "twice error /etc/apache2/ports.conf:5 1"
+  # A cluster of PostgreSQL has the port of the one before where pg_createcluster did not choose it.
+  file /etc/postgresql/13/main/postgresql.conf <<<"port = 5432"
+  rm -r "$root/etc/nginx"
+  lint
+  found 1 "twice error /etc/postgresql/13/main/postgresql.conf:1 1"
   # Debian's own file has a port in the ephemeral range.
   stock 1 nrpe-ng
   found 1 "ephemeral error /etc/nagios/nrpe-ng.cfg:54 1"
