@@ -111,6 +111,13 @@ static const struct berth_lint_include includes[] = {
 };
 /* clang-format on */
 
+/* Settings that say what later names are relative to, but for those that are relative to their file. */
+static const struct {
+	const char *service, *key;
+} directories[] = { { "apache2", "ServerRoot" },
+		    { "bind9", "options/directory" },
+		    { "unbound", "directory" } };
+
 const struct berth_lint_include *berth_lint_includes_of(const struct berth_lint_place *place)
 {
 	const struct berth_lint_include *i;
@@ -193,6 +200,12 @@ static bool find_base(const struct berth_lint_reading *r, const struct berth_lin
 {
 	const char *path = berth_lint_path_of(r), *at = row->base, *slash = strrchr(path, '/');
 
+	if (row->base && r->l->reader.is_host && r->l->include_base &&
+	    r->l->include_base_of == r->place) {
+		*out_base = r->l->include_base;
+		*out_len = strlen(*out_base);
+		return true;
+	}
 	while (at && *at) {
 		size_t len = strcspn(at, "|");
 
@@ -407,9 +420,20 @@ void berth_lint_follow(struct berth_lint_reading *r, const char *path, const cha
 		       unsigned line)
 {
 	const struct berth_lint_include *i;
+	size_t n;
 
 	if (!r->l->reader.each)
 		return;
+	for (n = 0; n < sizeof(directories) / sizeof(*directories); n++)
+		if (!strcmp(directories[n].service, r->place->service) &&
+		    berth_lint_which_key(directories[n].key, path, false) >= 0) {
+			value += strspn(value, "\"'");
+			r->l->include_base_of = r->place;
+			r->l->include_base = *value != '/' ? NULL
+							   : berth_lint_keep(&r->l->arena, value,
+									     strcspn(value, "\"'"));
+			return;
+		}
 	for (i = r->includes;
 	     i->service && i->format == r->place->format && !strcmp(i->service, r->place->service);
 	     i++)

@@ -332,6 +332,9 @@ includes()
 /etc/apache2/apache2.conf | Include more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | told
 /etc/apache2/apache2.conf | Include more | /etc/apache2/more/x | Listen 40000 | told
 /etc/apache2/apache2.conf | IncludeOptional more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | quiet
+/etc/apache2/apache2.conf | ServerRoot "/srv/web"\nInclude more.conf | /srv/web/more.conf | Listen 40000 | told
+/etc/bind/named.conf | options {\n directory "/srv/named";\n include "x";\n}; | /srv/named/x | listen-on port 40000 { any; }; | told
+/etc/unbound/unbound.conf | server:\n directory: "/srv/unbound"\n include: x | /srv/unbound/x | port: 40000 | told
 /etc/bind/named.conf | options {\n include "/etc/bind/x";\n}; | /etc/bind/x | listen-on port 40000 { any; }; | told
 /etc/squid/squid.conf | include /etc/squid/a /etc/squid/b*.conf | /etc/squid/b1.conf | http_port 40000 | told
 /etc/squid/squid.conf | include /etc/squid/c*.conf | /etc/squid/c1.conf | http_port 40000 | told
