@@ -28,9 +28,11 @@ struct berth_lint_include {
 	const char *key;    /* as in places.h */
 	const char *option; /* the name is an option's value; NULL: the setting's */
 	enum missing missing;
-	const char *
-		base; /* what names are relative to: the one of "a|b" that the file lies below; NULL: the file's
-			     directory; "": where the program was started, and so nobody knows */
+	/*
+	 * What names are relative to: the one of "a|b" that the file lies below; NULL: the file's directory; "": where the
+	 * program was started, and so nobody knows.
+	 */
+	const char *base;
 	const char *part; /* files of a directory that is named; NULL: a directory is none */
 	bool is_list;     /* several names, blanks between them */
 };
