@@ -604,7 +604,7 @@ END
   rm "$root/etc/sysctl.conf"
   mv "$root/etc/sysctl.d" "$root/etc/kept"
   run "$berth" lint --root "$root" --fix
-  [[ $status == 2 && $output == *"there is no $root/etc/sysctl.d; mkdir -p $root/etc/sysctl.d" ]]
+  [[ $status == 2 && $output == *"there is no $root/etc/sysctl.d; mkdir -p $root/etc/sysctl.d"* ]]
   mv "$root/etc/kept" "$root/etc/sysctl.d"
   # Nor is the range given away.
   printf 'pasv_min_port=33000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
