@@ -331,6 +331,7 @@ includes()
 /etc/nginx/nginx.conf | http {\n include [d-f]xtra/*.conf;\n} | /etc/nginx/extra/a.conf | server { listen 40000; } | quiet
 /etc/apache2/apache2.conf | Include more.conf | /etc/apache2/more.conf | Listen 40000 | told
 /etc/apache2/apache2.conf | Include more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | told
+/etc/apache2/apache2.conf | Include a,b.conf | /etc/apache2/a,b.conf | Listen 40000 | told
 /etc/apache2/apache2.conf | Include more | /etc/apache2/more/x | Listen 40000 | told
 /etc/apache2/apache2.conf | IncludeOptional more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | quiet
 /etc/apache2/apache2.conf | ServerRoot "/srv/web"\nInclude more.conf | /srv/web/more.conf | Listen 40000 | told
