@@ -603,11 +603,14 @@ static void try_address(const struct berth_lint_place *p, const struct berth_lin
 static void try_clients(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
 	const struct berth_lint_key *range = first_listener(p, true);
+	unsigned enough = berth_range_len(outside) / (unsigned)(k->offset ? k->offset : 1);
 	struct berth_lint l;
 	struct file f;
+	char number[16];
 
 	begin_file(&f, p);
-	add_setting(&f, k->key, 0, "101");
+	snprintf(number, sizeof(number), "%u", enough + 1);
+	add_setting(&f, k->key, 0, number);
 	write_conditions(&f, range->when, false);
 	write_ports(&f, range, 0, 0, outside);
 	judge(&l, &f, 0);
@@ -615,7 +618,8 @@ static void try_clients(const struct berth_lint_place *p, const struct berth_lin
 		fail_with(&f, &l, "the range is too small, and that is not found");
 	berth_lint_fini(&l);
 	begin_file(&f, p);
-	add_setting(&f, k->key, 0, "20");
+	snprintf(number, sizeof(number), "%u", enough);
+	add_setting(&f, k->key, 0, number);
 	write_conditions(&f, range->when, false);
 	write_ports(&f, range, 0, 0, outside);
 	judge(&l, &f, 0);
