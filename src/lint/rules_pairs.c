@@ -220,7 +220,7 @@ static void check_pool(const struct berth_lint_judge *j, const struct berth_lint
 		if (berth_lint_count_in(&avoided, in) == berth_range_len(in))
 			continue;
 		/* Instances may share a line. */
-		if (last && last->file == d->spot.file && last->line == d->spot.line)
+		if (last && last->line == d->spot.line && !strcmp(last->file, d->spot.file))
 			continue;
 		last = &d->spot;
 		add_hit(l, &h, d, in);

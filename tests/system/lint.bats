@@ -195,11 +195,13 @@ END
   file /etc/proftpd/proftpd.conf <<<'PassivePorts 50000 50099'
   printf 'min-port=51000\nmax-port=51099\n' | file /etc/turnserver.conf
   printf '[rtpengine]\nport-min = 31000\nport-max = 33000\n' | file /etc/rtpengine/rtpengine.conf
+  printf 'client {\n min_dynamic_port = 20000\n max_dynamic_port = 60000\n}\n' | file /etc/nomad.d/x.hcl
   lint
   ways=$(jq -r 'select(.rule == "ephemeral").ways[]' "$tmp/json")
   for way in "proftpd/proftpd.conf:1: PassivePorts 10000 10099" \
     "turnserver.conf:1: min-port=10000 and :2: max-port=10099" \
-    "rtpengine/rtpengine.conf:2: port-min = 31000 and :3: port-max = 32767"; do
+    "rtpengine/rtpengine.conf:2: port-min = 31000 and :3: port-max = 32767" \
+    "nomad.d/x.hcl:2: min_dynamic_port = 20000 and :3: max_dynamic_port = 32767"; do
     grep -qxF "$root/etc/$way" <<<"$ways" || { echo "$way is not in:" && echo "$ways" && false; }
   done
 }
@@ -245,17 +247,19 @@ services:
       - "$C:80"
       - "${D}:80"
       - "${E:-40005}:80"
+      - "${B:-40006}:80"
 END
   printf 'services:\n  db:\n    ports: [ "${A:-40003}:5432" ]\n' >"$tmp/project/other/services.yml"
   printf 'C=40002\nE=20000\nB=\n' >"$tmp/project/.env"
   run --separate-stderr "$berth" lint --json "$tmp/project"
   equal found "$(jq -r '.rule + " " + (.file | split("/") | last) + " \(.line)"' <<<"$output")" "ephemeral compose.yaml 6
 ephemeral compose.yaml 8
+ephemeral compose.yaml 11
 ephemeral services.yml 3"
   equal way "$(jq -r 'select(.line == 6).ways[] | select(contains("compose"))' <<<"$output")" \
     "$tmp/project/compose.yaml:6: - \"\${A:-10000}:80\""
   # Each is given, and but one of them outside of the range.
-  printf 'A=20002\nC=20001\nE=40005\nB=\n' >"$tmp/project/.env"
+  printf 'A=20002\nC=20001\nE=40005\nB=20003\n' >"$tmp/project/.env"
   run --separate-stderr "$berth" lint --json "$tmp/project"
   equal found "$(jq -r '(.file | split("/") | last) + " \(.line)"' <<<"$output")" "compose.yaml 10"
 }
@@ -461,6 +465,11 @@ sys.exit(bool(untried) or len(rows) < 40)' "$tmp/places" "$BATS_TEST_DIRNAME/../
   lint
   found 1 "twice error /etc/redis/redis-0.conf:1 1"
   jq -se --arg root "$root" 'any(.[].ways[]; . == "after the include in \($root)/etc/redis/redis-b.conf: port 10000")' "$tmp/json"
+  # Whoever overlaps both is told of the line once.
+  printf 'table ip nat { chain c {\n masquerade to :1024-20000\n} }\n' | file /etc/nftables.conf
+  lint
+  grep -q 'overlaps listeners in 1 port: redis 7000 ([^,]*)"' "$tmp/json"
+  rm "$root/etc/nftables.conf"
   echo 'port 7001' >>"$root/etc/redis/redis-b.conf"
   lint
   found 0
