@@ -115,6 +115,8 @@ static const char *label_one(struct berth_lint *l, const struct berth_lint_place
 	const char *slash = memrchr(path, '/', len);
 	bool has_sections = place->format == BERTH_LINT_INI || place->format == BERTH_LINT_UNIT;
 
+	if (!len)
+		return "ports";
 	if (!slash || place->format == BERTH_LINT_NETFILTER)
 		return berth_lint_keep(&l->arena, path, len);
 	if (has_sections)

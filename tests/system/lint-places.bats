@@ -356,4 +356,6 @@ stock()
   # mosh(1): 60000-61000, of which one in a thousand connections of this host may hold one.
   stock 2 openssh-server mosh
   found 1 "ephemeral warning /etc/ufw/applications.d/mosh:null 1000"
+  # Nothing in that file moves them, and nothing pretends so.
+  equal ways "$(jq -r '.ways[]' "$tmp/json" | grep -c mosh)" 0
 }
