@@ -79,22 +79,38 @@ static int32_t by_counting(struct berth_draw *d, uint64_t rnd)
 	return berth_portset_kth(&d->set, (uint32_t)(((rnd >> 32) * d->set.count) >> 32));
 }
 
-int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd)
+/* Out of the bag: what is stale goes. All members are in the bag, so there is an end. */
+static int32_t by_bag(struct berth_draw *d, uint64_t rnd)
 {
-	const struct berth_draw_span *s = &d->stock->span;
-	int i;
+	struct berth_bag *b = d->bag;
 
-	if (d->set.count <= d->stock->low) {
-		berth_draw_lend(d);
-		return d->bag ? berth_draw_any(d, rnd) : by_counting(d, rnd);
-	}
-	for (i = 0; i < TRIES; i++) {
-		uint32_t leaf = s->leaf + (uint32_t)(((rnd >> 32) * s->leaves) >> 32) * s->parts;
-		uint32_t bit = rnd & 63;
+	for (;;) {
+		uint32_t at = berth_draw_place(b, rnd), port = b->item[at];
 
-		if ((d->set.leaf[leaf] >> bit) & 1)
-			return (int32_t)(leaf << 6 | bit);
+		if (berth_portset_has(&d->set, port)) {
+			b->at = at;
+			return (int32_t)port;
+		}
+		b->item[at] = b->item[--b->count];
+		b->in[port >> 6] &= ~(1ULL << (port & 63));
 		rnd = berth_draw_mix(rnd);
 	}
-	return by_counting(d, berth_draw_mix(rnd));
+}
+
+int32_t berth_draw_again(struct berth_draw *d, uint64_t rnd)
+{
+	uint32_t port;
+	int i;
+
+	if (!d->bag && d->set.count <= d->stock->low)
+		berth_draw_lend(d);
+	if (d->bag)
+		return by_bag(d, rnd);
+	for (i = 0; i < TRIES && d->set.count > d->stock->low; i++) {
+		port = berth_draw_try(&d->stock->span, rnd);
+		if (berth_portset_has(&d->set, port))
+			return (int32_t)port;
+		rnd = berth_draw_mix(rnd);
+	}
+	return by_counting(d, i ? berth_draw_mix(rnd) : rnd);
 }

@@ -64,8 +64,8 @@ void berth_draw_clear(struct berth_draw *d);
 void berth_draw_lend(struct berth_draw *d);
 void berth_draw_return(struct berth_draw *d);
 
-/* As berth_draw_any() for a set that is not empty and has no bag. */
-int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd);
+/* What berth_draw_any() does at times only, for a set that is not empty: rnd has led to a port that is not in. */
+int32_t berth_draw_again(struct berth_draw *d, uint64_t rnd);
 
 /* 64 further bits out of 64 random ones (the finaliser of splitmix64). */
 BERTH_INLINE uint64_t berth_draw_mix(uint64_t x)
@@ -76,80 +76,100 @@ BERTH_INLINE uint64_t berth_draw_mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
+/* The place of the bag that rnd means. */
+BERTH_INLINE uint32_t berth_draw_place(const struct berth_bag *b, uint64_t rnd)
+{
+	return (uint32_t)(((rnd >> 32) * b->count) >> 32);
+}
+
+/* The port that rnd means out of all ports of the leaves of the span. */
+BERTH_INLINE uint32_t berth_draw_try(const struct berth_draw_span *s, uint64_t rnd)
+{
+	uint32_t leaf = s->leaf + (uint32_t)(((rnd >> 32) * s->leaves) >> 32) * s->parts;
+
+	return leaf << 6 | (uint32_t)(rnd & 63);
+}
+
 /* A member of the set, each equally likely, out of 64 random bits; -1 where it is empty. */
 BERTH_INLINE int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
 {
 	struct berth_bag *b = d->bag;
+	uint32_t port;
 
 	if (!d->set.count)
 		return -1;
-	if (!b)
-		return berth_draw_search(d, rnd);
-	for (;;) {
-		uint32_t i = (uint32_t)(((rnd >> 32) * b->count) >> 32), port = b->item[i];
+	if (b) {
+		b->at = berth_draw_place(b, rnd);
+		port = b->item[b->at];
+	} else {
+		port = berth_draw_try(&d->stock->span, rnd);
+		if (d->set.count <= d->stock->low)
+			return berth_draw_again(d, rnd);
+	}
+	if (berth_portset_has(&d->set, port))
+		return (int32_t)port;
+	return berth_draw_again(d, rnd);
+}
 
-		if (berth_portset_has(&d->set, port)) {
-			b->at = i;
-			return (int32_t)port;
+/* Puts a port that came in into the bag, or gives the bag back. */
+BERTH_INLINE void berth_draw_pack(struct berth_draw *d, uint32_t port)
+{
+	struct berth_bag *b = d->bag;
+	uint32_t w = (port >> 6) & 1023;
+	uint64_t bit = 1ULL << (port & 63);
+
+	if (d->set.count > d->stock->high) {
+		berth_draw_return(d);
+	} else if (!(b->in[w] & bit)) {
+		/* Stale ones fill the bag: it begins again, or is not needed. */
+		if (b->count == b->room) {
+			berth_draw_return(d);
+			if (d->set.count <= d->stock->low)
+				berth_draw_lend(d);
+			return;
 		}
-		/* Stale: out with it. All members are in the bag, so there is an end. */
-		b->item[i] = b->item[--b->count];
-		b->in[port >> 6] &= ~(1ULL << (port & 63));
-		rnd = berth_draw_mix(rnd);
+		b->in[w] |= bit;
+		b->item[b->count++] = (uint16_t)port;
 	}
 }
 
 /* Puts the port in; false where it was in. */
 BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint32_t port)
 {
-	uint32_t w = (port >> 6) & 1023;
+	uint32_t w = (port >> 6) & 1023, m = w >> 6;
 	uint64_t bit = 1ULL << (port & 63);
 
 	if (d->set.leaf[w] & bit)
 		return false;
 	d->set.leaf[w] |= bit;
-	d->set.mid[w >> 6] |= 1ULL << (w & 63);
-	d->set.top |= 1u << (w >> 6);
+	d->set.mid[m] |= 1ULL << (w & 63);
+	d->set.top |= 1u << m;
 	d->set.count++;
-	if (!d->bag)
-		return true;
-	if (d->set.count > d->stock->high) {
-		berth_draw_return(d);
-	} else if (!(d->bag->in[w] & bit)) {
-		/* Stale ones fill the bag: it begins again, or is not needed. */
-		if (d->bag->count == d->bag->room) {
-			berth_draw_return(d);
-			if (d->set.count <= d->stock->low)
-				berth_draw_lend(d);
-			return true;
-		}
-		d->bag->in[w] |= bit;
-		d->bag->item[d->bag->count++] = (uint16_t)port;
-	}
+	if (d->bag)
+		berth_draw_pack(d, port);
 	return true;
 }
 
 /* Takes the port out; false where it was not in. */
 BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint32_t port)
 {
-	uint32_t w = (port >> 6) & 1023;
-	uint64_t bit = 1ULL << (port & 63);
+	uint32_t w = (port >> 6) & 1023, m = w >> 6;
+	uint64_t bit = 1ULL << (port & 63), x = d->set.leaf[w], y;
 	struct berth_bag *b = d->bag;
 
-	if (!(d->set.leaf[w] & bit))
+	if (!(x & bit))
 		return false;
-	d->set.leaf[w] &= ~bit;
-	if (!d->set.leaf[w]) {
-		d->set.mid[w >> 6] &= ~(1ULL << (w & 63));
-		if (!d->set.mid[w >> 6])
-			d->set.top &= ~(1u << (w >> 6));
-	}
+	x ^= bit;
+	d->set.leaf[w] = x;
+	/* Without a branch: in a thin set half of the leaves become empty. */
+	y = d->set.mid[m] & ~((uint64_t)!x << (w & 63));
+	d->set.mid[m] = y;
+	if (!y)
+		d->set.top &= ~(1u << m);
 	d->set.count--;
-	if (b) {
-		if (b->at < b->count && b->item[b->at] == port) {
-			b->item[b->at] = b->item[--b->count];
-			b->in[w] &= ~bit;
-		}
+	if (b && b->at < b->count && b->item[b->at] == port) {
+		b->item[b->at] = b->item[--b->count];
+		b->in[w] ^= bit;
 	}
 	return true;
 }

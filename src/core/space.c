@@ -96,6 +96,7 @@ static void measure(struct berth_space *sp)
 	for (port = c->first; port <= c->last; port++)
 		sp->pool += berth_space_in_pool(sp, port);
 	berth_draw_stock_init(&sp->stock, &span);
+	berth_space_weigh_luck(sp);
 	berth_space_forget_offsets(sp);
 }
 
@@ -314,6 +315,7 @@ static void tables_use(struct berth_space *sp, struct tables *t)
 	struct tables old = tables_of(sp);
 	uint32_t i;
 
+	berth_space_forget_recent(sp);
 	copy_records(sp, t);
 	bags_back(sp);
 	sp->sock = t->sock;
@@ -453,6 +455,15 @@ static void count_family(struct berth_space *sp, struct berth_space_local *w)
 		}
 }
 
+static void cover_family(struct berth_space *sp, uint8_t family)
+{
+	uint32_t i;
+
+	for (i = 0; sp->wild[family] != 0xffff && i < sp->locals; i++)
+		if (sp->local[i]->family == family && !sp->local[i]->wild)
+			sp->local[i]->cover = sp->local[sp->wild[family]];
+}
+
 int berth_space_add_local(struct berth_space *sp, const struct berth_address *address,
 			  uint16_t *out_local)
 {
@@ -484,6 +495,7 @@ int berth_space_add_local(struct berth_space *sp, const struct berth_address *ad
 	sp->locals++;
 	if (l->wild)
 		count_family(sp, l);
+	cover_family(sp, l->family);
 	*out_local = (uint16_t)(sp->locals - 1);
 	berth_space_settle_all(sp);
 	return 0;
@@ -561,6 +573,12 @@ uint32_t berth_space_owned(const struct berth_space *sp, uint16_t owner)
 	return owner < sp->config.owners ? sp->owner[owner].used : 0;
 }
 
+/* 1 where the recent destination has no pair any more, else 0. */
+static uint32_t lingers(const struct berth_space *sp)
+{
+	return sp->recent.where && !sp->dest[sp->recent.dest].pairs;
+}
+
 int berth_space_count(const struct berth_space *sp, uint16_t local,
 		      struct berth_space_counts *out_counts)
 {
@@ -572,7 +590,7 @@ int berth_space_count(const struct berth_space *sp, uint16_t local,
 	*out_counts = (struct berth_space_counts){
 		.sockets = sp->socks.used,
 		.resting = sp->resting,
-		.destinations = sp->dests.used,
+		.destinations = sp->dests.used - lingers(sp),
 		.crowded = sp->lanes_used,
 		.free = l->idle.set.count,
 		.open = l->open ? l->open->set.count : 0,

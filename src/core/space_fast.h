@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The steps that each connect and each release take, to be compiled into their callers: pick and release
- * together are to cost 25 ns, and each of ten calls would take one of them.
+ * The steps that each bind, connect and release take, to be compiled into their callers: pick and release
+ * together are to cost 25 ns, which is some 350 instructions, and a call with its saving of registers takes 20.
  */
 #ifndef BERTH_CORE_SPACE_FAST_H
 #define BERTH_CORE_SPACE_FAST_H
@@ -22,6 +22,19 @@ BERTH_INLINE bool berth_space_same(const struct berth_address *a, const struct b
 	memcpy(x, a->byte, sizeof(x));
 	memcpy(y, b->byte, sizeof(y));
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+/* Local address and remote port in one word; never 0. */
+BERTH_INLINE uint32_t berth_space_where(uint16_t local, uint16_t port)
+{
+	return (uint32_t)port << 16 | local;
+}
+
+BERTH_INLINE bool berth_space_is_recent(const struct berth_space *sp, uint16_t local,
+					const struct berth_address *remote, uint16_t port)
+{
+	return sp->recent.where == berth_space_where(local, port) &&
+	       berth_space_same(&sp->recent.remote, remote);
 }
 
 BERTH_INLINE uint32_t berth_space_dest_hash(const struct berth_space *sp, uint32_t local,
@@ -46,14 +59,13 @@ BERTH_INLINE uint32_t *berth_space_pair_head(const struct berth_space *sp, uint3
 BERTH_INLINE uint32_t berth_space_dest_find(const struct berth_space *sp, uint16_t local,
 					    const struct berth_address *remote, uint16_t port)
 {
-	const struct berth_space_dest *d = &sp->dest[sp->recent];
+	const struct berth_space_dest *d;
 	uint32_t i;
 
 	if (!sp->dests.room)
 		return BERTH_SPACE_NONE;
-	if (d->pairs && d->port == port && d->local == local &&
-	    berth_space_same(&d->remote, remote))
-		return sp->recent;
+	if (port && berth_space_is_recent(sp, local, remote, port))
+		return sp->recent.dest;
 	i = sp->dests.head[berth_space_head(&sp->dests,
 					    berth_space_dest_hash(sp, local, remote, port))];
 	for (; i != BERTH_SPACE_NONE; i = d->next) {
@@ -86,14 +98,22 @@ BERTH_INLINE bool berth_space_is_self(const struct berth_space *sp,
 	return d->port == port && berth_space_same(&d->remote, &sp->local[d->local]->address);
 }
 
-/* True where connect may choose the port for the destination. */
-BERTH_INLINE bool berth_space_usable(const struct berth_space *sp, uint32_t dest, uint16_t port)
+/* True where connect may choose the port, which is open, for the destination. */
+BERTH_INLINE bool berth_space_fits(const struct berth_space *sp, uint32_t dest, uint16_t port)
 {
 	const struct berth_space_dest *d = &sp->dest[dest];
 
-	return berth_portset_has(&sp->local[d->local]->open->set, port) &&
-	       !berth_space_is_self(sp, d, port) &&
-	       (!d->pairs || berth_space_pair_find(sp, dest, port) == BERTH_SPACE_NONE);
+	/* Where nobody is on the port there is no pair. */
+	return !berth_space_is_self(sp, d, port) &&
+	       (berth_portset_has(&sp->local[d->local]->idle.set, port) ||
+		berth_space_pair_find(sp, dest, port) == BERTH_SPACE_NONE);
+}
+
+/* True where connect may choose the port for the destination. */
+BERTH_INLINE bool berth_space_usable(const struct berth_space *sp, uint32_t dest, uint16_t port)
+{
+	return berth_portset_has(&sp->local[sp->dest[dest].local]->open->set, port) &&
+	       berth_space_fits(sp, dest, port);
 }
 
 /* Puts a socket record, whose destination and port are set, into the table of pairs. */
@@ -165,36 +185,15 @@ BERTH_INLINE struct berth_space_lane *berth_space_lane_of(struct berth_space *sp
 	return berth_space_lane_build(sp, dest);
 }
 
-/*
- * The port for a socket to be connected, or an error: berth_space_pick_connect() with its shortest ways, those
- * of a crowded destination and a policy that keeps nothing, and of one that is not and a first try that fits.
- */
-BERTH_INLINE int berth_space_choose(struct berth_space *sp, uint32_t dest, uint64_t rnd)
-{
-	struct berth_space_lane *lane = berth_space_lane_of(sp, dest);
-	struct berth_draw *set = lane ? &lane->free : sp->local[sp->dest[dest].local]->open;
-	int32_t port = -1;
-
-	if (sp->config.policy == BERTH_SPACE_UNIFORM)
-		port = berth_draw_any(set, rnd);
-	else if (sp->config.policy == BERTH_SPACE_RANDOM)
-		port = berth_portset_next_wrap(
-			&set->set, sp->config.first + (uint32_t)(((rnd >> 32) * sp->range) >> 32));
-	if (port > 0 && (lane || berth_space_usable(sp, dest, (uint16_t)port)))
-		return port;
-	return berth_space_pick_connect(sp, dest, lane, rnd);
-}
-
 /* Counts a connection whose port connect chose; the port was open, so nobody is bound to it. */
 BERTH_INLINE void berth_space_enter_plain(struct berth_space *sp, uint16_t local, uint16_t port)
 {
-	struct berth_space_local *l = sp->local[local], *w;
+	struct berth_space_local *l = sp->local[local], *w = l->cover;
 	uint32_t n = ++l->count[port];
 
 	if (n == 1)
 		berth_space_set_idle(l, port, false, false);
-	if (sp->wild[l->family] != 0xffff) {
-		w = sp->local[sp->wild[l->family]];
+	if (w) {
 		n |= ++w->count[port];
 		berth_space_set_idle(w, port, false, false);
 	}
@@ -202,24 +201,61 @@ BERTH_INLINE void berth_space_enter_plain(struct berth_space *sp, uint16_t local
 		berth_space_settle(sp, local, port);
 }
 
-/* No longer. */
+/* No longer. A port that is still open has no other users than such, and is in the pool. */
 BERTH_INLINE void berth_space_leave_plain(struct berth_space *sp, uint16_t local, uint16_t port)
 {
-	struct berth_space_local *l = sp->local[local], *w;
-	bool pool = berth_space_in_pool(sp, port);
-	uint32_t n = l->count[port]--;
+	struct berth_space_local *l = sp->local[local], *w = l->cover;
+	bool plain = berth_portset_has(&l->open->set, port);
 
-	if (n == 1 && pool)
+	if (!--l->count[port] && plain)
 		berth_space_set_idle(l, port, true, false);
-	if (sp->wild[l->family] != 0xffff) {
-		w = sp->local[sp->wild[l->family]];
-		n |= w->count[port]--;
-		if (n == 1 && pool && !berth_space_is_shared(sp, port))
+	if (w) {
+		/* Shares on other addresses, of either family. */
+		plain = plain && !berth_space_is_shared(sp, port);
+		if (!--w->count[port] && plain)
 			berth_space_set_idle(w, port, true, false);
 	}
-	/* Beside others, shares on other addresses, or a full count that is open again. */
-	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2) || berth_space_is_shared(sp, port))
+	if (!BERTH_LIKELY(plain))
 		berth_space_settle(sp, local, port);
+}
+
+/* Counts a socket that shares with nobody on a port of an address, no wildcard, that was idle. */
+BERTH_INLINE void berth_space_enter_firm(struct berth_space *sp, uint16_t local, uint16_t port)
+{
+	struct berth_space_local *l = sp->local[local], *w = l->cover;
+
+	l->count[port] = BERTH_SPACE_FIRM;
+	berth_space_set_idle(l, port, false, false);
+	if (berth_draw_remove(l->open, port) && sp->lanes_used)
+		berth_space_lanes_follow(sp, local, port, false);
+	if (w) {
+		uint32_t n = ++w->count[port];
+
+		berth_space_set_idle(w, port, false, false);
+		if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2))
+			berth_space_settle(sp, local, port);
+	}
+}
+
+/* No longer. */
+BERTH_INLINE void berth_space_leave_firm(struct berth_space *sp, uint16_t local, uint16_t port)
+{
+	struct berth_space_local *l = sp->local[local], *w = l->cover;
+	uint32_t n = w ? --w->count[port] : 0;
+
+	l->count[port] = 0;
+	/* Beside others, shares on other addresses. */
+	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2) || berth_space_is_shared(sp, port)) {
+		berth_space_settle(sp, local, port);
+		return;
+	}
+	if (!berth_space_in_pool(sp, port))
+		return;
+	berth_space_set_idle(l, port, true, false);
+	if (berth_draw_add(l->open, port) && sp->lanes_used)
+		berth_space_lanes_follow(sp, local, port, true);
+	if (w && !n)
+		berth_space_set_idle(w, port, true, false);
 }
 
 #endif

@@ -15,9 +15,13 @@ uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 {
 	uint32_t i = berth_space_dest_find(sp, local, remote, port), *head;
 
-	if (i != BERTH_SPACE_NONE || sp->dests.free == BERTH_SPACE_NONE)
+	if (i != BERTH_SPACE_NONE)
 		return i;
+	if (sp->dests.free == BERTH_SPACE_NONE)
+		berth_space_forget_recent(sp);
 	i = sp->dests.free;
+	if (i == BERTH_SPACE_NONE)
+		return i;
 	head = dest_head(sp, local, remote, port);
 	sp->dests.free = sp->dest[i].next;
 	sp->dests.used++;
@@ -28,6 +32,30 @@ uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 						 .lane = BERTH_SPACE_NO_LANE };
 	*head = i;
 	return i;
+}
+
+bool berth_space_turn_to(struct berth_space *sp, uint16_t local, const struct berth_address *remote,
+			 uint16_t port)
+{
+	uint32_t dest;
+
+	berth_space_forget_recent(sp);
+	dest = berth_space_dest_get(sp, local, remote, port);
+	if (dest == BERTH_SPACE_NONE)
+		return false;
+	sp->recent = (struct berth_space_recent){ .remote = *remote,
+						  .where = berth_space_where(local, port),
+						  .dest = dest,
+						  .offset = berth_space_offset_of(sp, dest) };
+	return true;
+}
+
+void berth_space_forget_recent(struct berth_space *sp)
+{
+	if (!sp->recent.where)
+		return;
+	sp->recent.where = 0;
+	berth_space_dest_put(sp, sp->recent.dest);
 }
 
 void berth_space_lane_drop(struct berth_space *sp, uint32_t dest)
@@ -51,6 +79,8 @@ void berth_space_dest_put(struct berth_space *sp, uint32_t dest)
 		return;
 	if (d->lane != BERTH_SPACE_NO_LANE)
 		berth_space_lane_drop(sp, dest);
+	if (sp->recent.where && sp->recent.dest == dest)
+		return;
 	link = dest_head(sp, d->local, &d->remote, d->port);
 	while (*link != dest)
 		link = &sp->dest[*link].next;

@@ -2,7 +2,7 @@
 /* Sockets of a port space: bind, listen, connect, accept, release, and the clock. */
 #include <string.h>
 
-#include "src/core/space_fast.h"
+#include "src/core/space_pick.h"
 
 #define MANY 16u
 
@@ -74,6 +74,13 @@ static int owner_may(const struct berth_space *sp, uint16_t owner, uint32_t more
 	return o->used + more > o->limit ? BERTH_SPACE_E_QUOTA : 0;
 }
 
+/* True where there is room for a socket without a share, and the owner may have one more. */
+static bool may_have_one(const struct berth_space *sp, uint16_t owner)
+{
+	return owner < sp->config.owners && sp->owner[owner].used < sp->owner[owner].limit &&
+	       sp->socks.free != BERTH_SPACE_NONE;
+}
+
 static bool is_share(unsigned flags)
 {
 	return (flags & BERTH_SPACE_BINDS) && !(flags & BERTH_SPACE_PLAIN);
@@ -143,6 +150,21 @@ static int check_locals(const struct berth_space *sp, const uint16_t *locals, un
 	return 0;
 }
 
+/* A port that nobody has on any of the addresses, by the policy; less than 1: none. */
+BERTH_INLINE int32_t pick_bind(struct berth_space *sp, const struct berth_space_bind *want,
+			       const uint16_t *locals, unsigned count)
+{
+	struct berth_space_pick p = { .sp = sp,
+				      .set = &sp->local[locals[0]]->idle,
+				      .locals = locals,
+				      .count = count,
+				      .dest = BERTH_SPACE_NONE,
+				      .exact = count == 1,
+				      .rnd = want->rnd };
+
+	return berth_space_choose(&p);
+}
+
 int berth_space_bind_many(struct berth_space *sp, const struct berth_space_bind *want,
 			  const uint16_t *locals, unsigned count, berth_space_socket *out_socket)
 {
@@ -160,41 +182,31 @@ int berth_space_bind_many(struct berth_space *sp, const struct berth_space_bind 
 	if (error)
 		return error;
 	if (!port)
-		port = berth_space_pick_bind(sp, want, locals, count);
-	if (port < 0)
-		return port;
+		port = pick_bind(sp, want, locals, count);
+	if (port <= 0)
+		return berth_space_reason(sp, BERTH_SPACE_NONE, port);
 	*out_socket = number_of(sp, bind_records(sp, want, (uint16_t)port, locals, count));
 	return 0;
 }
 
-/* A free port for a socket that shares with nobody: the shortest way. */
-static int bind_any(struct berth_space *sp, const struct berth_space_bind *want,
-		    berth_space_socket *out_socket)
-{
-	struct berth_space_local *l = sp->local[want->local];
-	uint32_t i;
-	int port = 0;
-
-	if (sp->config.policy == BERTH_SPACE_UNIFORM)
-		port = berth_draw_any(&l->idle, want->rnd);
-	if (port <= 0)
-		port = berth_space_pick_bind(sp, want, &want->local, 1);
-	if (port < 0)
-		return port;
-	i = record_take(sp, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS, want->local,
-			(uint16_t)port, want->owner);
-	berth_space_enter(sp, want->local, &sp->sock[i]);
-	*out_socket = number_of(sp, i);
-	return 0;
-}
-
+/* As berth_space_bind_many() for a socket that shares with nobody, on an address, with any port. */
 int berth_space_bind(struct berth_space *sp, const struct berth_space_bind *want,
 		     berth_space_socket *out_socket)
 {
-	if (!want->flags && !want->port && want->local < sp->locals && has_room(sp, 1, 0) &&
-	    !owner_may(sp, want->owner, 1))
-		return bind_any(sp, want, out_socket);
-	return berth_space_bind_many(sp, want, &want->local, 1, out_socket);
+	uint32_t i;
+	int32_t port;
+
+	if (!BERTH_LIKELY(!want->flags && !want->port && want->local < sp->locals &&
+			  !sp->local[want->local]->wild && may_have_one(sp, want->owner)))
+		return berth_space_bind_many(sp, want, &want->local, 1, out_socket);
+	port = pick_bind(sp, want, &want->local, 1);
+	if (port <= 0)
+		return berth_space_reason(sp, BERTH_SPACE_NONE, port);
+	i = record_take(sp, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS, want->local,
+			(uint16_t)port, want->owner);
+	berth_space_enter_firm(sp, want->local, (uint16_t)port);
+	*out_socket = number_of(sp, i);
+	return 0;
 }
 
 /* The next record of a socket that has several addresses, else the record itself. */
@@ -274,30 +286,38 @@ static void idle_from(struct berth_space *sp, uint32_t i, uint32_t now_ms)
 		berth_wheel_add(&sp->wheel, timers(sp), i, now_ms + sp->config.idle_ms);
 }
 
-int berth_space_connect(struct berth_space *sp, const struct berth_space_connect *want,
-			berth_space_socket *out_socket)
+/* Why a socket cannot be connected from there whatever the port: what berth_space_connect() asks, one by one. */
+static int connect_error(const struct berth_space *sp, const struct berth_space_connect *want)
 {
-	int error = check_connect(sp, want), port;
-	uint32_t dest, i;
+	int error = check_connect(sp, want);
 
 	if (!error)
 		error = owner_may(sp, want->owner, 1);
-	if (error)
-		return error;
-	if (!has_room(sp, 1, 0))
+	return error ? error : BERTH_SPACE_E_ROOM;
+}
+
+int berth_space_connect(struct berth_space *sp, const struct berth_space_connect *want,
+			berth_space_socket *out_socket)
+{
+	struct berth_space_pick p = { .sp = sp, .rnd = want->rnd };
+	struct berth_space_lane *lane;
+	uint32_t i;
+	int32_t port;
+
+	if (!BERTH_LIKELY(want->remote_port && want->local < sp->locals &&
+			  !sp->local[want->local]->wild && may_have_one(sp, want->owner)))
+		return connect_error(sp, want);
+	if (!berth_space_is_recent(sp, want->local, &want->remote, want->remote_port) &&
+	    !berth_space_turn_to(sp, want->local, &want->remote, want->remote_port))
 		return BERTH_SPACE_E_ROOM;
-	dest = berth_space_dest_find(sp, want->local, &want->remote, want->remote_port);
-	if (dest == BERTH_SPACE_NONE)
-		dest = berth_space_dest_get(sp, want->local, &want->remote, want->remote_port);
-	if (dest == BERTH_SPACE_NONE)
-		return BERTH_SPACE_E_ROOM;
-	port = berth_space_choose(sp, dest, want->rnd);
-	if (port < 0) {
-		berth_space_dest_put(sp, dest);
-		return port;
-	}
-	sp->recent = dest;
-	i = record_take(sp, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN, dest, (uint16_t)port,
+	p.dest = sp->recent.dest;
+	lane = berth_space_lane_of(sp, p.dest);
+	p.exact = lane != NULL;
+	p.set = lane ? &lane->free : sp->local[want->local]->open;
+	port = berth_space_choose(&p);
+	if (port <= 0)
+		return berth_space_reason(sp, p.dest, port);
+	i = record_take(sp, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN, p.dest, (uint16_t)port,
 			want->owner);
 	berth_space_pair_add(sp, i);
 	berth_space_enter_plain(sp, want->local, (uint16_t)port);
@@ -492,26 +512,23 @@ static void drop_plain(struct berth_space *sp, uint32_t i)
 	record_free(sp, i);
 }
 
-int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms,
-			bool rest)
+/* The three that a live socket of this number and kind has in its record; never that of another. */
+static uint64_t mark_of(berth_space_socket socket, uint8_t state, uint8_t flags)
+{
+	struct berth_space_sock s = { .age = (uint16_t)(socket >> 32),
+				      .state = state,
+				      .flags = flags };
+
+	return s.mark | (socket >> 48) << 32;
+}
+
+static int release_any(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms,
+		       bool rest)
 {
 	uint32_t i = record_of(sp, socket), next, left;
 
 	if (i == BERTH_SPACE_NONE)
 		return BERTH_SPACE_E_STALE;
-	if (sp->sock[i].state == BERTH_RECORD_PAIR && sp->sock[i].flags == BERTH_SPACE_PLAIN &&
-	    !(rest && sp->config.rest_pair_ms)) {
-		drop_plain(sp, i);
-		return 0;
-	}
-	if (sp->sock[i].state == BERTH_RECORD_BOUND &&
-	    sp->sock[i].flags == (BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS) &&
-	    !(rest && sp->config.rest_port_ms)) {
-		sp->owner[sp->sock[i].owner].used--;
-		berth_space_leave(sp, (uint16_t)sp->sock[i].dest, &sp->sock[i]);
-		record_free(sp, i);
-		return 0;
-	}
 	if (rest && rests(&sp->sock[i]))
 		return BERTH_SPACE_E_STATE;
 	for (left = 1, next = other_record(sp, i); next != i; next = other_record(sp, next))
@@ -521,6 +538,29 @@ int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint3
 		release_record(sp, i, now_ms, rest);
 	}
 	return 0;
+}
+
+int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms,
+			bool rest)
+{
+	uint32_t i = (uint32_t)socket - 1;
+	const struct berth_space_sock *s = &sp->sock[i];
+
+	if (i >= sp->socks.room)
+		return BERTH_SPACE_E_STALE;
+	if (s->mark == mark_of(socket, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN) &&
+	    !(rest && sp->config.rest_pair_ms)) {
+		drop_plain(sp, i);
+		return 0;
+	}
+	if (s->mark == mark_of(socket, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS) &&
+	    !(rest && sp->config.rest_port_ms) && !sp->local[s->dest]->wild) {
+		sp->owner[s->owner].used--;
+		berth_space_leave_firm(sp, (uint16_t)s->dest, s->port);
+		record_free(sp, i);
+		return 0;
+	}
+	return release_any(sp, socket, now_ms, rest);
 }
 
 int berth_space_touch(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms)
