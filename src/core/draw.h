@@ -133,36 +133,31 @@ BERTH_INLINE void berth_draw_pack(struct berth_draw *d, uint32_t port)
 	}
 }
 
-/* Puts the port in; false where it was in. */
-BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint32_t port)
+/* Puts a port in that is not in. */
+BERTH_INLINE void berth_draw_put(struct berth_draw *d, uint32_t port)
 {
 	uint32_t w = (port >> 6) & 1023, m = w >> 6;
-	uint64_t bit = 1ULL << (port & 63);
+	uint64_t y = d->set.mid[m];
 
-	if (d->set.leaf[w] & bit)
-		return false;
-	d->set.leaf[w] |= bit;
-	d->set.mid[m] |= 1ULL << (w & 63);
-	d->set.top |= 1u << m;
+	d->set.leaf[w] |= 1ULL << (port & 63);
+	d->set.mid[m] = y | 1ULL << (w & 63);
+	if (!y)
+		d->set.top |= 1u << m;
 	d->set.count++;
 	if (d->bag)
 		berth_draw_pack(d, port);
-	return true;
 }
 
-/* Takes the port out; false where it was not in. */
-BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint32_t port)
+/* Takes a port out that is in. */
+BERTH_INLINE void berth_draw_cut(struct berth_draw *d, uint32_t port)
 {
 	uint32_t w = (port >> 6) & 1023, m = w >> 6;
-	uint64_t bit = 1ULL << (port & 63), x = d->set.leaf[w], y;
+	uint64_t bit = 1ULL << (port & 63), x = d->set.leaf[w] ^ bit, y = d->set.mid[m];
 	struct berth_bag *b = d->bag;
 
-	if (!(x & bit))
-		return false;
-	x ^= bit;
 	d->set.leaf[w] = x;
 	/* Without a branch: in a thin set half of the leaves become empty. */
-	y = d->set.mid[m] & ~((uint64_t)!x << (w & 63));
+	y = x ? y : y & ~(1ULL << (w & 63));
 	d->set.mid[m] = y;
 	if (!y)
 		d->set.top &= ~(1u << m);
@@ -171,6 +166,23 @@ BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint32_t port)
 		b->item[b->at] = b->item[--b->count];
 		b->in[w] ^= bit;
 	}
+}
+
+/* Puts the port in; false where it was in. */
+BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint32_t port)
+{
+	if (berth_portset_has(&d->set, port))
+		return false;
+	berth_draw_put(d, port);
+	return true;
+}
+
+/* Takes the port out; false where it was not in. */
+BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint32_t port)
+{
+	if (!berth_portset_has(&d->set, port))
+		return false;
+	berth_draw_cut(d, port);
 	return true;
 }
 

@@ -145,7 +145,10 @@ struct berth_space_recent {
 	struct berth_address remote;
 	uint32_t where; /* berth_space_where() of it; 0: there is none */
 	uint32_t dest;
-	const struct berth_space_offset *offset; /* of the policies that have one */
+	/* The same as pointers; forgotten before the tables are given back. */
+	struct berth_space_dest *d;
+	struct berth_space_local *l;
+	uint32_t offset, *counter; /* of RFC 6056, where the policy has them */
 };
 
 struct berth_space {
@@ -224,6 +227,9 @@ uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 /* Gives a destination up where it has no pairs; the recent one keeps its place, but no lane. */
 void berth_space_dest_put(struct berth_space *sp, uint32_t dest);
 
+/* A destination that is thin loses its lane, and without pairs its place. */
+void berth_space_dest_thin(struct berth_space *sp, uint32_t dest);
+
 /* Makes a destination, which is not the recent one, that; a new one where there is none. False: no room. */
 bool berth_space_turn_to(struct berth_space *sp, uint16_t local, const struct berth_address *remote,
 			 uint16_t port);
@@ -248,8 +254,8 @@ void berth_space_rehash(struct berth_space *sp);
 
 /* space_pick.c: what a choice of a port takes at times only; the rest is in space_pick.h. */
 
-/* F and, with double-hash, G of a destination, which are remembered; NULL: the policy has none. */
-const struct berth_space_offset *berth_space_offset_of(struct berth_space *sp, uint32_t dest);
+/* F and, with double-hash, G of a destination, which are remembered; both 0 where the policy has none. */
+struct berth_space_offset berth_space_offset_of(struct berth_space *sp, uint32_t dest);
 
 /* The probabilities of no luck follow the length of the range. */
 void berth_space_weigh_luck(struct berth_space *sp);

@@ -98,11 +98,10 @@ BERTH_INLINE bool berth_space_is_self(const struct berth_space *sp,
 	return d->port == port && berth_space_same(&d->remote, &sp->local[d->local]->address);
 }
 
-/* True where connect may choose the port, which is open, for the destination. */
-BERTH_INLINE bool berth_space_fits(const struct berth_space *sp, uint32_t dest, uint16_t port)
+/* True where connect may choose the port, which is open, for destination number dest, d. */
+BERTH_INLINE bool berth_space_fits(const struct berth_space *sp, const struct berth_space_dest *d,
+				   uint32_t dest, uint16_t port)
 {
-	const struct berth_space_dest *d = &sp->dest[dest];
-
 	/* Where nobody is on the port there is no pair. */
 	return !berth_space_is_self(sp, d, port) &&
 	       (berth_portset_has(&sp->local[d->local]->idle.set, port) ||
@@ -112,57 +111,62 @@ BERTH_INLINE bool berth_space_fits(const struct berth_space *sp, uint32_t dest, 
 /* True where connect may choose the port for the destination. */
 BERTH_INLINE bool berth_space_usable(const struct berth_space *sp, uint32_t dest, uint16_t port)
 {
-	return berth_portset_has(&sp->local[sp->dest[dest].local]->open->set, port) &&
-	       berth_space_fits(sp, dest, port);
+	const struct berth_space_dest *d = &sp->dest[dest];
+
+	return berth_portset_has(&sp->local[d->local]->open->set, port) &&
+	       berth_space_fits(sp, d, dest, port);
 }
 
-/* Puts a socket record, whose destination and port are set, into the table of pairs. */
-BERTH_INLINE void berth_space_pair_add(struct berth_space *sp, uint32_t sock)
+/* Puts a socket record, whose destination d and port are set, into the table of pairs; the lane does not follow. */
+BERTH_INLINE void berth_space_pair_add(struct berth_space *sp, struct berth_space_dest *d,
+				       struct berth_space_sock *s, uint32_t sock)
 {
-	struct berth_space_sock *s = &sp->sock[sock];
-	struct berth_space_dest *d = &sp->dest[s->dest];
 	uint32_t *head = berth_space_pair_head(sp, s->dest, s->port);
 
 	s->next = *head;
 	*head = sock;
 	d->pairs++;
-	if (d->lane != BERTH_SPACE_NO_LANE)
-		berth_draw_remove(&sp->lane[d->lane].free, s->port);
 }
 
 /* Takes it out. */
-BERTH_INLINE void berth_space_pair_remove(struct berth_space *sp, uint32_t sock)
+BERTH_INLINE void berth_space_pair_remove(struct berth_space *sp, struct berth_space_dest *d,
+					  struct berth_space_sock *s, uint32_t sock)
 {
-	struct berth_space_sock *s = &sp->sock[sock];
-	struct berth_space_dest *d = &sp->dest[s->dest];
 	uint32_t *link = berth_space_pair_head(sp, s->dest, s->port);
-	struct berth_draw *open;
 
 	while (*link != sock)
 		link = &sp->sock[*link].next;
 	*link = s->next;
 	d->pairs--;
-	if (d->lane == BERTH_SPACE_NO_LANE)
-		return;
-	open = sp->local[d->local]->open;
-	if (d->pairs * BERTH_SPACE_CROWDED * 2 < open->set.count)
-		berth_space_lane_drop(sp, s->dest);
-	else if (berth_portset_has(&open->set, s->port) && !berth_space_is_self(sp, d, s->port))
-		berth_draw_add(&sp->lane[d->lane].free, s->port);
 }
 
-/* Puts a port into the idle ones of an address, or takes it out; the order of longest-idle follows. */
-BERTH_INLINE void berth_space_set_idle(struct berth_space_local *l, uint32_t port, bool idle,
-				       bool front)
+/* A pair of an open port has gone: the lane of its destination follows. */
+BERTH_INLINE void berth_space_lane_put(struct berth_space *sp, struct berth_space_dest *d,
+				       uint16_t port)
+{
+	if (d->lane != BERTH_SPACE_NO_LANE)
+		berth_draw_put(&sp->lane[d->lane].free, port);
+}
+
+/* Takes a port from the idle ones of an address, where it is; the order of longest-idle follows. */
+BERTH_INLINE void berth_space_idle_cut(struct berth_space_local *l, uint32_t port)
 {
 	struct berth_space_order *o = l->order;
 
-	if (!idle) {
-		if (berth_draw_remove(&l->idle, port) && o) {
-			o->next[o->prev[port]] = o->next[port];
-			o->prev[o->next[port]] = o->prev[port];
-		}
-	} else if (berth_draw_add(&l->idle, port) && o) {
+	berth_draw_cut(&l->idle, port);
+	if (o) {
+		o->next[o->prev[port]] = o->next[port];
+		o->prev[o->next[port]] = o->prev[port];
+	}
+}
+
+/* Puts it there, where it is not, as the one that was left last, or, front, longest ago. */
+BERTH_INLINE void berth_space_idle_put(struct berth_space_local *l, uint32_t port, bool front)
+{
+	struct berth_space_order *o = l->order;
+
+	berth_draw_put(&l->idle, port);
+	if (o) {
 		uint16_t before = front ? 0 : o->prev[0], after = front ? o->next[0] : 0;
 
 		o->prev[port] = before;
@@ -171,28 +175,51 @@ BERTH_INLINE void berth_space_set_idle(struct berth_space_local *l, uint32_t por
 	}
 }
 
-/* The lane of a destination; NULL: it has none. One is built where it is worth it. */
-BERTH_INLINE struct berth_space_lane *berth_space_lane_of(struct berth_space *sp, uint32_t dest)
+/* A port is idle, or not, whatever it was. */
+BERTH_INLINE void berth_space_set_idle(struct berth_space_local *l, uint32_t port, bool idle,
+				       bool front)
 {
-	const struct berth_space_dest *d = &sp->dest[dest];
+	if (berth_portset_has(&l->idle.set, port) == idle)
+		return;
+	if (idle)
+		berth_space_idle_put(l, port, front);
+	else
+		berth_space_idle_cut(l, port);
+}
+
+/* The lane of the recent destination; NULL: it has none. One is built where it is worth it. */
+BERTH_INLINE struct berth_space_lane *berth_space_lane_of(struct berth_space *sp,
+							  const struct berth_space_recent *r)
+{
 	uint32_t open;
 
-	if (d->lane != BERTH_SPACE_NO_LANE)
-		return &sp->lane[d->lane];
-	open = sp->local[d->local]->open->set.count;
-	if (BERTH_LIKELY(d->pairs * BERTH_SPACE_CROWDED < open || open <= BERTH_SPACE_FEW))
+	if (r->d->lane != BERTH_SPACE_NO_LANE)
+		return &sp->lane[r->d->lane];
+	open = r->l->open->set.count;
+	if (BERTH_LIKELY(r->d->pairs * BERTH_SPACE_CROWDED < open || open <= BERTH_SPACE_FEW))
 		return NULL;
-	return berth_space_lane_build(sp, dest);
+	return berth_space_lane_build(sp, r->dest);
+}
+
+/* A destination has a pair less: true where it is to lose its lane, or its place among the destinations. */
+BERTH_INLINE bool berth_space_is_thin(const struct berth_space *sp,
+				      const struct berth_space_local *l,
+				      const struct berth_space_dest *d)
+{
+	if (d->lane != BERTH_SPACE_NO_LANE)
+		return d->pairs * BERTH_SPACE_CROWDED * 2 <= l->open->set.count;
+	return !d->pairs && d != sp->recent.d;
 }
 
 /* Counts a connection whose port connect chose; the port was open, so nobody is bound to it. */
-BERTH_INLINE void berth_space_enter_plain(struct berth_space *sp, uint16_t local, uint16_t port)
+BERTH_INLINE void berth_space_enter_plain(struct berth_space *sp, struct berth_space_local *l,
+					  uint16_t local, uint16_t port)
 {
-	struct berth_space_local *l = sp->local[local], *w = l->cover;
+	struct berth_space_local *w = l->cover;
 	uint32_t n = ++l->count[port];
 
 	if (n == 1)
-		berth_space_set_idle(l, port, false, false);
+		berth_space_idle_cut(l, port);
 	if (w) {
 		n |= ++w->count[port];
 		berth_space_set_idle(w, port, false, false);
@@ -202,45 +229,48 @@ BERTH_INLINE void berth_space_enter_plain(struct berth_space *sp, uint16_t local
 }
 
 /* No longer. A port that is still open has no other users than such, and is in the pool. */
-BERTH_INLINE void berth_space_leave_plain(struct berth_space *sp, uint16_t local, uint16_t port)
+BERTH_INLINE void berth_space_leave_plain(struct berth_space *sp, struct berth_space_local *l,
+					  uint16_t local, uint16_t port, bool open)
 {
-	struct berth_space_local *l = sp->local[local], *w = l->cover;
-	bool plain = berth_portset_has(&l->open->set, port);
+	struct berth_space_local *w = l->cover;
 
-	if (!--l->count[port] && plain)
-		berth_space_set_idle(l, port, true, false);
+	if (!--l->count[port] && open)
+		berth_space_idle_put(l, port, false);
 	if (w) {
 		/* Shares on other addresses, of either family. */
-		plain = plain && !berth_space_is_shared(sp, port);
-		if (!--w->count[port] && plain)
-			berth_space_set_idle(w, port, true, false);
+		open = open && !berth_space_is_shared(sp, port);
+		if (!--w->count[port] && open)
+			berth_space_idle_put(w, port, false);
 	}
-	if (!BERTH_LIKELY(plain))
+	if (!BERTH_LIKELY(open))
 		berth_space_settle(sp, local, port);
 }
 
 /* Counts a socket that shares with nobody on a port of an address, no wildcard, that was idle. */
-BERTH_INLINE void berth_space_enter_firm(struct berth_space *sp, uint16_t local, uint16_t port)
+BERTH_INLINE void berth_space_enter_firm(struct berth_space *sp, struct berth_space_local *l,
+					 uint16_t local, uint16_t port)
 {
-	struct berth_space_local *l = sp->local[local], *w = l->cover;
+	struct berth_space_local *w = l->cover;
+	uint32_t n = 1;
 
 	l->count[port] = BERTH_SPACE_FIRM;
-	berth_space_set_idle(l, port, false, false);
-	if (berth_draw_remove(l->open, port) && sp->lanes_used)
-		berth_space_lanes_follow(sp, local, port, false);
+	berth_space_idle_cut(l, port);
+	berth_draw_cut(l->open, port);
 	if (w) {
-		uint32_t n = ++w->count[port];
-
+		n = ++w->count[port];
 		berth_space_set_idle(w, port, false, false);
-		if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2))
-			berth_space_settle(sp, local, port);
 	}
+	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2))
+		berth_space_settle(sp, local, port);
+	if (!BERTH_LIKELY(!sp->lanes_used))
+		berth_space_lanes_follow(sp, local, port, false);
 }
 
 /* No longer. */
-BERTH_INLINE void berth_space_leave_firm(struct berth_space *sp, uint16_t local, uint16_t port)
+BERTH_INLINE void berth_space_leave_firm(struct berth_space *sp, struct berth_space_local *l,
+					 uint16_t local, uint16_t port)
 {
-	struct berth_space_local *l = sp->local[local], *w = l->cover;
+	struct berth_space_local *w = l->cover;
 	uint32_t n = w ? --w->count[port] : 0;
 
 	l->count[port] = 0;
@@ -249,13 +279,14 @@ BERTH_INLINE void berth_space_leave_firm(struct berth_space *sp, uint16_t local,
 		berth_space_settle(sp, local, port);
 		return;
 	}
-	if (!berth_space_in_pool(sp, port))
+	if (!BERTH_LIKELY(berth_space_in_pool(sp, port)))
 		return;
-	berth_space_set_idle(l, port, true, false);
-	if (berth_draw_add(l->open, port) && sp->lanes_used)
-		berth_space_lanes_follow(sp, local, port, true);
+	berth_space_idle_put(l, port, false);
+	berth_draw_put(l->open, port);
 	if (w && !n)
-		berth_space_set_idle(w, port, true, false);
+		berth_space_idle_put(w, port, false);
+	if (!BERTH_LIKELY(!sp->lanes_used))
+		berth_space_lanes_follow(sp, local, port, true);
 }
 
 #endif

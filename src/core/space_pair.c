@@ -37,25 +37,34 @@ uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 bool berth_space_turn_to(struct berth_space *sp, uint16_t local, const struct berth_address *remote,
 			 uint16_t port)
 {
+	struct berth_space_offset o;
 	uint32_t dest;
 
 	berth_space_forget_recent(sp);
 	dest = berth_space_dest_get(sp, local, remote, port);
 	if (dest == BERTH_SPACE_NONE)
 		return false;
-	sp->recent = (struct berth_space_recent){ .remote = *remote,
-						  .where = berth_space_where(local, port),
-						  .dest = dest,
-						  .offset = berth_space_offset_of(sp, dest) };
+	o = berth_space_offset_of(sp, dest);
+	sp->recent = (struct berth_space_recent){
+		.remote = *remote,
+		.where = berth_space_where(local, port),
+		.dest = dest,
+		.d = &sp->dest[dest],
+		.l = sp->local[local],
+		.offset = o.offset,
+		.counter = sp->counters ? &sp->counters[o.slot] : &sp->counter,
+	};
 	return true;
 }
 
 void berth_space_forget_recent(struct berth_space *sp)
 {
+	uint32_t dest = sp->recent.dest;
+
 	if (!sp->recent.where)
 		return;
-	sp->recent.where = 0;
-	berth_space_dest_put(sp, sp->recent.dest);
+	sp->recent = (struct berth_space_recent){ .where = 0 };
+	berth_space_dest_put(sp, dest);
 }
 
 void berth_space_lane_drop(struct berth_space *sp, uint32_t dest)
@@ -79,7 +88,7 @@ void berth_space_dest_put(struct berth_space *sp, uint32_t dest)
 		return;
 	if (d->lane != BERTH_SPACE_NO_LANE)
 		berth_space_lane_drop(sp, dest);
-	if (sp->recent.where && sp->recent.dest == dest)
+	if (d == sp->recent.d)
 		return;
 	link = dest_head(sp, d->local, &d->remote, d->port);
 	while (*link != dest)
@@ -88,6 +97,14 @@ void berth_space_dest_put(struct berth_space *sp, uint32_t dest)
 	d->next = sp->dests.free;
 	sp->dests.free = dest;
 	sp->dests.used--;
+}
+
+void berth_space_dest_thin(struct berth_space *sp, uint32_t dest)
+{
+	if (sp->dest[dest].pairs)
+		berth_space_lane_drop(sp, dest);
+	else
+		berth_space_dest_put(sp, dest);
 }
 
 void berth_space_lanes_follow(struct berth_space *sp, uint16_t local, uint16_t port, bool open)

@@ -41,8 +41,7 @@ static bool suitable(const struct berth_space_pick *p, uint32_t port)
 
 int32_t berth_space_oldest(struct berth_space_pick p)
 {
-	uint16_t local = p.dest == BERTH_SPACE_NONE ? p.locals[0] : p.sp->dest[p.dest].local;
-	const struct berth_space_order *o = p.sp->local[local]->order;
+	const struct berth_space_order *o = (p.to ? p.to->l : p.sp->local[p.locals[0]])->order;
 	uint32_t port;
 
 	for (port = o->next[0]; port; port = o->next[port])
@@ -74,10 +73,10 @@ int32_t berth_space_habitual(struct berth_space_pick p)
 	uint16_t port;
 
 	c.flow.protocol = sp->config.protocol;
-	if (p.dest != BERTH_SPACE_NONE) {
-		c.flow.local = sp->local[sp->dest[p.dest].local]->address;
-		c.flow.remote = sp->dest[p.dest].remote;
-		c.flow.remote_port = sp->dest[p.dest].port;
+	if (p.to) {
+		c.flow.local = p.to->l->address;
+		c.flow.remote = p.to->remote;
+		c.flow.remote_port = p.to->d->port;
 	}
 	if (berth_space_next(&p, sp->config.first) < 0)
 		return -1;
@@ -85,15 +84,15 @@ int32_t berth_space_habitual(struct berth_space_pick p)
 	return port && suitable(&p, port) ? port : BERTH_SPACE_E_LUCK;
 }
 
-int berth_space_reason(const struct berth_space *sp, uint32_t dest, int32_t port)
+int berth_space_reason(struct berth_space_pick p, int32_t port)
 {
 	if (port == BERTH_SPACE_E_LUCK)
 		return port;
-	if (!sp->pool)
+	if (!p.sp->pool)
 		return BERTH_SPACE_E_RANGE;
-	if (sp->resting)
+	if (p.sp->resting)
 		return BERTH_SPACE_E_WAIT;
-	if (dest != BERTH_SPACE_NONE && sp->local[sp->dest[dest].local]->open->set.count)
+	if (p.to && p.to->l->open->set.count)
 		return BERTH_SPACE_E_PAIRS;
 	return BERTH_SPACE_E_BOUND;
 }
@@ -130,16 +129,16 @@ void berth_space_forget_offsets(struct berth_space *sp)
 		sp->counters[i] %= sp->range;
 }
 
-const struct berth_space_offset *berth_space_offset_of(struct berth_space *sp, uint32_t dest)
+struct berth_space_offset berth_space_offset_of(struct berth_space *sp, uint32_t dest)
 {
 	struct berth_space_offset *o = &sp->offset[dest % BERTH_SPACE_OFFSETS];
 	const struct berth_space_dest *d = &sp->dest[dest];
 	uint64_t word[5] = { 0 };
 
 	if (sp->config.policy != BERTH_SPACE_HASH && sp->config.policy != BERTH_SPACE_DOUBLE_HASH)
-		return NULL;
+		return (struct berth_space_offset){ .slot = 0 };
 	if (o->port == d->port && o->local == d->local && berth_space_same(&o->remote, &d->remote))
-		return o;
+		return *o;
 	memcpy(word, sp->local[d->local]->address.byte, 16);
 	memcpy(word + 2, d->remote.byte, 16);
 	word[4] = d->port;
@@ -148,5 +147,5 @@ const struct berth_space_offset *berth_space_offset_of(struct berth_space *sp, u
 	if (sp->counters)
 		o->slot = (uint32_t)berth_siphash(sp->config.key + 2, word, 5) &
 			  (sp->config.counters - 1);
-	return o;
+	return *o;
 }

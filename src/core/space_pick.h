@@ -20,7 +20,7 @@ struct berth_space_pick {
 	struct berth_draw *set; /* all of these are suitable, where exact; else more than these */
 	const uint16_t *locals;
 	unsigned count;
-	uint32_t dest; /* NONE: to be bound */
+	const struct berth_space_recent *to; /* NULL: to be bound */
 	bool exact;
 	uint64_t rnd;
 };
@@ -40,7 +40,7 @@ int32_t berth_space_oldest(struct berth_space_pick p);
 int32_t berth_space_habitual(struct berth_space_pick p);
 
 /* Why no port is to be had, where a policy found none. */
-int berth_space_reason(const struct berth_space *sp, uint32_t dest, int32_t port);
+int berth_space_reason(struct berth_space_pick p, int32_t port);
 
 /* True where a member of the set is suitable. */
 BERTH_INLINE bool berth_space_suits(const struct berth_space_pick *p, uint32_t port)
@@ -49,8 +49,8 @@ BERTH_INLINE bool berth_space_suits(const struct berth_space_pick *p, uint32_t p
 
 	if (p->exact)
 		return true;
-	if (p->dest != BERTH_SPACE_NONE)
-		return berth_space_fits(p->sp, p->dest, (uint16_t)port);
+	if (p->to)
+		return berth_space_fits(p->sp, p->to->d, p->to->dest, (uint16_t)port);
 	for (i = 0; i < p->count; i++)
 		if (!berth_portset_has(&p->sp->local[p->locals[i]]->idle.set, port))
 			return false;
@@ -88,9 +88,9 @@ BERTH_INLINE uint32_t berth_space_suitable(const struct berth_space_pick *p)
 {
 	uint32_t n = p->set->set.count, pairs;
 
-	if (p->exact || p->dest == BERTH_SPACE_NONE)
+	if (p->exact || !p->to)
 		return n;
-	pairs = p->sp->dest[p->dest].pairs;
+	pairs = p->to->d->pairs;
 	return n > pairs ? n - pairs : 1;
 }
 
@@ -108,20 +108,18 @@ BERTH_INLINE int32_t berth_space_pick_retry(const struct berth_space_pick *p)
 BERTH_INLINE int32_t berth_space_pick_counted(const struct berth_space_pick *p)
 {
 	struct berth_space *sp = p->sp;
-	enum berth_space_policy policy = sp->config.policy;
+	bool steps = sp->config.policy == BERTH_SPACE_RANDOM_INCREMENT;
 	uint32_t num = sp->range, first = sp->config.first, offset = 0, start;
-	uint32_t *counter = &sp->counter;
+	uint32_t *counter = sp->counters ? sp->counters : &sp->counter;
 	int32_t port, after;
 
-	/* A destination that is connected to is the recent one. With bind there is none, and F and G are 0. */
-	if (policy == BERTH_SPACE_DOUBLE_HASH)
-		counter = sp->counters;
-	if (p->dest != BERTH_SPACE_NONE && sp->recent.offset) {
-		offset = sp->recent.offset->offset;
-		counter += sp->recent.offset->slot;
+	/* With bind there is no destination, and F and G are 0. */
+	if (p->to) {
+		offset = p->to->offset;
+		counter = p->to->counter;
 	}
 	start = *counter + offset;
-	if (policy == BERTH_SPACE_RANDOM_INCREMENT)
+	if (steps)
 		start += berth_below((uint32_t)(p->rnd >> 32), BERTH_RANDOM_INCREMENT_N) + 1;
 	start -= start >= num ? num : 0;
 	if (!BERTH_LIKELY(start < num))
@@ -129,11 +127,9 @@ BERTH_INLINE int32_t berth_space_pick_counted(const struct berth_space_pick *p)
 	port = berth_space_next(p, first + start);
 	if (port < 0)
 		return port;
-	/* The counter stands at the try after the one that found the port; algorithm 5 stays at its start. */
-	after = policy == BERTH_SPACE_RANDOM_INCREMENT ? (int32_t)start
-						       : port - (int32_t)(first + offset) + 1;
-	after += after < 0 ? (int32_t)num : 0;
-	*counter = after == (int32_t)num ? 0 : (uint32_t)after;
+	/* At the try after the one that found the port, num as well as 0; algorithm 5 stays at its start. */
+	after = steps ? (int32_t)start : port - (int32_t)(first + offset) + 1;
+	*counter = (uint32_t)(after < 0 ? after + (int32_t)num : after);
 	return port;
 }
 
@@ -141,12 +137,10 @@ BERTH_INLINE int32_t berth_space_pick_counted(const struct berth_space_pick *p)
 BERTH_INLINE int32_t berth_space_pick_oldest(const struct berth_space_pick *p)
 {
 	const struct berth_space *sp = p->sp;
-	bool bind = p->dest == BERTH_SPACE_NONE;
-	uint32_t port = sp->local[bind ? p->locals[0] : sp->dest[p->dest].local]->order->next[0];
+	uint32_t port = (p->to ? p->to->l : sp->local[p->locals[0]])->order->next[0];
 
-	if (BERTH_LIKELY(port &&
-			 (bind ? p->count == 1
-			       : !berth_space_is_self(sp, &sp->dest[p->dest], (uint16_t)port))))
+	if (BERTH_LIKELY(port && (p->to ? !berth_space_is_self(sp, p->to->d, (uint16_t)port)
+					: p->count == 1)))
 		return (int32_t)port;
 	return berth_space_oldest(*p);
 }

@@ -150,19 +150,19 @@ static int check_locals(const struct berth_space *sp, const uint16_t *locals, un
 	return 0;
 }
 
-/* A port that nobody has on any of the addresses, by the policy; less than 1: none. */
-BERTH_INLINE int32_t pick_bind(struct berth_space *sp, const struct berth_space_bind *want,
-			       const uint16_t *locals, unsigned count)
+/* A port that nobody has on any of the addresses, by the policy, or why there is none. */
+BERTH_INLINE int pick_bind(struct berth_space *sp, const struct berth_space_bind *want,
+			   const uint16_t *locals, unsigned count)
 {
 	struct berth_space_pick p = { .sp = sp,
 				      .set = &sp->local[locals[0]]->idle,
 				      .locals = locals,
 				      .count = count,
-				      .dest = BERTH_SPACE_NONE,
 				      .exact = count == 1,
 				      .rnd = want->rnd };
+	int32_t port = berth_space_choose(&p);
 
-	return berth_space_choose(&p);
+	return BERTH_LIKELY(port > 0) ? port : berth_space_reason(p, port);
 }
 
 int berth_space_bind_many(struct berth_space *sp, const struct berth_space_bind *want,
@@ -184,7 +184,7 @@ int berth_space_bind_many(struct berth_space *sp, const struct berth_space_bind 
 	if (!port)
 		port = pick_bind(sp, want, locals, count);
 	if (port <= 0)
-		return berth_space_reason(sp, BERTH_SPACE_NONE, port);
+		return port;
 	*out_socket = number_of(sp, bind_records(sp, want, (uint16_t)port, locals, count));
 	return 0;
 }
@@ -201,11 +201,11 @@ int berth_space_bind(struct berth_space *sp, const struct berth_space_bind *want
 		return berth_space_bind_many(sp, want, &want->local, 1, out_socket);
 	port = pick_bind(sp, want, &want->local, 1);
 	if (port <= 0)
-		return berth_space_reason(sp, BERTH_SPACE_NONE, port);
+		return port;
 	i = record_take(sp, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS, want->local,
 			(uint16_t)port, want->owner);
-	berth_space_enter_firm(sp, want->local, (uint16_t)port);
 	*out_socket = number_of(sp, i);
+	berth_space_enter_firm(sp, sp->local[want->local], want->local, (uint16_t)port);
 	return 0;
 }
 
@@ -286,44 +286,63 @@ static void idle_from(struct berth_space *sp, uint32_t i, uint32_t now_ms)
 		berth_wheel_add(&sp->wheel, timers(sp), i, now_ms + sp->config.idle_ms);
 }
 
-/* Why a socket cannot be connected from there whatever the port: what berth_space_connect() asks, one by one. */
-static int connect_error(const struct berth_space *sp, const struct berth_space_connect *want)
+/* Makes the destination the recent one; 0, or why nothing can be connected to it. */
+static int turn_to(struct berth_space *sp, const struct berth_space_connect *want)
 {
 	int error = check_connect(sp, want);
 
 	if (!error)
 		error = owner_may(sp, want->owner, 1);
-	return error ? error : BERTH_SPACE_E_ROOM;
+	if (!error && (!has_room(sp, 1, 0) ||
+		       !berth_space_turn_to(sp, want->local, &want->remote, want->remote_port)))
+		error = BERTH_SPACE_E_ROOM;
+	return error;
 }
 
 int berth_space_connect(struct berth_space *sp, const struct berth_space_connect *want,
 			berth_space_socket *out_socket)
 {
-	struct berth_space_pick p = { .sp = sp, .rnd = want->rnd };
+	const struct berth_space_recent *r = &sp->recent;
+	struct berth_space_pick p = { .sp = sp, .to = r, .rnd = want->rnd };
 	struct berth_space_lane *lane;
 	uint32_t i;
 	int32_t port;
 
-	if (!BERTH_LIKELY(want->remote_port && want->local < sp->locals &&
-			  !sp->local[want->local]->wild && may_have_one(sp, want->owner)))
-		return connect_error(sp, want);
-	if (!berth_space_is_recent(sp, want->local, &want->remote, want->remote_port) &&
-	    !berth_space_turn_to(sp, want->local, &want->remote, want->remote_port))
-		return BERTH_SPACE_E_ROOM;
-	p.dest = sp->recent.dest;
-	lane = berth_space_lane_of(sp, p.dest);
+	/* What has been connected to can be. */
+	if (!BERTH_LIKELY(
+		    berth_space_is_recent(sp, want->local, &want->remote, want->remote_port) &&
+		    may_have_one(sp, want->owner))) {
+		int error = turn_to(sp, want);
+
+		if (error)
+			return error;
+	}
+	lane = berth_space_lane_of(sp, r);
 	p.exact = lane != NULL;
-	p.set = lane ? &lane->free : sp->local[want->local]->open;
+	p.set = lane ? &lane->free : r->l->open;
 	port = berth_space_choose(&p);
 	if (port <= 0)
-		return berth_space_reason(sp, p.dest, port);
-	i = record_take(sp, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN, p.dest, (uint16_t)port,
+		return berth_space_reason(p, port);
+	i = record_take(sp, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN, r->dest, (uint16_t)port,
 			want->owner);
-	berth_space_pair_add(sp, i);
-	berth_space_enter_plain(sp, want->local, (uint16_t)port);
-	idle_from(sp, i, want->now_ms);
+	berth_space_pair_add(sp, r->d, &sp->sock[i], i);
+	if (lane)
+		berth_draw_cut(&lane->free, (uint16_t)port);
 	*out_socket = number_of(sp, i);
+	idle_from(sp, i, want->now_ms);
+	berth_space_enter_plain(sp, r->l, want->local, (uint16_t)port);
 	return 0;
+}
+
+/* Puts a bound socket into the table of pairs. */
+static void pair_add(struct berth_space *sp, uint32_t i)
+{
+	struct berth_space_sock *s = &sp->sock[i];
+	struct berth_space_dest *d = &sp->dest[s->dest];
+
+	berth_space_pair_add(sp, d, s, i);
+	if (d->lane != BERTH_SPACE_NO_LANE)
+		berth_draw_remove(&sp->lane[d->lane].free, s->port);
 }
 
 /* The destination of a pair that can be made, in *out_dest; 0, or why it cannot. */
@@ -370,7 +389,7 @@ int berth_space_connect_bound(struct berth_space *sp, berth_space_socket socket,
 	berth_space_leave(sp, local, s);
 	s->state = BERTH_RECORD_PAIR;
 	s->dest = dest;
-	berth_space_pair_add(sp, i);
+	pair_add(sp, i);
 	berth_space_enter(sp, want->local, s);
 	idle_from(sp, i, want->now_ms);
 	return 0;
@@ -422,7 +441,7 @@ int berth_space_accept(struct berth_space *sp, berth_space_socket socket,
 	flags = (l->flags & (BERTH_SPACE_REUSE | BERTH_SPACE_REUSEPORT)) | BERTH_SPACE_BINDS;
 	i = record_take(sp, BERTH_RECORD_PAIR, flags, dest, l->port, l->owner);
 	sp->shares_used++;
-	berth_space_pair_add(sp, i);
+	pair_add(sp, i);
 	berth_space_enter(sp, want->local, &sp->sock[i]);
 	idle_from(sp, i, want->now_ms);
 	*out_socket = number_of(sp, i);
@@ -448,27 +467,45 @@ static void record_free(struct berth_space *sp, uint32_t i)
 	sp->socks.used--;
 }
 
+/* drop() for a connection that connect made. */
+static inline void drop_plain(struct berth_space *sp, struct berth_space_sock *s, uint32_t i)
+{
+	uint32_t dest = s->dest, port = s->port;
+	struct berth_space_dest *d = &sp->dest[dest];
+	uint16_t local = d->local;
+	struct berth_space_local *l = sp->local[local];
+	bool open = berth_portset_has(&l->open->set, port);
+
+	berth_space_pair_remove(sp, d, s, i);
+	record_free(sp, i);
+	if (open)
+		berth_space_lane_put(sp, d, (uint16_t)port);
+	berth_space_leave_plain(sp, l, local, (uint16_t)port, open);
+	if (!BERTH_LIKELY(!berth_space_is_thin(sp, l, d)))
+		berth_space_dest_thin(sp, dest);
+}
+
 static void drop(struct berth_space *sp, uint32_t i)
 {
 	struct berth_space_sock *s = &sp->sock[i];
 	uint16_t local = berth_space_local_of(sp, s);
-	bool pair = is_pair(s);
+	struct berth_space_dest *d = is_pair(s) ? &sp->dest[s->dest] : NULL;
 
 	if (berth_wheel_has(timers(sp), i))
 		berth_wheel_remove(&sp->wheel, timers(sp), i);
 	disown(sp, i);
 	if (rests(s))
 		sp->resting--;
-	if (pair)
-		berth_space_pair_remove(sp, i);
-	if (s->flags & BERTH_SPACE_BINDS) {
-		sp->shares_used -= is_share(s->flags);
-		berth_space_leave(sp, local, s);
-	} else {
-		berth_space_leave_plain(sp, local, s->port);
+	if (!(s->flags & BERTH_SPACE_BINDS)) {
+		drop_plain(sp, s, i);
+		return;
 	}
-	if (pair)
-		berth_space_dest_put(sp, s->dest);
+	if (d)
+		berth_space_pair_remove(sp, d, s, i);
+	sp->shares_used -= is_share(s->flags);
+	berth_space_leave(sp, local, s);
+	if (d && berth_space_is_thin(sp, sp->local[local], d))
+		berth_space_dest_thin(sp, s->dest);
 	record_free(sp, i);
 }
 
@@ -496,30 +533,13 @@ static void release_record(struct berth_space *sp, uint32_t i, uint32_t now_ms, 
 	berth_wheel_add(&sp->wheel, timers(sp), i, now_ms + ms);
 }
 
-/* drop() for a connection that connect made. */
-static void drop_plain(struct berth_space *sp, uint32_t i)
+/* True where the record is that of the socket with this number, of this kind. */
+static bool is_kind(const struct berth_space_sock *s, berth_space_socket socket, uint8_t state,
+		    uint8_t flags)
 {
-	struct berth_space_sock *s = &sp->sock[i];
-	uint32_t dest = s->dest;
+	const struct berth_space_sock kind = { .state = state, .flags = flags };
 
-	if (s->timer.prev != BERTH_WHEEL_OUT)
-		berth_wheel_remove(&sp->wheel, timers(sp), i);
-	sp->owner[s->owner].used--;
-	berth_space_pair_remove(sp, i);
-	berth_space_leave_plain(sp, sp->dest[dest].local, s->port);
-	if (!sp->dest[dest].pairs)
-		berth_space_dest_put(sp, dest);
-	record_free(sp, i);
-}
-
-/* The three that a live socket of this number and kind has in its record; never that of another. */
-static uint64_t mark_of(berth_space_socket socket, uint8_t state, uint8_t flags)
-{
-	struct berth_space_sock s = { .age = (uint16_t)(socket >> 32),
-				      .state = state,
-				      .flags = flags };
-
-	return s.mark | (socket >> 48) << 32;
+	return (s->mark ^ kind.mark) == socket >> 32 && !(socket >> 48);
 }
 
 static int release_any(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms,
@@ -544,20 +564,23 @@ int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint3
 			bool rest)
 {
 	uint32_t i = (uint32_t)socket - 1;
-	const struct berth_space_sock *s = &sp->sock[i];
+	struct berth_space_sock *s = &sp->sock[i];
 
 	if (i >= sp->socks.room)
 		return BERTH_SPACE_E_STALE;
-	if (s->mark == mark_of(socket, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN) &&
-	    !(rest && sp->config.rest_pair_ms)) {
-		drop_plain(sp, i);
+	if (is_kind(s, socket, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN) &&
+	    !(rest && sp->config.rest_pair_ms) && s->timer.prev == BERTH_WHEEL_OUT) {
+		sp->owner[s->owner].used--;
+		drop_plain(sp, s, i);
 		return 0;
 	}
-	if (s->mark == mark_of(socket, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS) &&
+	if (is_kind(s, socket, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS) &&
 	    !(rest && sp->config.rest_port_ms) && !sp->local[s->dest]->wild) {
+		uint16_t local = (uint16_t)s->dest, port = s->port;
+
 		sp->owner[s->owner].used--;
-		berth_space_leave_firm(sp, (uint16_t)s->dest, s->port);
 		record_free(sp, i);
+		berth_space_leave_firm(sp, sp->local[local], local, port);
 		return 0;
 	}
 	return release_any(sp, socket, now_ms, rest);
