@@ -111,16 +111,34 @@ BERTH_INLINE int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
 	return berth_draw_again(d, rnd);
 }
 
+/* Where a port stands in a set, reckoned once for all sets that it goes into or comes out of. */
+struct berth_draw_at {
+	uint32_t port, leaf, mid;
+	uint64_t bit, busy; /* of the leaf, and of the leaf in its word of mid */
+};
+
+BERTH_INLINE struct berth_draw_at berth_draw_at(uint16_t port)
+{
+	return (struct berth_draw_at){ .port = port,
+				       .leaf = port >> 6,
+				       .mid = port >> 12,
+				       .bit = 1ULL << (port & 63),
+				       .busy = 1ULL << ((port >> 6) & 63) };
+}
+
+BERTH_INLINE bool berth_draw_has(const struct berth_draw *d, struct berth_draw_at at)
+{
+	return d->set.leaf[at.leaf] & at.bit;
+}
+
 /* Puts a port that came in into the bag, or gives the bag back. */
-BERTH_INLINE void berth_draw_pack(struct berth_draw *d, uint32_t port)
+BERTH_INLINE void berth_draw_pack(struct berth_draw *d, struct berth_draw_at at)
 {
 	struct berth_bag *b = d->bag;
-	uint32_t w = (port >> 6) & 1023;
-	uint64_t bit = 1ULL << (port & 63);
 
 	if (d->set.count > d->stock->high) {
 		berth_draw_return(d);
-	} else if (!(b->in[w] & bit)) {
+	} else if (!(b->in[at.leaf] & at.bit)) {
 		/* Stale ones fill the bag: it begins again, or is not needed. */
 		if (b->count == b->room) {
 			berth_draw_return(d);
@@ -128,61 +146,63 @@ BERTH_INLINE void berth_draw_pack(struct berth_draw *d, uint32_t port)
 				berth_draw_lend(d);
 			return;
 		}
-		b->in[w] |= bit;
-		b->item[b->count++] = (uint16_t)port;
+		b->in[at.leaf] |= at.bit;
+		b->item[b->count++] = (uint16_t)at.port;
 	}
 }
 
 /* Puts a port in that is not in. */
-BERTH_INLINE void berth_draw_put(struct berth_draw *d, uint32_t port)
+BERTH_INLINE void berth_draw_put(struct berth_draw *d, struct berth_draw_at at)
 {
-	uint32_t w = (port >> 6) & 1023, m = w >> 6;
-	uint64_t y = d->set.mid[m];
+	uint64_t busy = d->set.mid[at.mid];
 
-	d->set.leaf[w] |= 1ULL << (port & 63);
-	d->set.mid[m] = y | 1ULL << (w & 63);
-	if (!y)
-		d->set.top |= 1u << m;
+	d->set.leaf[at.leaf] |= at.bit;
+	d->set.mid[at.mid] = busy | at.busy;
+	if (!busy)
+		d->set.top |= 1u << at.mid;
 	d->set.count++;
 	if (d->bag)
-		berth_draw_pack(d, port);
+		berth_draw_pack(d, at);
 }
 
 /* Takes a port out that is in. */
-BERTH_INLINE void berth_draw_cut(struct berth_draw *d, uint32_t port)
+BERTH_INLINE void berth_draw_cut(struct berth_draw *d, struct berth_draw_at at)
 {
-	uint32_t w = (port >> 6) & 1023, m = w >> 6;
-	uint64_t bit = 1ULL << (port & 63), x = d->set.leaf[w] ^ bit, y = d->set.mid[m];
+	uint64_t left = d->set.leaf[at.leaf] ^ at.bit, busy;
 	struct berth_bag *b = d->bag;
 
-	d->set.leaf[w] = x;
+	d->set.leaf[at.leaf] = left;
 	/* Without a branch: in a thin set half of the leaves become empty. */
-	y = x ? y : y & ~(1ULL << (w & 63));
-	d->set.mid[m] = y;
-	if (!y)
-		d->set.top &= ~(1u << m);
+	busy = d->set.mid[at.mid] ^ (at.busy & -(uint64_t)(left == 0));
+	d->set.mid[at.mid] = busy;
+	if (!busy)
+		d->set.top &= ~(1u << at.mid);
 	d->set.count--;
-	if (b && b->at < b->count && b->item[b->at] == port) {
+	if (b && b->at < b->count && b->item[b->at] == at.port) {
 		b->item[b->at] = b->item[--b->count];
-		b->in[w] ^= bit;
+		b->in[at.leaf] ^= at.bit;
 	}
 }
 
 /* Puts the port in; false where it was in. */
-BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint32_t port)
+BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint16_t port)
 {
-	if (berth_portset_has(&d->set, port))
+	struct berth_draw_at at = berth_draw_at(port);
+
+	if (berth_draw_has(d, at))
 		return false;
-	berth_draw_put(d, port);
+	berth_draw_put(d, at);
 	return true;
 }
 
 /* Takes the port out; false where it was not in. */
-BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint32_t port)
+BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint16_t port)
 {
-	if (!berth_portset_has(&d->set, port))
+	struct berth_draw_at at = berth_draw_at(port);
+
+	if (!berth_draw_has(d, at))
 		return false;
-	berth_draw_cut(d, port);
+	berth_draw_cut(d, at);
 	return true;
 }
 

@@ -140,51 +140,44 @@ BERTH_INLINE void berth_space_pair_remove(struct berth_space *sp, struct berth_s
 	d->pairs--;
 }
 
-/* A pair of an open port has gone: the lane of its destination follows. */
-BERTH_INLINE void berth_space_lane_put(struct berth_space *sp, struct berth_space_dest *d,
-				       uint16_t port)
-{
-	if (d->lane != BERTH_SPACE_NO_LANE)
-		berth_draw_put(&sp->lane[d->lane].free, port);
-}
-
 /* Takes a port from the idle ones of an address, where it is; the order of longest-idle follows. */
-BERTH_INLINE void berth_space_idle_cut(struct berth_space_local *l, uint32_t port)
+BERTH_INLINE void berth_space_idle_cut(struct berth_space_local *l, struct berth_draw_at at)
 {
 	struct berth_space_order *o = l->order;
 
-	berth_draw_cut(&l->idle, port);
+	berth_draw_cut(&l->idle, at);
 	if (o) {
-		o->next[o->prev[port]] = o->next[port];
-		o->prev[o->next[port]] = o->prev[port];
+		o->next[o->prev[at.port]] = o->next[at.port];
+		o->prev[o->next[at.port]] = o->prev[at.port];
 	}
 }
 
 /* Puts it there, where it is not, as the one that was left last, or, front, longest ago. */
-BERTH_INLINE void berth_space_idle_put(struct berth_space_local *l, uint32_t port, bool front)
+BERTH_INLINE void berth_space_idle_put(struct berth_space_local *l, struct berth_draw_at at,
+				       bool front)
 {
 	struct berth_space_order *o = l->order;
 
-	berth_draw_put(&l->idle, port);
+	berth_draw_put(&l->idle, at);
 	if (o) {
 		uint16_t before = front ? 0 : o->prev[0], after = front ? o->next[0] : 0;
 
-		o->prev[port] = before;
-		o->next[port] = after;
-		o->next[before] = o->prev[after] = (uint16_t)port;
+		o->prev[at.port] = before;
+		o->next[at.port] = after;
+		o->next[before] = o->prev[after] = (uint16_t)at.port;
 	}
 }
 
 /* A port is idle, or not, whatever it was. */
-BERTH_INLINE void berth_space_set_idle(struct berth_space_local *l, uint32_t port, bool idle,
-				       bool front)
+BERTH_INLINE void berth_space_set_idle(struct berth_space_local *l, struct berth_draw_at at,
+				       bool idle, bool front)
 {
-	if (berth_portset_has(&l->idle.set, port) == idle)
+	if (berth_draw_has(&l->idle, at) == idle)
 		return;
 	if (idle)
-		berth_space_idle_put(l, port, front);
+		berth_space_idle_put(l, at, front);
 	else
-		berth_space_idle_cut(l, port);
+		berth_space_idle_cut(l, at);
 }
 
 /* The lane of the recent destination; NULL: it has none. One is built where it is worth it. */
@@ -213,80 +206,80 @@ BERTH_INLINE bool berth_space_is_thin(const struct berth_space *sp,
 
 /* Counts a connection whose port connect chose; the port was open, so nobody is bound to it. */
 BERTH_INLINE void berth_space_enter_plain(struct berth_space *sp, struct berth_space_local *l,
-					  uint16_t local, uint16_t port)
+					  uint16_t local, struct berth_draw_at at)
 {
 	struct berth_space_local *w = l->cover;
-	uint32_t n = ++l->count[port];
+	uint32_t n = ++l->count[at.port];
 
 	if (n == 1)
-		berth_space_idle_cut(l, port);
+		berth_space_idle_cut(l, at);
 	if (w) {
-		n |= ++w->count[port];
-		berth_space_set_idle(w, port, false, false);
+		n |= ++w->count[at.port];
+		berth_space_set_idle(w, at, false, false);
 	}
 	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2))
-		berth_space_settle(sp, local, port);
+		berth_space_settle(sp, local, at.port);
 }
 
 /* No longer. A port that is still open has no other users than such, and is in the pool. */
 BERTH_INLINE void berth_space_leave_plain(struct berth_space *sp, struct berth_space_local *l,
-					  uint16_t local, uint16_t port, bool open)
+					  uint16_t local, struct berth_draw_at at, bool open)
 {
 	struct berth_space_local *w = l->cover;
 
-	if (!--l->count[port] && open)
-		berth_space_idle_put(l, port, false);
+	if (!--l->count[at.port] && open)
+		berth_space_idle_put(l, at, false);
 	if (w) {
 		/* Shares on other addresses, of either family. */
-		open = open && !berth_space_is_shared(sp, port);
-		if (!--w->count[port] && open)
-			berth_space_idle_put(w, port, false);
+		open = open && !berth_space_is_shared(sp, at.port);
+		if (!--w->count[at.port] && open)
+			berth_space_idle_put(w, at, false);
 	}
 	if (!BERTH_LIKELY(open))
-		berth_space_settle(sp, local, port);
+		berth_space_settle(sp, local, at.port);
 }
 
 /* Counts a socket that shares with nobody on a port of an address, no wildcard, that was idle. */
 BERTH_INLINE void berth_space_enter_firm(struct berth_space *sp, struct berth_space_local *l,
-					 uint16_t local, uint16_t port)
+					 uint16_t local, struct berth_draw_at at)
 {
 	struct berth_space_local *w = l->cover;
 	uint32_t n = 1;
 
-	l->count[port] = BERTH_SPACE_FIRM;
-	berth_space_idle_cut(l, port);
-	berth_draw_cut(l->open, port);
+	l->count[at.port] = BERTH_SPACE_FIRM;
+	berth_space_idle_cut(l, at);
+	berth_draw_cut(l->open, at);
 	if (w) {
-		n = ++w->count[port];
-		berth_space_set_idle(w, port, false, false);
+		n = ++w->count[at.port];
+		berth_space_set_idle(w, at, false, false);
 	}
 	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2))
-		berth_space_settle(sp, local, port);
+		berth_space_settle(sp, local, at.port);
 	if (!BERTH_LIKELY(!sp->lanes_used))
-		berth_space_lanes_follow(sp, local, port, false);
+		berth_space_lanes_follow(sp, local, (uint16_t)at.port, false);
 }
 
 /* No longer. */
 BERTH_INLINE void berth_space_leave_firm(struct berth_space *sp, struct berth_space_local *l,
-					 uint16_t local, uint16_t port)
+					 uint16_t local, struct berth_draw_at at)
 {
 	struct berth_space_local *w = l->cover;
-	uint32_t n = w ? --w->count[port] : 0;
+	uint32_t n = w ? --w->count[at.port] : 0;
 
-	l->count[port] = 0;
+	l->count[at.port] = 0;
 	/* Beside others, shares on other addresses. */
-	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2) || berth_space_is_shared(sp, port)) {
-		berth_space_settle(sp, local, port);
+	if (!BERTH_LIKELY(n < BERTH_SPACE_MOST / 2) || berth_space_is_shared(sp, at.port)) {
+		berth_space_settle(sp, local, at.port);
 		return;
 	}
-	if (!BERTH_LIKELY(berth_space_in_pool(sp, port)))
+	if (!BERTH_LIKELY(berth_space_in_pool(sp, at.port)))
 		return;
-	berth_space_idle_put(l, port, false);
-	berth_draw_put(l->open, port);
+	berth_space_idle_put(l, at, false);
+	berth_draw_put(l->open, at);
 	if (w && !n)
-		berth_space_idle_put(w, port, false);
+		berth_space_idle_put(w, at, false);
 	if (!BERTH_LIKELY(!sp->lanes_used))
-		berth_space_lanes_follow(sp, local, port, true);
+		berth_space_lanes_follow(sp, local, (uint16_t)at.port, true);
 }
 
 #endif

@@ -145,7 +145,7 @@ void berth_space_lane_fill(struct berth_space *sp, struct berth_space_lane *lane
 
 			if (berth_space_pair_find(sp, lane->dest, (uint16_t)port) !=
 			    BERTH_SPACE_NONE)
-				berth_draw_remove(&lane->free, port);
+				berth_draw_remove(&lane->free, (uint16_t)port);
 		}
 	}
 	if (berth_space_is_self(sp, d, d->port))

@@ -145,8 +145,7 @@ BERTH_INLINE int32_t berth_space_pick_oldest(const struct berth_space_pick *p)
 	return berth_space_oldest(*p);
 }
 
-/* The port that the policy chooses; less than 1: none, or LUCK. */
-BERTH_INLINE int32_t berth_space_choose(const struct berth_space_pick *p)
+BERTH_INLINE int32_t berth_space_by_policy(const struct berth_space_pick *p)
 {
 	switch ((enum berth_space_policy)p->sp->config.policy) {
 	case BERTH_SPACE_RANDOM_RETRY:
@@ -165,6 +164,14 @@ BERTH_INLINE int32_t berth_space_choose(const struct berth_space_pick *p)
 	default:
 		return berth_space_pick_uniform(p);
 	}
+}
+
+/* The port that the policy chooses, or why there is none. */
+BERTH_INLINE int berth_space_choose(struct berth_space_pick p)
+{
+	int32_t port = berth_space_by_policy(&p);
+
+	return BERTH_LIKELY(port > 0) ? port : berth_space_reason(p, port);
 }
 
 #endif

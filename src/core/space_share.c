@@ -202,7 +202,8 @@ static void set_open(struct berth_space *sp, uint16_t local, uint32_t port, bool
 {
 	struct berth_draw *d = sp->local[local]->open;
 
-	if ((open ? berth_draw_add(d, port) : berth_draw_remove(d, port)) && sp->lanes_used)
+	if ((open ? berth_draw_add(d, (uint16_t)port) : berth_draw_remove(d, (uint16_t)port)) &&
+	    sp->lanes_used)
 		berth_space_lanes_follow(sp, local, (uint16_t)port, open);
 }
 
@@ -211,7 +212,8 @@ static void settle_one(struct berth_space *sp, uint16_t local, uint32_t port, bo
 	struct berth_space_local *l = sp->local[local];
 	bool pool = berth_space_in_pool(sp, port);
 
-	berth_space_set_idle(l, port, pool && is_idle(sp, local, port), front);
+	berth_space_set_idle(l, berth_draw_at((uint16_t)port), pool && is_idle(sp, local, port),
+			     front);
 	if (l->open)
 		set_open(sp, local, port, pool && is_open(sp, local, port));
 }

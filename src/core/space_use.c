@@ -154,15 +154,13 @@ static int check_locals(const struct berth_space *sp, const uint16_t *locals, un
 BERTH_INLINE int pick_bind(struct berth_space *sp, const struct berth_space_bind *want,
 			   const uint16_t *locals, unsigned count)
 {
-	struct berth_space_pick p = { .sp = sp,
-				      .set = &sp->local[locals[0]]->idle,
-				      .locals = locals,
-				      .count = count,
-				      .exact = count == 1,
-				      .rnd = want->rnd };
-	int32_t port = berth_space_choose(&p);
-
-	return BERTH_LIKELY(port > 0) ? port : berth_space_reason(p, port);
+	return berth_space_choose((struct berth_space_pick){ .sp = sp,
+							     .set = &sp->local[locals[0]]->idle,
+							     .locals = locals,
+							     .count = count,
+							     .to = NULL,
+							     .exact = count == 1,
+							     .rnd = want->rnd });
 }
 
 int berth_space_bind_many(struct berth_space *sp, const struct berth_space_bind *want,
@@ -183,7 +181,7 @@ int berth_space_bind_many(struct berth_space *sp, const struct berth_space_bind 
 		return error;
 	if (!port)
 		port = pick_bind(sp, want, locals, count);
-	if (port <= 0)
+	if (port < 0)
 		return port;
 	*out_socket = number_of(sp, bind_records(sp, want, (uint16_t)port, locals, count));
 	return 0;
@@ -200,12 +198,13 @@ int berth_space_bind(struct berth_space *sp, const struct berth_space_bind *want
 			  !sp->local[want->local]->wild && may_have_one(sp, want->owner)))
 		return berth_space_bind_many(sp, want, &want->local, 1, out_socket);
 	port = pick_bind(sp, want, &want->local, 1);
-	if (port <= 0)
+	if (port < 0)
 		return port;
 	i = record_take(sp, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS, want->local,
 			(uint16_t)port, want->owner);
 	*out_socket = number_of(sp, i);
-	berth_space_enter_firm(sp, sp->local[want->local], want->local, (uint16_t)port);
+	berth_space_enter_firm(sp, sp->local[want->local], want->local,
+			       berth_draw_at((uint16_t)port));
 	return 0;
 }
 
@@ -303,34 +302,38 @@ int berth_space_connect(struct berth_space *sp, const struct berth_space_connect
 			berth_space_socket *out_socket)
 {
 	const struct berth_space_recent *r = &sp->recent;
-	struct berth_space_pick p = { .sp = sp, .to = r, .rnd = want->rnd };
 	struct berth_space_lane *lane;
+	struct berth_draw_at at;
 	uint32_t i;
-	int32_t port;
+	int port;
 
 	/* What has been connected to can be. */
 	if (!BERTH_LIKELY(
 		    berth_space_is_recent(sp, want->local, &want->remote, want->remote_port) &&
 		    may_have_one(sp, want->owner))) {
-		int error = turn_to(sp, want);
-
-		if (error)
-			return error;
+		port = turn_to(sp, want);
+		if (port < 0)
+			return port;
 	}
 	lane = berth_space_lane_of(sp, r);
-	p.exact = lane != NULL;
-	p.set = lane ? &lane->free : r->l->open;
-	port = berth_space_choose(&p);
-	if (port <= 0)
-		return berth_space_reason(p, port);
+	port = berth_space_choose((struct berth_space_pick){ .sp = sp,
+							     .set = lane ? &lane->free : r->l->open,
+							     .locals = &want->local,
+							     .count = 1,
+							     .to = r,
+							     .exact = lane != NULL,
+							     .rnd = want->rnd });
+	if (port < 0)
+		return port;
+	at = berth_draw_at((uint16_t)port);
 	i = record_take(sp, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN, r->dest, (uint16_t)port,
 			want->owner);
+	*out_socket = number_of(sp, i);
 	berth_space_pair_add(sp, r->d, &sp->sock[i], i);
 	if (lane)
-		berth_draw_cut(&lane->free, (uint16_t)port);
-	*out_socket = number_of(sp, i);
+		berth_draw_cut(&lane->free, at);
 	idle_from(sp, i, want->now_ms);
-	berth_space_enter_plain(sp, r->l, want->local, (uint16_t)port);
+	berth_space_enter_plain(sp, r->l, want->local, at);
 	return 0;
 }
 
@@ -467,22 +470,37 @@ static void record_free(struct berth_space *sp, uint32_t i)
 	sp->socks.used--;
 }
 
-/* drop() for a connection that connect made. */
-static inline void drop_plain(struct berth_space *sp, struct berth_space_sock *s, uint32_t i)
+/* drop() for a connection that connect made, on no wheel and no longer its owner's. */
+static int drop_plain(struct berth_space *sp, uint32_t i)
 {
-	uint32_t dest = s->dest, port = s->port;
+	struct berth_space_sock *s = &sp->sock[i];
+	uint32_t dest = s->dest;
+	struct berth_draw_at at = berth_draw_at(s->port);
 	struct berth_space_dest *d = &sp->dest[dest];
 	uint16_t local = d->local;
 	struct berth_space_local *l = sp->local[local];
-	bool open = berth_portset_has(&l->open->set, port);
+	bool open = berth_draw_has(l->open, at);
 
 	berth_space_pair_remove(sp, d, s, i);
 	record_free(sp, i);
-	if (open)
-		berth_space_lane_put(sp, d, (uint16_t)port);
-	berth_space_leave_plain(sp, l, local, (uint16_t)port, open);
+	if (open && d->lane != BERTH_SPACE_NO_LANE)
+		berth_draw_put(&sp->lane[d->lane].free, at);
+	berth_space_leave_plain(sp, l, local, at, open);
 	if (!BERTH_LIKELY(!berth_space_is_thin(sp, l, d)))
 		berth_space_dest_thin(sp, dest);
+	return 0;
+}
+
+/* drop() for a socket that was bound to a port of an address and shares with nobody. */
+static int drop_firm(struct berth_space *sp, uint32_t i)
+{
+	const struct berth_space_sock *s = &sp->sock[i];
+	uint16_t local = (uint16_t)s->dest;
+	struct berth_draw_at at = berth_draw_at(s->port);
+
+	record_free(sp, i);
+	berth_space_leave_firm(sp, sp->local[local], local, at);
+	return 0;
 }
 
 static void drop(struct berth_space *sp, uint32_t i)
@@ -497,7 +515,7 @@ static void drop(struct berth_space *sp, uint32_t i)
 	if (rests(s))
 		sp->resting--;
 	if (!(s->flags & BERTH_SPACE_BINDS)) {
-		drop_plain(sp, s, i);
+		drop_plain(sp, i);
 		return;
 	}
 	if (d)
@@ -564,24 +582,19 @@ int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint3
 			bool rest)
 {
 	uint32_t i = (uint32_t)socket - 1;
-	struct berth_space_sock *s = &sp->sock[i];
+	const struct berth_space_sock *s = &sp->sock[i];
 
 	if (i >= sp->socks.room)
 		return BERTH_SPACE_E_STALE;
 	if (is_kind(s, socket, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN) &&
 	    !(rest && sp->config.rest_pair_ms) && s->timer.prev == BERTH_WHEEL_OUT) {
 		sp->owner[s->owner].used--;
-		drop_plain(sp, s, i);
-		return 0;
+		return drop_plain(sp, i);
 	}
 	if (is_kind(s, socket, BERTH_RECORD_BOUND, BERTH_SPACE_PLAIN | BERTH_SPACE_BINDS) &&
 	    !(rest && sp->config.rest_port_ms) && !sp->local[s->dest]->wild) {
-		uint16_t local = (uint16_t)s->dest, port = s->port;
-
 		sp->owner[s->owner].used--;
-		record_free(sp, i);
-		berth_space_leave_firm(sp, sp->local[local], local, port);
-		return 0;
+		return drop_firm(sp, i);
 	}
 	return release_any(sp, socket, now_ms, rest);
 }
