@@ -63,7 +63,7 @@ struct berth_space_sock {
 			uint16_t age; /* goes up with each use of the record */
 			uint8_t state, flags;
 		};
-		uint32_t mark; /* the three, to be compared at once */
+		uint32_t mark; /* the three at once */
 	};
 };
 

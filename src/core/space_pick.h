@@ -6,7 +6,7 @@
  * destination is "not suitable" to them. A set of what is suitable answers with the next from the start, and the
  * counter moves by as many tries as the loop would have made.
  *
- * A choice is passed on by value: what is passed by its address does not stay in registers.
+ * A choice is passed on as a copy made there and then: one whose address is taken does not stay in registers.
  */
 #ifndef BERTH_CORE_SPACE_PICK_H
 #define BERTH_CORE_SPACE_PICK_H
@@ -42,6 +42,17 @@ int32_t berth_space_habitual(struct berth_space_pick p);
 /* Why no port is to be had, where a policy found none. */
 int berth_space_reason(struct berth_space_pick p, int32_t port);
 
+BERTH_INLINE struct berth_space_pick berth_space_copy(const struct berth_space_pick *p)
+{
+	return (struct berth_space_pick){ .sp = p->sp,
+					  .set = p->set,
+					  .locals = p->locals,
+					  .count = p->count,
+					  .to = p->to,
+					  .exact = p->exact,
+					  .rnd = p->rnd };
+}
+
 /* True where a member of the set is suitable. */
 BERTH_INLINE bool berth_space_suits(const struct berth_space_pick *p, uint32_t port)
 {
@@ -64,7 +75,7 @@ BERTH_INLINE int32_t berth_space_next(const struct berth_space_pick *p, uint32_t
 
 	if (BERTH_LIKELY(port < 0 || berth_space_suits(p, (uint32_t)port)))
 		return port;
-	return berth_space_search(*p, port);
+	return berth_space_search(berth_space_copy(p), port);
 }
 
 /* The place of the range at which a search begins that nothing is kept of. */
@@ -80,7 +91,7 @@ BERTH_INLINE int32_t berth_space_pick_uniform(const struct berth_space_pick *p)
 
 	if (BERTH_LIKELY(port < 0 || berth_space_suits(p, (uint32_t)port)))
 		return port;
-	return berth_space_redraw(*p);
+	return berth_space_redraw(berth_space_copy(p));
 }
 
 /* How many ports are suitable, or a little more where that is many. */
@@ -142,7 +153,7 @@ BERTH_INLINE int32_t berth_space_pick_oldest(const struct berth_space_pick *p)
 	if (BERTH_LIKELY(port && (p->to ? !berth_space_is_self(sp, p->to->d, (uint16_t)port)
 					: p->count == 1)))
 		return (int32_t)port;
-	return berth_space_oldest(*p);
+	return berth_space_oldest(berth_space_copy(p));
 }
 
 BERTH_INLINE int32_t berth_space_by_policy(const struct berth_space_pick *p)
@@ -155,7 +166,7 @@ BERTH_INLINE int32_t berth_space_by_policy(const struct berth_space_pick *p)
 	case BERTH_SPACE_LONGEST_IDLE:
 		return berth_space_pick_oldest(p);
 	case BERTH_SPACE_HABIT:
-		return berth_space_habitual(*p);
+		return berth_space_habitual(berth_space_copy(p));
 	case BERTH_SPACE_HASH:
 	case BERTH_SPACE_DOUBLE_HASH:
 	case BERTH_SPACE_RANDOM_INCREMENT:
@@ -171,7 +182,7 @@ BERTH_INLINE int berth_space_choose(struct berth_space_pick p)
 {
 	int32_t port = berth_space_by_policy(&p);
 
-	return BERTH_LIKELY(port > 0) ? port : berth_space_reason(p, port);
+	return BERTH_LIKELY(port > 0) ? port : berth_space_reason(berth_space_copy(&p), port);
 }
 
 #endif

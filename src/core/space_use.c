@@ -40,20 +40,23 @@ static uint32_t record_of(const struct berth_space *sp, berth_space_socket socke
 	return i;
 }
 
-/* A record for a socket; there is one: the caller has looked at `used`. */
+/*
+ * A record for a socket; there is one: the caller has looked. Here and where a record is given back its mark is written
+ * as a whole, for a processor waits where it reads as one word what was just written as several.
+ */
 static uint32_t record_take(struct berth_space *sp, uint8_t state, uint8_t flags, uint32_t dest,
 			    uint16_t port, uint16_t owner)
 {
 	uint32_t i = sp->socks.free;
 	struct berth_space_sock *s = &sp->sock[i];
+	const struct berth_space_sock kind = { .state = state, .flags = flags };
 
 	sp->socks.free = s->next;
 	sp->socks.used++;
 	s->dest = dest;
 	s->port = port;
 	s->owner = owner;
-	s->state = state;
-	s->flags = flags;
+	s->mark |= kind.mark;
 	sp->owner[owner].used++;
 	return i;
 }
@@ -462,9 +465,9 @@ static void disown(struct berth_space *sp, uint32_t i)
 static void record_free(struct berth_space *sp, uint32_t i)
 {
 	struct berth_space_sock *s = &sp->sock[i];
+	const struct berth_space_sock none = { .age = (uint16_t)(s->age + 1) };
 
-	s->state = BERTH_RECORD_FREE;
-	s->age++;
+	s->mark = none.mark;
 	s->next = sp->socks.free;
 	sp->socks.free = i;
 	sp->socks.used--;
