@@ -6,28 +6,28 @@
 
 #define TRIES 32 /* draws for a destination without a lane: seven in eight open ports are usable */
 
-int32_t berth_space_search(struct berth_space_pick p, int32_t first)
+int32_t berth_space_search(const struct berth_space_pick *p, int32_t first)
 {
 	int32_t port = first;
 
 	do {
-		port = berth_portset_next_wrap(&p.set->set, ((uint32_t)port + 1) & 65535);
+		port = berth_portset_next_wrap(&p->set->set, ((uint32_t)port + 1) & 65535);
 		if (port == first)
 			return -1;
-	} while (!berth_space_suits(&p, (uint32_t)port));
+	} while (!berth_space_suits(p, (uint32_t)port));
 	return port;
 }
 
-int32_t berth_space_redraw(struct berth_space_pick p)
+int32_t berth_space_redraw(const struct berth_space_pick *p)
 {
-	uint64_t rnd = p.rnd;
+	uint64_t rnd = p->rnd;
 	int32_t port;
 	int i;
 
 	for (i = 0; i < TRIES; i++) {
 		rnd = berth_draw_mix(rnd);
-		port = berth_draw_any(p.set, rnd);
-		if (berth_space_suits(&p, (uint32_t)port))
+		port = berth_draw_any(p->set, rnd);
+		if (berth_space_suits(p, (uint32_t)port))
 			return port;
 	}
 	return berth_space_search(p, port);
@@ -39,15 +39,15 @@ static bool suitable(const struct berth_space_pick *p, uint32_t port)
 	return berth_portset_has(&p->set->set, port) && berth_space_suits(p, port);
 }
 
-int32_t berth_space_oldest(struct berth_space_pick p)
+int32_t berth_space_oldest(const struct berth_space_pick *p)
 {
-	const struct berth_space_order *o = (p.to ? p.to->l : p.sp->local[p.locals[0]])->order;
+	const struct berth_space_order *o = (p->to ? p->to->l : p->sp->local[p->locals[0]])->order;
 	uint32_t port;
 
 	for (port = o->next[0]; port; port = o->next[port])
-		if (suitable(&p, port))
+		if (suitable(p, port))
 			return (int32_t)port;
-	return berth_space_next(&p, berth_space_anywhere(&p));
+	return berth_space_next(p, berth_space_anywhere(p));
 }
 
 bool berth_space_choice_has(const struct berth_space_choice *choice, uint16_t port)
@@ -62,39 +62,38 @@ uint16_t berth_space_choice_next(const struct berth_space_choice *choice, uint16
 	return port < 0 ? 0 : (uint16_t)port;
 }
 
-int32_t berth_space_habitual(struct berth_space_pick p)
+int32_t berth_space_habitual(const struct berth_space_pick *p)
 {
-	const struct berth_space *sp = p.sp;
-	struct berth_space_choice c = { .set = &p,
+	const struct berth_space *sp = p->sp;
+	struct berth_space_choice c = { .set = p,
 					.first = sp->config.first,
 					.last = sp->config.last,
-					.count = berth_space_suitable(&p),
-					.rnd = p.rnd };
+					.count = berth_space_suitable(p),
+					.rnd = p->rnd };
 	uint16_t port;
 
 	c.flow.protocol = sp->config.protocol;
-	if (p.to) {
-		c.flow.local = p.to->l->address;
-		c.flow.remote = p.to->remote;
-		c.flow.remote_port = p.to->d->port;
+	if (p->to) {
+		c.flow.local = p->to->l->address;
+		c.flow.remote = p->to->remote;
+		c.flow.remote_port = p->to->d->port;
 	}
-	if (berth_space_next(&p, sp->config.first) < 0)
+	if (berth_space_next(p, sp->config.first) < 0)
 		return -1;
 	port = sp->config.habit(sp->config.habit_state, &c);
-	return port && suitable(&p, port) ? port : BERTH_SPACE_E_LUCK;
+	return port && suitable(p, port) ? port : BERTH_SPACE_E_LUCK;
 }
 
-int berth_space_reason(struct berth_space_pick p, int32_t port)
+int berth_space_reason(const struct berth_space *sp, const struct berth_space_recent *to,
+		       int32_t port)
 {
 	if (port == BERTH_SPACE_E_LUCK)
 		return port;
-	if (!p.sp->pool)
+	if (!sp->pool)
 		return BERTH_SPACE_E_RANGE;
-	if (p.sp->resting)
+	if (sp->resting)
 		return BERTH_SPACE_E_WAIT;
-	if (p.to && p.to->l->open->set.count)
-		return BERTH_SPACE_E_PAIRS;
-	return BERTH_SPACE_E_BOUND;
+	return to && to->l->open->set.count ? BERTH_SPACE_E_PAIRS : BERTH_SPACE_E_BOUND;
 }
 
 void berth_space_weigh_luck(struct berth_space *sp)

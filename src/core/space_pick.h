@@ -6,7 +6,7 @@
  * destination is "not suitable" to them. A set of what is suitable answers with the next from the start, and the
  * counter moves by as many tries as the loop would have made.
  *
- * A choice is passed on as a copy made there and then: one whose address is taken does not stay in registers.
+ * A choice goes on to other functions as a copy made there and then: what has an address does not stay in registers.
  */
 #ifndef BERTH_CORE_SPACE_PICK_H
 #define BERTH_CORE_SPACE_PICK_H
@@ -28,19 +28,20 @@ struct berth_space_pick {
 /* space_pick.c: the longer ways. */
 
 /* The first suitable port behind `port`, a member of the set that is not suitable, going round; -1: none. */
-int32_t berth_space_search(struct berth_space_pick p, int32_t port);
+int32_t berth_space_search(const struct berth_space_pick *p, int32_t port);
 
 /* Each suitable port equally likely, where rnd means one that is not suitable. */
-int32_t berth_space_redraw(struct berth_space_pick p);
+int32_t berth_space_redraw(const struct berth_space_pick *p);
 
 /* The port that all left longest ago; where all have somebody, any that is suitable. */
-int32_t berth_space_oldest(struct berth_space_pick p);
+int32_t berth_space_oldest(const struct berth_space_pick *p);
 
 /* The choice of the caller's function. */
-int32_t berth_space_habitual(struct berth_space_pick p);
+int32_t berth_space_habitual(const struct berth_space_pick *p);
 
-/* Why no port is to be had, where a policy found none. */
-int berth_space_reason(struct berth_space_pick p, int32_t port);
+/* Why no port is to be had (to: NULL: to be bound), where a policy found none. */
+int berth_space_reason(const struct berth_space *sp, const struct berth_space_recent *to,
+		       int32_t port);
 
 BERTH_INLINE struct berth_space_pick berth_space_copy(const struct berth_space_pick *p)
 {
@@ -72,10 +73,12 @@ BERTH_INLINE bool berth_space_suits(const struct berth_space_pick *p, uint32_t p
 BERTH_INLINE int32_t berth_space_next(const struct berth_space_pick *p, uint32_t from)
 {
 	int32_t port = berth_portset_next_wrap(&p->set->set, from);
+	struct berth_space_pick copy;
 
 	if (BERTH_LIKELY(port < 0 || berth_space_suits(p, (uint32_t)port)))
 		return port;
-	return berth_space_search(berth_space_copy(p), port);
+	copy = berth_space_copy(p);
+	return berth_space_search(&copy, port);
 }
 
 /* The place of the range at which a search begins that nothing is kept of. */
@@ -88,10 +91,12 @@ BERTH_INLINE uint32_t berth_space_anywhere(const struct berth_space_pick *p)
 BERTH_INLINE int32_t berth_space_pick_uniform(const struct berth_space_pick *p)
 {
 	int32_t port = berth_draw_any(p->set, p->rnd);
+	struct berth_space_pick copy;
 
 	if (BERTH_LIKELY(port < 0 || berth_space_suits(p, (uint32_t)port)))
 		return port;
-	return berth_space_redraw(berth_space_copy(p));
+	copy = berth_space_copy(p);
+	return berth_space_redraw(&copy);
 }
 
 /* How many ports are suitable, or a little more where that is many. */
@@ -149,15 +154,19 @@ BERTH_INLINE int32_t berth_space_pick_oldest(const struct berth_space_pick *p)
 {
 	const struct berth_space *sp = p->sp;
 	uint32_t port = (p->to ? p->to->l : sp->local[p->locals[0]])->order->next[0];
+	struct berth_space_pick copy;
 
 	if (BERTH_LIKELY(port && (p->to ? !berth_space_is_self(sp, p->to->d, (uint16_t)port)
 					: p->count == 1)))
 		return (int32_t)port;
-	return berth_space_oldest(berth_space_copy(p));
+	copy = berth_space_copy(p);
+	return berth_space_oldest(&copy);
 }
 
 BERTH_INLINE int32_t berth_space_by_policy(const struct berth_space_pick *p)
 {
+	struct berth_space_pick copy;
+
 	switch ((enum berth_space_policy)p->sp->config.policy) {
 	case BERTH_SPACE_RANDOM_RETRY:
 		return berth_space_pick_retry(p);
@@ -166,7 +175,8 @@ BERTH_INLINE int32_t berth_space_by_policy(const struct berth_space_pick *p)
 	case BERTH_SPACE_LONGEST_IDLE:
 		return berth_space_pick_oldest(p);
 	case BERTH_SPACE_HABIT:
-		return berth_space_habitual(berth_space_copy(p));
+		copy = berth_space_copy(p);
+		return berth_space_habitual(&copy);
 	case BERTH_SPACE_HASH:
 	case BERTH_SPACE_DOUBLE_HASH:
 	case BERTH_SPACE_RANDOM_INCREMENT:
@@ -182,7 +192,7 @@ BERTH_INLINE int berth_space_choose(struct berth_space_pick p)
 {
 	int32_t port = berth_space_by_policy(&p);
 
-	return BERTH_LIKELY(port > 0) ? port : berth_space_reason(berth_space_copy(&p), port);
+	return BERTH_LIKELY(port > 0) ? port : berth_space_reason(p.sp, p.to, port);
 }
 
 #endif
