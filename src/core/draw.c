@@ -22,8 +22,10 @@ uint32_t berth_draw_room(const struct berth_draw_span *span)
 	return span->leaves * 60 + 1;
 }
 
-void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span)
+void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span,
+			   bool tree)
 {
+	stock->tree = tree;
 	stock->span = *span;
 	stock->low = span->leaves * 48;
 	stock->high = span->leaves * 60;
@@ -39,7 +41,8 @@ void berth_draw_clear(struct berth_draw *d)
 void berth_draw_lend(struct berth_draw *d)
 {
 	struct berth_bag *b = d->stock->bags;
-	int32_t port = berth_portset_next(&d->set, 0);
+	uint32_t w;
+	uint64_t x;
 
 	if (!b || d->set.count > b->room)
 		return;
@@ -48,10 +51,9 @@ void berth_draw_lend(struct berth_draw *d)
 	b->count = 0;
 	b->at = UINT32_MAX;
 	memcpy(b->in, d->set.leaf, sizeof(b->in));
-	while (port >= 0) {
-		b->item[b->count++] = (uint16_t)port;
-		port = port < 65535 ? berth_portset_next(&d->set, (uint32_t)port + 1) : -1;
-	}
+	for (w = 0; w < BERTH_PORTSET_LEAVES; w++)
+		for (x = d->set.leaf[w]; x; x &= x - 1)
+			b->item[b->count++] = (uint16_t)(w << 6 | berth_ctz64(x));
 }
 
 void berth_draw_return(struct berth_draw *d)
@@ -59,6 +61,19 @@ void berth_draw_return(struct berth_draw *d)
 	d->bag->next = d->stock->bags;
 	d->stock->bags = d->bag;
 	d->bag = NULL;
+}
+
+int32_t berth_draw_walk(const struct berth_draw *d, uint32_t from)
+{
+	uint32_t w = from >> 6, left;
+	uint64_t x = d->set.leaf[w] & (~0ULL << (from & 63));
+
+	/* The first leaf comes again at last, for what is before. */
+	for (left = BERTH_PORTSET_LEAVES; !x && left; left--) {
+		w = (w + 1) % BERTH_PORTSET_LEAVES;
+		x = d->set.leaf[w];
+	}
+	return x ? (int32_t)(w << 6 | berth_ctz64(x)) : -1;
 }
 
 /* Through the sums, made now. */

@@ -39,6 +39,7 @@ struct berth_draw_stock {
 	struct berth_draw_span span;
 	uint32_t low,
 		high; /* a draw from at most low members takes a bag; above high it goes back */
+	bool tree;
 };
 
 struct berth_draw {
@@ -54,8 +55,9 @@ struct berth_draw_span berth_draw_span(uint16_t first, uint16_t last, uint32_t p
 /* How many ports a bag for that span must have room for. */
 uint32_t berth_draw_room(const struct berth_draw_span *span);
 
-/* Says of which span draws are, and from when on they go by a bag. */
-void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span);
+/* Says of which span draws are, from when on they go by a bag, and whether sets keep their trees (searched, not drawn). */
+void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span,
+			   bool tree);
 
 /* Empties the set; its bag, where it has one, goes back to the stock. */
 void berth_draw_clear(struct berth_draw *d);
@@ -63,6 +65,9 @@ void berth_draw_clear(struct berth_draw *d);
 /* Gives the set a bag, where the stock has one; takes the bag back, which the set has. */
 void berth_draw_lend(struct berth_draw *d);
 void berth_draw_return(struct berth_draw *d);
+
+/* berth_draw_next() for a set without a tree: a step for each leaf. */
+int32_t berth_draw_walk(const struct berth_draw *d, uint32_t from);
 
 /* What berth_draw_any() does at times only, for a set that is not empty: rnd has led to a port that is not in. */
 int32_t berth_draw_again(struct berth_draw *d, uint64_t rnd);
@@ -90,6 +95,12 @@ BERTH_INLINE uint32_t berth_draw_try(const struct berth_draw_span *s, uint64_t r
 	return leaf << 6 | (uint32_t)(rnd & 63);
 }
 
+/* The lowest member that is not below from, else the lowest; -1 where the set is empty. */
+BERTH_INLINE int32_t berth_draw_next(const struct berth_draw *d, uint32_t from)
+{
+	return d->stock->tree ? berth_portset_next_wrap(&d->set, from) : berth_draw_walk(d, from);
+}
+
 /* A member of the set, each equally likely, out of 64 random bits; -1 where it is empty. */
 BERTH_INLINE int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
 {
@@ -113,13 +124,15 @@ BERTH_INLINE int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
 
 /* Where a port stands in a set, reckoned once for all sets that it goes into or comes out of. */
 struct berth_draw_at {
+	bool tree;
 	uint32_t port, leaf, mid;
 	uint64_t bit, busy; /* of the leaf, and of the leaf in its word of mid */
 };
 
-BERTH_INLINE struct berth_draw_at berth_draw_at(uint16_t port)
+BERTH_INLINE struct berth_draw_at berth_draw_at(const struct berth_draw_stock *stock, uint16_t port)
 {
-	return (struct berth_draw_at){ .port = port,
+	return (struct berth_draw_at){ .tree = stock->tree,
+				       .port = port,
 				       .leaf = port >> 6,
 				       .mid = port >> 12,
 				       .bit = 1ULL << (port & 63),
@@ -154,12 +167,15 @@ BERTH_INLINE void berth_draw_pack(struct berth_draw *d, struct berth_draw_at at)
 /* Puts a port in that is not in. */
 BERTH_INLINE void berth_draw_put(struct berth_draw *d, struct berth_draw_at at)
 {
-	uint64_t busy = d->set.mid[at.mid];
+	uint64_t busy;
 
 	d->set.leaf[at.leaf] |= at.bit;
-	d->set.mid[at.mid] = busy | at.busy;
-	if (!busy)
-		d->set.top |= 1u << at.mid;
+	if (at.tree) {
+		busy = d->set.mid[at.mid];
+		d->set.mid[at.mid] = busy | at.busy;
+		if (!busy)
+			d->set.top |= 1u << at.mid;
+	}
 	d->set.count++;
 	if (d->bag)
 		berth_draw_pack(d, at);
@@ -172,11 +188,13 @@ BERTH_INLINE void berth_draw_cut(struct berth_draw *d, struct berth_draw_at at)
 	struct berth_bag *b = d->bag;
 
 	d->set.leaf[at.leaf] = left;
-	/* Without a branch: in a thin set half of the leaves become empty. */
-	busy = d->set.mid[at.mid] ^ (at.busy & -(uint64_t)(left == 0));
-	d->set.mid[at.mid] = busy;
-	if (!busy)
-		d->set.top &= ~(1u << at.mid);
+	if (at.tree) {
+		/* Without a branch: in a thin set half of the leaves become empty. */
+		busy = d->set.mid[at.mid] ^ (at.busy & -(uint64_t)(left == 0));
+		d->set.mid[at.mid] = busy;
+		if (!busy)
+			d->set.top &= ~(1u << at.mid);
+	}
 	d->set.count--;
 	if (b && b->at < b->count && b->item[b->at] == at.port) {
 		b->item[b->at] = b->item[--b->count];
@@ -187,7 +205,7 @@ BERTH_INLINE void berth_draw_cut(struct berth_draw *d, struct berth_draw_at at)
 /* Puts the port in; false where it was in. */
 BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint16_t port)
 {
-	struct berth_draw_at at = berth_draw_at(port);
+	struct berth_draw_at at = berth_draw_at(d->stock, port);
 
 	if (berth_draw_has(d, at))
 		return false;
@@ -198,7 +216,7 @@ BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint16_t port)
 /* Takes the port out; false where it was not in. */
 BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint16_t port)
 {
-	struct berth_draw_at at = berth_draw_at(port);
+	struct berth_draw_at at = berth_draw_at(d->stock, port);
 
 	if (!berth_draw_has(d, at))
 		return false;

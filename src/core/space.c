@@ -84,6 +84,13 @@ static bool is_sound(const struct berth_space_config *c)
 	       c->rest_port_ms < INT32_MAX && c->idle_ms < INT32_MAX;
 }
 
+/* True where ports are drawn, not searched. */
+static bool draws(const struct berth_space *sp)
+{
+	return sp->config.policy == BERTH_SPACE_UNIFORM ||
+	       sp->config.policy == BERTH_SPACE_RANDOM_RETRY;
+}
+
 /* Counts the pool, and says of which span draws are. */
 static void measure(struct berth_space *sp)
 {
@@ -95,7 +102,7 @@ static void measure(struct berth_space *sp)
 	sp->pool = 0;
 	for (port = c->first; port <= c->last; port++)
 		sp->pool += berth_space_in_pool(sp, port);
-	berth_draw_stock_init(&sp->stock, &span);
+	berth_draw_stock_init(&sp->stock, &span, !draws(sp));
 	berth_space_weigh_luck(sp);
 	berth_space_forget_offsets(sp);
 }
@@ -198,10 +205,7 @@ static void plan(const struct berth_space *sp, struct tables *t)
 	if (thin > t->lanes + 2 * sp->locals + 2)
 		thin = t->lanes + 2 * sp->locals + 2;
 	t->bag_room = berth_draw_room(&sp->stock.span);
-	t->bags_count = sp->config.policy == BERTH_SPACE_UNIFORM ||
-					sp->config.policy == BERTH_SPACE_RANDOM_RETRY
-				? (uint32_t)thin
-				: 0;
+	t->bags_count = draws(sp) ? (uint32_t)thin : 0;
 }
 
 static struct tables tables_of(const struct berth_space *sp)
@@ -602,8 +606,8 @@ uint32_t berth_space_headroom(const struct berth_space *sp, uint16_t local,
 			      const struct berth_address *remote, uint16_t remote_port)
 {
 	const struct berth_portset *open;
-	uint32_t dest, n = 0;
-	int32_t port;
+	uint32_t dest, w, n = 0;
+	uint64_t x;
 
 	if (local >= sp->locals || sp->local[local]->wild || !sp->local[local]->open)
 		return 0;
@@ -615,8 +619,8 @@ uint32_t berth_space_headroom(const struct berth_space *sp, uint16_t local,
 			berth_portset_has(open, remote_port));
 	if (sp->dest[dest].lane != BERTH_SPACE_NO_LANE)
 		return sp->lane[sp->dest[dest].lane].free.set.count;
-	for (port = berth_portset_next(open, 0); port >= 0;
-	     port = port < 65535 ? berth_portset_next(open, (uint32_t)port + 1) : -1)
-		n += berth_space_usable(sp, dest, (uint16_t)port);
+	for (w = 0; w < BERTH_PORTSET_LEAVES; w++)
+		for (x = open->leaf[w]; x; x &= x - 1)
+			n += berth_space_usable(sp, dest, (uint16_t)(w << 6 | berth_ctz64(x)));
 	return n;
 }

@@ -11,7 +11,7 @@ int32_t berth_space_search(const struct berth_space_pick *p, int32_t first)
 	int32_t port = first;
 
 	do {
-		port = berth_portset_next_wrap(&p->set->set, ((uint32_t)port + 1) & 65535);
+		port = berth_draw_next(p->set, ((uint32_t)port + 1) & 65535);
 		if (port == first)
 			return -1;
 	} while (!berth_space_suits(p, (uint32_t)port));
