@@ -22,10 +22,8 @@ uint32_t berth_draw_room(const struct berth_draw_span *span)
 	return span->leaves * 60 + 1;
 }
 
-void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span,
-			   bool tree)
+void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span)
 {
-	stock->tree = tree;
 	stock->span = *span;
 	stock->low = span->leaves * 48;
 	stock->high = span->leaves * 60;
@@ -63,17 +61,27 @@ void berth_draw_return(struct berth_draw *d)
 	d->bag = NULL;
 }
 
-int32_t berth_draw_walk(const struct berth_draw *d, uint32_t from)
+int32_t berth_draw_onward(struct berth_draw *d, uint32_t w)
 {
-	uint32_t w = from >> 6, left;
-	uint64_t x = d->set.leaf[w] & (~0ULL << (from & 63));
+	struct berth_portset *s = &d->set;
 
-	/* The first leaf comes again at last, for what is before. */
-	for (left = BERTH_PORTSET_LEAVES; !x && left; left--) {
-		w = (w + 1) % BERTH_PORTSET_LEAVES;
-		x = d->set.leaf[w];
+	while (s->count) {
+		uint32_t b = w >> 6, v;
+		uint64_t y = s->mid[b] & (~1ULL << (w & 63));
+
+		if (!y) {
+			v = s->top & (~1u << b);
+			b = berth_ctz64(v ? v : s->top);
+			y = s->mid[b];
+		}
+		v = b << 6 | berth_ctz64(y);
+		if (BERTH_LIKELY(s->leaf[v]))
+			return (int32_t)(v << 6 | berth_ctz64(s->leaf[v]));
+		s->mid[b] &= ~(1ULL << (v & 63));
+		if (!s->mid[b])
+			s->top &= ~(1u << b);
 	}
-	return x ? (int32_t)(w << 6 | berth_ctz64(x)) : -1;
+	return -1;
 }
 
 /* Through the sums, made now. */

@@ -3,8 +3,10 @@
  * A set of ports that changes often and that ports are drawn from, each equally likely.
  *
  * Why: the sums of a berth_portset make the k-th member a matter of 8 ns, but cost 5 ns at each change, twice
- * for each port that is taken and given back. Here only the bitmap tree is kept; `top`, `mid` and `leaf` are
- * right at all times, the sums are not. Draws go by rejection while at least three quarters of the range are in
+ * for each port that is taken and given back. Here only the leaves are right at all times. `mid` and `top` have a bit
+ * for each that is not empty, and may have more: a search that meets an empty one clears its bit, so that each change
+ * pays for one step at most, and taking a port and giving it back touches neither. Sums are made when they are needed.
+ * Draws go by rejection while at least three quarters of the range are in
  * the set (1.3 tries on average; more cost a wrong guess of the processor each), from then on by a bag: an array
  * of the members that a draw takes a place out of.
  *
@@ -39,7 +41,6 @@ struct berth_draw_stock {
 	struct berth_draw_span span;
 	uint32_t low,
 		high; /* a draw from at most low members takes a bag; above high it goes back */
-	bool tree;
 };
 
 struct berth_draw {
@@ -55,9 +56,8 @@ struct berth_draw_span berth_draw_span(uint16_t first, uint16_t last, uint32_t p
 /* How many ports a bag for that span must have room for. */
 uint32_t berth_draw_room(const struct berth_draw_span *span);
 
-/* Says of which span draws are, from when on they go by a bag, and whether sets keep their trees (searched, not drawn). */
-void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span,
-			   bool tree);
+/* Says of which span draws are, and from when on they go by a bag. */
+void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span);
 
 /* Empties the set; its bag, where it has one, goes back to the stock. */
 void berth_draw_clear(struct berth_draw *d);
@@ -66,8 +66,8 @@ void berth_draw_clear(struct berth_draw *d);
 void berth_draw_lend(struct berth_draw *d);
 void berth_draw_return(struct berth_draw *d);
 
-/* berth_draw_next() for a set without a tree: a step for each leaf. */
-int32_t berth_draw_walk(const struct berth_draw *d, uint32_t from);
+/* The lowest member in a leaf above leaf w, else the lowest; -1 where the set is empty. */
+int32_t berth_draw_onward(struct berth_draw *d, uint32_t w);
 
 /* What berth_draw_any() does at times only, for a set that is not empty: rnd has led to a port that is not in. */
 int32_t berth_draw_again(struct berth_draw *d, uint64_t rnd);
@@ -95,10 +95,13 @@ BERTH_INLINE uint32_t berth_draw_try(const struct berth_draw_span *s, uint64_t r
 	return leaf << 6 | (uint32_t)(rnd & 63);
 }
 
-/* The lowest member that is not below from, else the lowest; -1 where the set is empty. */
-BERTH_INLINE int32_t berth_draw_next(const struct berth_draw *d, uint32_t from)
+/* The lowest member that is not below from (0..65535), else the lowest; -1 where the set is empty. */
+BERTH_INLINE int32_t berth_draw_next(struct berth_draw *d, uint32_t from)
 {
-	return d->stock->tree ? berth_portset_next_wrap(&d->set, from) : berth_draw_walk(d, from);
+	uint32_t w = from >> 6;
+	uint64_t x = d->set.leaf[w] & (~0ULL << (from & 63));
+
+	return x ? (int32_t)(w << 6 | berth_ctz64(x)) : berth_draw_onward(d, w);
 }
 
 /* A member of the set, each equally likely, out of 64 random bits; -1 where it is empty. */
@@ -124,19 +127,13 @@ BERTH_INLINE int32_t berth_draw_any(struct berth_draw *d, uint64_t rnd)
 
 /* Where a port stands in a set, reckoned once for all sets that it goes into or comes out of. */
 struct berth_draw_at {
-	bool tree;
-	uint32_t port, leaf, mid;
-	uint64_t bit, busy; /* of the leaf, and of the leaf in its word of mid */
+	uint32_t port, leaf;
+	uint64_t bit;
 };
 
-BERTH_INLINE struct berth_draw_at berth_draw_at(const struct berth_draw_stock *stock, uint16_t port)
+BERTH_INLINE struct berth_draw_at berth_draw_at(uint16_t port)
 {
-	return (struct berth_draw_at){ .tree = stock->tree,
-				       .port = port,
-				       .leaf = port >> 6,
-				       .mid = port >> 12,
-				       .bit = 1ULL << (port & 63),
-				       .busy = 1ULL << ((port >> 6) & 63) };
+	return (struct berth_draw_at){ port, port >> 6, 1ULL << (port & 63) };
 }
 
 BERTH_INLINE bool berth_draw_has(const struct berth_draw *d, struct berth_draw_at at)
@@ -167,14 +164,12 @@ BERTH_INLINE void berth_draw_pack(struct berth_draw *d, struct berth_draw_at at)
 /* Puts a port in that is not in. */
 BERTH_INLINE void berth_draw_put(struct berth_draw *d, struct berth_draw_at at)
 {
-	uint64_t busy;
+	uint64_t *mid = &d->set.mid[at.leaf >> 6], busy = 1ULL << (at.leaf & 63);
 
 	d->set.leaf[at.leaf] |= at.bit;
-	if (at.tree) {
-		busy = d->set.mid[at.mid];
-		d->set.mid[at.mid] = busy | at.busy;
-		if (!busy)
-			d->set.top |= 1u << at.mid;
+	if (!(*mid & busy)) {
+		*mid |= busy;
+		d->set.top |= 1u << (at.leaf >> 6);
 	}
 	d->set.count++;
 	if (d->bag)
@@ -184,17 +179,9 @@ BERTH_INLINE void berth_draw_put(struct berth_draw *d, struct berth_draw_at at)
 /* Takes a port out that is in. */
 BERTH_INLINE void berth_draw_cut(struct berth_draw *d, struct berth_draw_at at)
 {
-	uint64_t left = d->set.leaf[at.leaf] ^ at.bit, busy;
 	struct berth_bag *b = d->bag;
 
-	d->set.leaf[at.leaf] = left;
-	if (at.tree) {
-		/* Without a branch: in a thin set half of the leaves become empty. */
-		busy = d->set.mid[at.mid] ^ (at.busy & -(uint64_t)(left == 0));
-		d->set.mid[at.mid] = busy;
-		if (!busy)
-			d->set.top &= ~(1u << at.mid);
-	}
+	d->set.leaf[at.leaf] ^= at.bit;
 	d->set.count--;
 	if (b && b->at < b->count && b->item[b->at] == at.port) {
 		b->item[b->at] = b->item[--b->count];
@@ -205,7 +192,7 @@ BERTH_INLINE void berth_draw_cut(struct berth_draw *d, struct berth_draw_at at)
 /* Puts the port in; false where it was in. */
 BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint16_t port)
 {
-	struct berth_draw_at at = berth_draw_at(d->stock, port);
+	struct berth_draw_at at = berth_draw_at(port);
 
 	if (berth_draw_has(d, at))
 		return false;
@@ -216,7 +203,7 @@ BERTH_INLINE bool berth_draw_add(struct berth_draw *d, uint16_t port)
 /* Takes the port out; false where it was not in. */
 BERTH_INLINE bool berth_draw_remove(struct berth_draw *d, uint16_t port)
 {
-	struct berth_draw_at at = berth_draw_at(d->stock, port);
+	struct berth_draw_at at = berth_draw_at(port);
 
 	if (!berth_draw_has(d, at))
 		return false;

@@ -84,13 +84,6 @@ static bool is_sound(const struct berth_space_config *c)
 	       c->rest_port_ms < INT32_MAX && c->idle_ms < INT32_MAX;
 }
 
-/* True where ports are drawn, not searched. */
-static bool draws(const struct berth_space *sp)
-{
-	return sp->config.policy == BERTH_SPACE_UNIFORM ||
-	       sp->config.policy == BERTH_SPACE_RANDOM_RETRY;
-}
-
 /* Counts the pool, and says of which span draws are. */
 static void measure(struct berth_space *sp)
 {
@@ -102,7 +95,7 @@ static void measure(struct berth_space *sp)
 	sp->pool = 0;
 	for (port = c->first; port <= c->last; port++)
 		sp->pool += berth_space_in_pool(sp, port);
-	berth_draw_stock_init(&sp->stock, &span, !draws(sp));
+	berth_draw_stock_init(&sp->stock, &span);
 	berth_space_weigh_luck(sp);
 	berth_space_forget_offsets(sp);
 }
@@ -205,7 +198,10 @@ static void plan(const struct berth_space *sp, struct tables *t)
 	if (thin > t->lanes + 2 * sp->locals + 2)
 		thin = t->lanes + 2 * sp->locals + 2;
 	t->bag_room = berth_draw_room(&sp->stock.span);
-	t->bags_count = draws(sp) ? (uint32_t)thin : 0;
+	t->bags_count = sp->config.policy == BERTH_SPACE_UNIFORM ||
+					sp->config.policy == BERTH_SPACE_RANDOM_RETRY
+				? (uint32_t)thin
+				: 0;
 }
 
 static struct tables tables_of(const struct berth_space *sp)

@@ -13,8 +13,6 @@
 /* Connections on one port of an address, and of a family where it has a wildcard, at most. */
 #define BERTH_SPACE_MOST 65534u
 
-#define BERTH_LIKELY(x) __builtin_expect(!!(x), 1)
-
 BERTH_INLINE bool berth_space_same(const struct berth_address *a, const struct berth_address *b)
 {
 	uint64_t x[2], y[2];

@@ -72,7 +72,7 @@ BERTH_INLINE bool berth_space_suits(const struct berth_space_pick *p, uint32_t p
 /* The first suitable port from there on, going round; -1: none. */
 BERTH_INLINE int32_t berth_space_next(const struct berth_space_pick *p, uint32_t from)
 {
-	int32_t port = berth_portset_next_wrap(&p->set->set, from);
+	int32_t port = berth_draw_next(p->set, from);
 	struct berth_space_pick copy;
 
 	if (BERTH_LIKELY(port < 0 || berth_space_suits(p, (uint32_t)port)))

@@ -212,8 +212,8 @@ static void settle_one(struct berth_space *sp, uint16_t local, uint32_t port, bo
 	struct berth_space_local *l = sp->local[local];
 	bool pool = berth_space_in_pool(sp, port);
 
-	berth_space_set_idle(l, berth_draw_at(&sp->stock, (uint16_t)port),
-			     pool && is_idle(sp, local, port), front);
+	berth_space_set_idle(l, berth_draw_at((uint16_t)port), pool && is_idle(sp, local, port),
+			     front);
 	if (l->open)
 		set_open(sp, local, port, pool && is_open(sp, local, port));
 }

@@ -207,7 +207,7 @@ int berth_space_bind(struct berth_space *sp, const struct berth_space_bind *want
 			(uint16_t)port, want->owner);
 	*out_socket = number_of(sp, i);
 	berth_space_enter_firm(sp, sp->local[want->local], want->local,
-			       berth_draw_at(&sp->stock, (uint16_t)port));
+			       berth_draw_at((uint16_t)port));
 	return 0;
 }
 
@@ -328,7 +328,7 @@ int berth_space_connect(struct berth_space *sp, const struct berth_space_connect
 							     .rnd = want->rnd });
 	if (port < 0)
 		return port;
-	at = berth_draw_at(&sp->stock, (uint16_t)port);
+	at = berth_draw_at((uint16_t)port);
 	i = record_take(sp, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN, r->dest, (uint16_t)port,
 			want->owner);
 	*out_socket = number_of(sp, i);
@@ -478,7 +478,7 @@ static int drop_plain(struct berth_space *sp, uint32_t i)
 {
 	struct berth_space_sock *s = &sp->sock[i];
 	uint32_t dest = s->dest;
-	struct berth_draw_at at = berth_draw_at(&sp->stock, s->port);
+	struct berth_draw_at at = berth_draw_at(s->port);
 	struct berth_space_dest *d = &sp->dest[dest];
 	uint16_t local = d->local;
 	struct berth_space_local *l = sp->local[local];
@@ -499,7 +499,7 @@ static int drop_firm(struct berth_space *sp, uint32_t i)
 {
 	const struct berth_space_sock *s = &sp->sock[i];
 	uint16_t local = (uint16_t)s->dest;
-	struct berth_draw_at at = berth_draw_at(&sp->stock, s->port);
+	struct berth_draw_at at = berth_draw_at(s->port);
 
 	record_free(sp, i);
 	berth_space_leave_firm(sp, sp->local[local], local, at);
