@@ -268,7 +268,7 @@ BERTH_INLINE uint32_t berth_space_mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 x = (unsigned __int128)a * b;
 
-	return (uint32_t)((uint64_t)x ^ (uint64_t)(x >> 64));
+	return (uint32_t)x ^ (uint32_t)(x >> 64);
 }
 
 /* True where somebody shares the port, or may, on any address. */

@@ -40,6 +40,20 @@ static uint32_t record_of(const struct berth_space *sp, berth_space_socket socke
 	return i;
 }
 
+/* What a record's mark is with these three in it. */
+static uint32_t mark_of(uint16_t age, uint8_t state, uint8_t flags)
+{
+	const union {
+		struct {
+			uint16_t age;
+			uint8_t state, flags;
+		} part;
+		uint32_t mark;
+	} u = { .part = { age, state, flags } };
+
+	return u.mark;
+}
+
 /*
  * A record for a socket; there is one: the caller has looked. Here and where a record is given back its mark is written
  * as a whole, for a processor waits where it reads as one word what was just written as several.
@@ -49,14 +63,13 @@ static uint32_t record_take(struct berth_space *sp, uint8_t state, uint8_t flags
 {
 	uint32_t i = sp->socks.free;
 	struct berth_space_sock *s = &sp->sock[i];
-	const struct berth_space_sock kind = { .state = state, .flags = flags };
 
 	sp->socks.free = s->next;
 	sp->socks.used++;
 	s->dest = dest;
 	s->port = port;
 	s->owner = owner;
-	s->mark |= kind.mark;
+	s->mark |= mark_of(0, state, flags);
 	sp->owner[owner].used++;
 	return i;
 }
@@ -289,7 +302,7 @@ static void idle_from(struct berth_space *sp, uint32_t i, uint32_t now_ms)
 }
 
 /* Makes the destination the recent one; 0, or why nothing can be connected to it. */
-static int turn_to(struct berth_space *sp, const struct berth_space_connect *want)
+BERTH_APART int turn_to(struct berth_space *sp, const struct berth_space_connect *want)
 {
 	int error = check_connect(sp, want);
 
@@ -465,16 +478,15 @@ static void disown(struct berth_space *sp, uint32_t i)
 static void record_free(struct berth_space *sp, uint32_t i)
 {
 	struct berth_space_sock *s = &sp->sock[i];
-	const struct berth_space_sock none = { .age = (uint16_t)(s->age + 1) };
 
-	s->mark = none.mark;
+	s->mark = mark_of((uint16_t)(s->age + 1), BERTH_RECORD_FREE, 0);
 	s->next = sp->socks.free;
 	sp->socks.free = i;
 	sp->socks.used--;
 }
 
 /* drop() for a connection that connect made, on no wheel and no longer its owner's. */
-static int drop_plain(struct berth_space *sp, uint32_t i)
+BERTH_APART int drop_plain(struct berth_space *sp, uint32_t i)
 {
 	struct berth_space_sock *s = &sp->sock[i];
 	uint32_t dest = s->dest;
@@ -495,7 +507,7 @@ static int drop_plain(struct berth_space *sp, uint32_t i)
 }
 
 /* drop() for a socket that was bound to a port of an address and shares with nobody. */
-static int drop_firm(struct berth_space *sp, uint32_t i)
+BERTH_APART int drop_firm(struct berth_space *sp, uint32_t i)
 {
 	const struct berth_space_sock *s = &sp->sock[i];
 	uint16_t local = (uint16_t)s->dest;
@@ -558,13 +570,11 @@ static void release_record(struct berth_space *sp, uint32_t i, uint32_t now_ms, 
 static bool is_kind(const struct berth_space_sock *s, berth_space_socket socket, uint8_t state,
 		    uint8_t flags)
 {
-	const struct berth_space_sock kind = { .state = state, .flags = flags };
-
-	return (s->mark ^ kind.mark) == socket >> 32 && !(socket >> 48);
+	return (s->mark ^ mark_of(0, state, flags)) == socket >> 32 && !(socket >> 48);
 }
 
-static int release_any(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms,
-		       bool rest)
+BERTH_APART int release_any(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms,
+			    bool rest)
 {
 	uint32_t i = record_of(sp, socket), next, left;
 
