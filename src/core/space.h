@@ -218,6 +218,9 @@ void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port);
 /* Makes the sets of all addresses, and the lanes, follow what is counted, after the pool or the room changed. */
 void berth_space_settle_all(struct berth_space *sp);
 
+/* space_bind.c: a record has another state and other flags, and is counted as such. */
+void berth_space_relabel(struct berth_space *sp, uint32_t i, uint8_t state, uint8_t flags);
+
 /* space_pair.c: destinations, pairs, lanes. */
 
 /* Number of the destination; a new one where there is none, with no pairs yet. NONE: no room. */
