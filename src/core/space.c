@@ -96,6 +96,7 @@ static void measure(struct berth_space *sp)
 	for (port = c->first; port <= c->last; port++)
 		sp->pool += berth_space_in_pool(sp, port);
 	berth_draw_stock_init(&sp->stock, &span);
+	berth_space_weigh_luck(sp);
 	berth_space_forget_offsets(sp);
 }
 
@@ -314,6 +315,7 @@ static void tables_use(struct berth_space *sp, struct tables *t)
 	struct tables old = tables_of(sp);
 	uint32_t i;
 
+	berth_space_forget_recent(sp);
 	copy_records(sp, t);
 	bags_back(sp);
 	sp->sock = t->sock;
@@ -453,6 +455,15 @@ static void count_family(struct berth_space *sp, struct berth_space_local *w)
 		}
 }
 
+static void cover_family(struct berth_space *sp, uint8_t family)
+{
+	uint32_t i;
+
+	for (i = 0; sp->wild[family] != 0xffff && i < sp->locals; i++)
+		if (sp->local[i]->family == family && !sp->local[i]->wild)
+			sp->local[i]->cover = sp->local[sp->wild[family]];
+}
+
 int berth_space_add_local(struct berth_space *sp, const struct berth_address *address,
 			  uint16_t *out_local)
 {
@@ -484,6 +495,7 @@ int berth_space_add_local(struct berth_space *sp, const struct berth_address *ad
 	sp->locals++;
 	if (l->wild)
 		count_family(sp, l);
+	cover_family(sp, l->family);
 	*out_local = (uint16_t)(sp->locals - 1);
 	berth_space_settle_all(sp);
 	return 0;
@@ -561,6 +573,12 @@ uint32_t berth_space_owned(const struct berth_space *sp, uint16_t owner)
 	return owner < sp->config.owners ? sp->owner[owner].used : 0;
 }
 
+/* 1 where the recent destination has no pair any more, else 0. */
+static uint32_t lingers(const struct berth_space *sp)
+{
+	return sp->recent.where && !sp->dest[sp->recent.dest].pairs;
+}
+
 int berth_space_count(const struct berth_space *sp, uint16_t local,
 		      struct berth_space_counts *out_counts)
 {
@@ -572,7 +590,7 @@ int berth_space_count(const struct berth_space *sp, uint16_t local,
 	*out_counts = (struct berth_space_counts){
 		.sockets = sp->socks.used,
 		.resting = sp->resting,
-		.destinations = sp->dests.used,
+		.destinations = sp->dests.used - lingers(sp),
 		.crowded = sp->lanes_used,
 		.free = l->idle.set.count,
 		.open = l->open ? l->open->set.count : 0,
@@ -584,8 +602,8 @@ uint32_t berth_space_headroom(const struct berth_space *sp, uint16_t local,
 			      const struct berth_address *remote, uint16_t remote_port)
 {
 	const struct berth_portset *open;
-	uint32_t dest, n = 0;
-	int32_t port;
+	uint32_t dest, w, n = 0;
+	uint64_t x;
 
 	if (local >= sp->locals || sp->local[local]->wild || !sp->local[local]->open)
 		return 0;
@@ -597,8 +615,8 @@ uint32_t berth_space_headroom(const struct berth_space *sp, uint16_t local,
 			berth_portset_has(open, remote_port));
 	if (sp->dest[dest].lane != BERTH_SPACE_NO_LANE)
 		return sp->lane[sp->dest[dest].lane].free.set.count;
-	for (port = berth_portset_next(open, 0); port >= 0;
-	     port = port < 65535 ? berth_portset_next(open, (uint32_t)port + 1) : -1)
-		n += berth_space_usable(sp, dest, (uint16_t)port);
+	for (w = 0; w < BERTH_PORTSET_LEAVES; w++)
+		for (x = open->leaf[w]; x; x &= x - 1)
+			n += berth_space_usable(sp, dest, (uint16_t)(w << 6 | berth_ctz64(x)));
 	return n;
 }

@@ -250,10 +250,44 @@ static inline int32_t twin_search(struct twin_space *t, unsigned policy, const u
 	return -1;
 }
 
+/* How many destinations the sockets of the list have. */
+static inline uint32_t twin_destinations(const struct twin_space *t)
+{
+	uint32_t i, k, n = 0;
+
+	for (i = 0; i < TWIN_SOCKS; i++) {
+		const struct twin_sock *s = &t->sock[i], *o;
+
+		if (!s->number || !s->paired)
+			continue;
+		for (k = 0; k < i; k++) {
+			o = &t->sock[k];
+			if (o->number && o->paired && o->local[0] == s->local[0] &&
+			    o->remote_port == s->remote_port &&
+			    !memcmp(&o->remote, &s->remote, sizeof(s->remote)))
+				break;
+		}
+		n += k == i;
+	}
+	return n;
+}
+
+/* True where a search can come to every member. */
+static inline bool twin_is_tree(const struct berth_portset *s)
+{
+	uint32_t w;
+
+	for (w = 0; w < BERTH_PORTSET_LEAVES; w++)
+		if (s->leaf[w] && !((s->mid[w >> 6] >> (w & 63)) & 1 && (s->top >> (w >> 6)) & 1))
+			return false;
+	return true;
+}
+
 /* Compares all that the space keeps with the list; what is wrong, or NULL. */
 static inline const char *twin_space_audit(const struct twin_space *t, const struct berth_space *sp)
 {
 	uint32_t f, p, i, n, rest = 0, shares = 0;
+	struct berth_space_counts counts;
 	const struct berth_draw *d;
 
 	for (f = 0; f < t->locals; f++) {
@@ -271,6 +305,8 @@ static inline const char *twin_space_audit(const struct twin_space *t, const str
 				return "an open port is missing or too many";
 			open += is;
 		}
+		if (!twin_is_tree(&l->idle.set) || (l->open && !twin_is_tree(&l->open->set)))
+			return "a search does not come to a port";
 		if (l->idle.set.count != idle || (l->open && l->open->set.count != open))
 			return "a count is wrong";
 		if (l->order) {
@@ -299,12 +335,16 @@ static inline const char *twin_space_audit(const struct twin_space *t, const str
 		}
 		if (n != d->set.count)
 			return "the count of a lane is wrong";
+		if (!twin_is_tree(&d->set))
+			return "a search does not come to a port of a lane";
 	}
 	for (i = 0, n = 0; i < TWIN_SOCKS; i++) {
 		n += t->sock[i].number ? t->sock[i].locals : 0;
 		rest += t->sock[i].number && t->sock[i].rests ? t->sock[i].locals : 0;
 		shares += t->sock[i].number && t->sock[i].share ? t->sock[i].locals : 0;
 	}
+	if (berth_space_count(sp, 0, &counts) || counts.destinations != twin_destinations(t))
+		return "another number of destinations";
 	if (sp->socks.used != n || sp->resting != rest || sp->shares_used != shares)
 		return "another number of sockets";
 	return NULL;

@@ -863,8 +863,10 @@ static void test_stale(void **state)
 {
 	struct berth_space_info info;
 	berth_space_socket one, two;
+	int i;
 
 	(void)state;
+	config.rest_pair_ms = 1000;
 	begin(BERTH_SPACE_SEQUENTIAL, 50000, 50050, 10);
 	one = connect_one(1);
 	assert_int_equal(berth_space_release(sp, one, 0, false), 0);
@@ -877,8 +879,96 @@ static void test_stale(void **state)
 	assert_int_equal(berth_space_touch(sp, one, 0), BERTH_SPACE_E_STALE);
 	assert_int_equal(berth_space_release(sp, 0, 0, false), BERTH_SPACE_E_STALE);
 	assert_int_equal(berth_space_release(sp, UINT64_MAX, 0, false), BERTH_SPACE_E_STALE);
+	/* Bits that a number does not have, among them those in which one kind of record differs from another. */
+	for (i = 48; i < 64; i++)
+		assert_int_equal(berth_space_release(sp, two ^ 1ULL << i, 0, false),
+				 BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_release(sp, two, now_ms, true), 0);
+	assert_int_equal(berth_space_release(sp, two ^ 6ULL << 48, 0, false), BERTH_SPACE_E_STALE);
+	twin.sock[0].rests = true;
 	assert_int_equal(berth_space_get(sp, two, &info), 0);
 	end();
+}
+
+/* The destination of the last connect, after its last pair: it takes no room from others, and is not counted. */
+static void test_last_destination(void **state)
+{
+	const struct berth_space_room one = { 100, 1, 10 }, more = { 200, 2, 10 };
+	struct berth_space_connect w = { .local = 0, .remote_port = 443 };
+	struct berth_space_bind b = { .port = 50001, .flags = BERTH_SPACE_REUSE };
+	struct berth_address a = v4(10, 0, 0, 1);
+	struct berth_space_counts counts;
+	berth_space_socket s, listener;
+	uint16_t local;
+	uint8_t i;
+
+	(void)state;
+	config.policy = BERTH_SPACE_HASH;
+	config.first = 50000;
+	config.last = 50050;
+	assert_int_equal(berth_space_new(&config, &memory, &sp), 0);
+	assert_int_equal(berth_space_add_local(sp, &a, &local), 0);
+	assert_int_equal(berth_space_make_room(sp, &one), 0);
+	for (i = 1; i < 9; i++) {
+		w.remote = v4(192, 0, 2, i);
+		assert_int_equal(berth_space_connect(sp, &w, &s), 0);
+		w.remote = v4(192, 0, 2, 100);
+		assert_int_equal(berth_space_connect(sp, &w, &listener), BERTH_SPACE_E_ROOM);
+		assert_int_equal(berth_space_release(sp, s, 0, false), 0);
+		assert_int_equal(berth_space_count(sp, 0, &counts), 0);
+		assert_int_equal(counts.destinations, 0);
+		assert_int_equal(berth_space_headroom(sp, 0, &w.remote, 443), 51);
+	}
+	/* It gives way to an accepted connection as well, and to new tables. */
+	assert_int_equal(berth_space_connect(sp, &w, &s), 0);
+	assert_int_equal(berth_space_release(sp, s, 0, false), 0);
+	assert_int_equal(berth_space_bind(sp, &b, &listener), 0);
+	assert_int_equal(berth_space_listen(sp, listener), 0);
+	w.remote = v4(192, 0, 2, 1);
+	assert_int_equal(berth_space_accept(sp, listener, &w, &s), 0);
+	assert_int_equal(berth_space_release(sp, s, 0, false), 0);
+	assert_int_equal(berth_space_connect(sp, &w, &s), 0);
+	assert_int_equal(berth_space_release(sp, s, 0, false), 0);
+	assert_int_equal(berth_space_make_room(sp, &more), 0);
+	assert_int_equal(berth_space_connect(sp, &w, &s), 0);
+	assert_int_equal(berth_space_find(sp, 0, port_of(s), &w.remote, 443), s);
+	berth_space_free(sp);
+	memset(&config, 0, sizeof(config));
+}
+
+/* Algorithm 2 finds none of n free ports of 200 as often as 200 tries would fail (5 sigma). */
+static void test_luck(void **state)
+{
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
+	const double expected[] = { 0.36696, 0.13398, 0.04867, 0.01759 }; /* (1 - n/200)^200 */
+	static berth_space_socket all[200];
+	berth_space_socket s;
+	uint32_t n, i, unlucky;
+
+	(void)state;
+	begin(BERTH_SPACE_RANDOM_RETRY, 50000, 50199, 400);
+	for (i = 0; i < 200; i++)
+		do
+			w.rnd = random64();
+		while (berth_space_connect(sp, &w, &all[i]));
+	for (n = 1; n <= 4; n++) {
+		double q = expected[n - 1], off;
+
+		berth_space_release(sp, all[n], 0, false);
+		for (i = 0, unlucky = 0; i < 20000; i++) {
+			w.rnd = random64();
+			if (berth_space_connect(sp, &w, &s) == BERTH_SPACE_E_LUCK)
+				unlucky++;
+			else
+				berth_space_release(sp, s, 0, false);
+		}
+		off = unlucky - 20000 * q;
+		assert_true(off * off < 25 * 20000 * q * (1 - q));
+	}
+	berth_space_free(sp);
+	memset(&config, 0, sizeof(config));
 }
 
 #define ROW(id, number, name, text)                                                                \
@@ -940,13 +1030,22 @@ static void test_sabotage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_edges),          cmocka_unit_test(test_owners),
-		cmocka_unit_test(test_exhaustion),     cmocka_unit_test(test_random_steps),
-		cmocka_unit_test(test_uniform),        cmocka_unit_test(test_longest_idle),
-		cmocka_unit_test(test_habit),          cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_idle_size),      cmocka_unit_test(test_sabotage),
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_withheld_under_load),
-		cmocka_unit_test(test_late_addresses), cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_exhaustion),
+		cmocka_unit_test(test_random_steps),
+		cmocka_unit_test(test_uniform),
+		cmocka_unit_test(test_longest_idle),
+		cmocka_unit_test(test_habit),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_idle_size),
+		cmocka_unit_test(test_sabotage),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_withheld_under_load),
+		cmocka_unit_test(test_late_addresses),
+		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_last_destination),
+		cmocka_unit_test(test_luck),
 	};
 
 	random_begin("space");
