@@ -22,7 +22,15 @@
 
 #include "include/berth/space.h"
 #include "src/core/draw.h"
+#include "src/core/habits.h"
 #include "src/core/wheel.h"
+
+#define BERTH_SPACE_ONE(id, ...) +1
+enum {
+	BERTH_SPACE_POLICY_COUNT =
+		0 BERTH_SPACE_POLICIES(BERTH_SPACE_ONE) BERTH_SPACE_HABITS(BERTH_SPACE_ONE)
+};
+#undef BERTH_SPACE_ONE
 
 #define BERTH_SPACE_NONE UINT32_MAX
 #define BERTH_SPACE_FIRM 0xffffu /* in counts: one socket that shares with nobody */
@@ -161,6 +169,9 @@ struct berth_space {
 
 	uint32_t counter;
 	uint32_t *counters;
+	struct berth_habit_state *habit; /* NULL: the policy is no system's */
+	uint64_t clock_ms;               /* the caller's clock, as a habit reads it */
+	bool alone;                      /* connect gives no port to a second destination */
 	struct berth_space_offset offset[BERTH_SPACE_OFFSETS];
 	uint64_t salt[2]; /* of the tables */
 	uint32_t shares_used;
@@ -222,6 +233,16 @@ int berth_space_pick_bind(struct berth_space *sp, const struct berth_space_bind 
 			  const uint16_t *locals, unsigned count);
 int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, struct berth_space_lane *lane,
 			     uint64_t rnd);
+
+/* space_habit.c: the state of a policy that is a system's habit. How many bytes it takes; 0: no habit. */
+size_t berth_space_habit_bytes(const struct berth_space *sp);
+
+/* A host that has just started, out of the space's keys. */
+void berth_space_habit_begin(struct berth_space *sp);
+
+/* The port that the habit chooses out of ask's free, which the caller sets with fits and hash; -1: it gives up. */
+int32_t berth_space_habit_next(struct berth_space *sp, bool bind, uint64_t rnd,
+			       struct berth_habit_ask *ask);
 
 /* The counts of RFC 6056 brought below the length of the range; F and G forgotten. */
 void berth_space_forget_offsets(struct berth_space *sp);

@@ -111,22 +111,30 @@ void berth_space_forget_offsets(struct berth_space *sp)
 		sp->counters[i] %= sp->range;
 }
 
+/* Source and destination as F and G read them. */
+static void words_of(const struct pick *p, uint64_t word[5])
+{
+	const struct berth_space_dest *d = &p->sp->dest[p->dest];
+
+	memcpy(word, p->sp->local[d->local]->address.byte, 16);
+	memcpy(word + 2, d->remote.byte, 16);
+	word[4] = d->port;
+}
+
 /* F and, with double-hash, G of the destination; with bind there is none, and both are 0. */
 static struct berth_space_offset offset_of(const struct pick *p)
 {
 	struct berth_space *sp = p->sp;
 	struct berth_space_offset *o = &sp->offset[p->dest % BERTH_SPACE_OFFSETS];
 	const struct berth_space_dest *d;
-	uint64_t word[5] = { 0 };
+	uint64_t word[5];
 
 	if (p->dest == BERTH_SPACE_NONE)
 		return (struct berth_space_offset){ .slot = 0 };
 	d = &sp->dest[p->dest];
 	if (o->port == d->port && o->local == d->local && berth_space_same(&o->remote, &d->remote))
 		return *o;
-	memcpy(word, sp->local[d->local]->address.byte, 16);
-	memcpy(word + 2, d->remote.byte, 16);
-	word[4] = d->port;
+	words_of(p, word);
 	*o = (struct berth_space_offset){ .remote = d->remote, .local = d->local, .port = d->port };
 	o->offset = (uint32_t)(berth_siphash(sp->config.key, word, 5) % sp->range);
 	if (sp->counters)
@@ -215,8 +223,34 @@ static int32_t pick_habit(const struct pick *p)
 	return port && suitable(p, port) ? port : BERTH_SPACE_E_LUCK;
 }
 
+static bool fits(const void *of, uint32_t port)
+{
+	return suitable(of, port);
+}
+
+static int32_t pick_system(const struct pick *p)
+{
+	bool bind = p->dest == BERTH_SPACE_NONE;
+	struct berth_habit_ask ask = { .free = &p->set->set,
+				       .fits = p->exact ? NULL : fits,
+				       .of = p };
+	uint64_t word[5];
+	int32_t port;
+
+	if (!bind) {
+		words_of(p, word);
+		ask.hash = berth_siphash(p->sp->config.key, word, 5);
+	}
+	port = berth_space_habit_next(p->sp, bind, p->rnd, &ask);
+	if (port < 0 && next_suitable(p, p->sp->config.first) >= 0)
+		return BERTH_SPACE_E_LUCK;
+	return port;
+}
+
 static int32_t pick(const struct pick *p)
 {
+	if (p->sp->habit)
+		return pick_system(p);
 	switch ((enum berth_space_policy)p->sp->config.policy) {
 	case BERTH_SPACE_RANDOM_RETRY:
 		if (p->set->set.count && has_no_luck(p))
@@ -249,7 +283,7 @@ static int answer(const struct pick *p, int32_t port)
 	if (p->sp->resting)
 		return BERTH_SPACE_E_WAIT;
 	if (p->dest != BERTH_SPACE_NONE &&
-	    p->sp->local[p->sp->dest[p->dest].local]->open->set.count)
+	    (p->sp->alone ? p->set : p->sp->local[p->sp->dest[p->dest].local]->open)->set.count)
 		return BERTH_SPACE_E_PAIRS;
 	return BERTH_SPACE_E_BOUND;
 }
@@ -271,11 +305,16 @@ int berth_space_pick_bind(struct berth_space *sp, const struct berth_space_bind 
 int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, struct berth_space_lane *lane,
 			     uint64_t rnd)
 {
+	struct berth_space_local *l = sp->local[sp->dest[dest].local];
 	struct pick p = { .sp = sp,
-			  .set = lane ? &lane->free : sp->local[sp->dest[dest].local]->open,
+			  .set = lane ? &lane->free : l->open,
 			  .dest = dest,
 			  .exact = lane != NULL,
 			  .rnd = rnd };
 
+	if (sp->alone) {
+		p.set = &l->idle;
+		p.exact = false;
+	}
 	return answer(&p, pick(&p));
 }
