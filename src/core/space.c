@@ -101,38 +101,6 @@ static size_t owner_table(const struct berth_space *sp)
 	return sp->config.owners * sizeof(struct berth_space_owner);
 }
 
-static size_t counter_table(const struct berth_space *sp)
-{
-	return sp->config.counters * sizeof(uint32_t);
-}
-
-/* What the policy remembers, but the order of longest-idle, which is an address's. */
-static bool get_policy_state(struct berth_space *sp)
-{
-	size_t habit = berth_space_habit_bytes(sp);
-
-	if (sp->config.policy == BERTH_SPACE_DOUBLE_HASH)
-		sp->counters = berth_space_get_memory(sp, counter_table(sp));
-	if (habit)
-		sp->habit = berth_space_get_memory(sp, habit);
-	return (sp->counters || sp->config.policy != BERTH_SPACE_DOUBLE_HASH) &&
-	       (sp->habit || !habit);
-}
-
-/* RFC 6056 section 3.3.4: the counters begin at random. */
-static void begin_policy(struct berth_space *sp)
-{
-	struct berth_space_policy_row row;
-	uint32_t i;
-
-	sp->counter = (uint32_t)berth_draw_mix(sp->salt[0]);
-	for (i = 0; sp->counters && i < sp->config.counters; i++)
-		sp->counters[i] = (uint32_t)berth_draw_mix(sp->salt[0] + i);
-	if (sp->habit)
-		berth_space_habit_begin(sp);
-	sp->alone = !berth_space_policy_row(sp->config.policy, &row) && !row.shares;
-}
-
 int berth_space_new(const struct berth_space_config *config,
 		    const struct berth_space_memory *memory, struct berth_space **out_space)
 {
@@ -156,13 +124,12 @@ int berth_space_new(const struct berth_space_config *config,
 	berth_wheel_init(&sp->wheel, c.now_ms);
 	sp->local = berth_space_get_memory(sp, local_table(sp));
 	sp->owner = berth_space_get_memory(sp, owner_table(sp));
-	if (!sp->local || !sp->owner || !get_policy_state(sp)) {
+	if (!sp->local || !sp->owner || !berth_space_policy_begin(sp)) {
 		berth_space_free(sp);
 		return BERTH_SPACE_E_MEMORY;
 	}
 	for (i = 0; i < c.owners; i++)
 		sp->owner[i].limit = UINT32_MAX;
-	begin_policy(sp);
 	measure(sp);
 	*out_space = sp;
 	return 0;
@@ -425,8 +392,7 @@ void berth_space_free(struct berth_space *sp)
 	berth_space_put_memory(sp, sp->withheld, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
 	berth_space_put_memory(sp, sp->local, local_table(sp));
 	berth_space_put_memory(sp, sp->owner, owner_table(sp));
-	berth_space_put_memory(sp, sp->counters, counter_table(sp));
-	berth_space_put_memory(sp, sp->habit, berth_space_habit_bytes(sp));
+	berth_space_policy_end(sp);
 	sp->memory.put(sp->memory.context, sp, sizeof(*sp));
 }
 

@@ -234,11 +234,12 @@ int berth_space_pick_bind(struct berth_space *sp, const struct berth_space_bind 
 int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, struct berth_space_lane *lane,
 			     uint64_t rnd);
 
-/* space_habit.c: the state of a policy that is a system's habit. How many bytes it takes; 0: no habit. */
-size_t berth_space_habit_bytes(const struct berth_space *sp);
-
-/* A host that has just started, out of the space's keys. */
-void berth_space_habit_begin(struct berth_space *sp);
+/*
+ * space_policy.c: what a policy remembers, but the order of longest-idle, which is an address's. Begun by the space's
+ * keys; false: no memory, and the end may be called.
+ */
+bool berth_space_policy_begin(struct berth_space *sp);
+void berth_space_policy_end(struct berth_space *sp);
 
 /* The port that the habit chooses out of ask's free, which the caller sets with fits and hash; -1: it gives up. */
 int32_t berth_space_habit_next(struct berth_space *sp, bool bind, uint64_t rnd,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is known of the policies of a port space, and the state of those that are a system's habit. */
+/* The policies of a port space: what is known of them, what they remember, and those that are a system's habit. */
 #include "src/core/habits.h"
 #include "src/core/space.h"
 
@@ -58,11 +58,6 @@ int berth_space_policy_row(unsigned policy, struct berth_space_policy_row *out_r
 	return 0;
 }
 
-size_t berth_space_habit_bytes(const struct berth_space *sp)
-{
-	return sp->config.policy < FIRST_HABIT ? 0 : berth_habit_size(habit_of(sp->config.policy));
-}
-
 static uint32_t draw(void *from)
 {
 	uint64_t *rnd = from, x = berth_draw_mix(*rnd);
@@ -71,12 +66,44 @@ static uint32_t draw(void *from)
 	return (uint32_t)(x >> 32);
 }
 
-void berth_space_habit_begin(struct berth_space *sp)
+static size_t counter_bytes(const struct berth_space *sp)
 {
-	uint64_t rnd = sp->salt[0];
+	return sp->config.policy == BERTH_SPACE_DOUBLE_HASH
+		       ? sp->config.counters * sizeof(*sp->counters)
+		       : 0;
+}
 
-	sp->clock_ms = sp->config.now_ms;
+static size_t habit_bytes(const struct berth_space *sp)
+{
+	return sp->config.policy < FIRST_HABIT ? 0 : berth_habit_size(habit_of(sp->config.policy));
+}
+
+bool berth_space_policy_begin(struct berth_space *sp)
+{
+	size_t counters = counter_bytes(sp), habit = habit_bytes(sp);
+	uint64_t rnd = sp->salt[0];
+	uint32_t i;
+
+	if (counters && !(sp->counters = berth_space_get_memory(sp, counters)))
+		return false;
+	if (habit && !(sp->habit = berth_space_get_memory(sp, habit)))
+		return false;
+	/* RFC 6056 section 3.3.4: the counters begin at random. */
+	sp->counter = (uint32_t)berth_draw_mix(rnd);
+	for (i = 0; counters && i < sp->config.counters; i++)
+		sp->counters[i] = (uint32_t)berth_draw_mix(rnd + i);
+	if (!habit)
+		return true;
 	berth_habit_init(sp->habit, habit_of(sp->config.policy), draw, &rnd);
+	sp->alone = !berth_habit_row(habit_of(sp->config.policy)).share;
+	sp->clock_ms = sp->config.now_ms;
+	return true;
+}
+
+void berth_space_policy_end(struct berth_space *sp)
+{
+	berth_space_put_memory(sp, sp->counters, counter_bytes(sp));
+	berth_space_put_memory(sp, sp->habit, habit_bytes(sp));
 }
 
 int32_t berth_space_habit_next(struct berth_space *sp, bool bind, uint64_t rnd,
