@@ -64,7 +64,7 @@ static void begin(unsigned policy, uint16_t first, uint16_t last, uint32_t socke
 	config.first = first;
 	config.last = last;
 	config.addresses = TWIN_LOCALS;
-	config.owners = 4;
+	config.owners = TWIN_OWNERS;
 	config.now_ms = now_ms;
 	for (int i = 0; i < 4; i++)
 		config.key[i] = random64();
@@ -92,9 +92,9 @@ static void end(void)
 /* A random socket of the twin, or -1. */
 static int32_t some_socket(void)
 {
-	uint32_t i, at = random_below(TWIN_SOCKS);
+	uint32_t i, at = random_below(1024);
 
-	for (i = 0; i < 64; i++, at = random_below(512))
+	for (i = 0; i < 1024; i++, at = (at + 1) % 1024)
 		if (twin.sock[at].number)
 			return (int32_t)at;
 	return -1;
@@ -113,7 +113,8 @@ static uint16_t some_port(void)
 			       : (uint16_t)(65535 - random_below(5));
 }
 
-static bool crowd; /* more come than go */
+static bool crowd;            /* more come than go */
+static uint32_t seldom = 300; /* one in so many changes of what is configured is made */
 
 static struct berth_space_connect some_want(void)
 {
@@ -219,7 +220,8 @@ static void do_connect(void)
 		RIGHT(twin_is_wild(&twin, w.local));
 		return;
 	}
-	if (error == BERTH_SPACE_E_ROOM)
+	RIGHT_IS(error == BERTH_SPACE_E_QUOTA, twin_over_quota(&twin, w.owner, 1));
+	if (error == BERTH_SPACE_E_ROOM || error == BERTH_SPACE_E_QUOTA)
 		return;
 	RIGHT(!error || is_of_choice(error));
 	s.port = error ? 0 : port_of(number);
@@ -246,7 +248,11 @@ static void do_bind(void)
 	bool may = true;
 	int error = berth_space_bind_many(sp, &w, locals, count, &s.number);
 
-	if (error == BERTH_SPACE_E_ROOM)
+	RIGHT_IS(error == BERTH_SPACE_E_QUOTA, twin_over_quota(&twin, w.owner, count));
+	if (error == BERTH_SPACE_E_ROOM || error == BERTH_SPACE_E_QUOTA)
+		return;
+	RIGHT_IS(error == BERTH_SPACE_E_SYSTEM, w.port && w.port < 1024 && !twin.system[w.owner]);
+	if (error == BERTH_SPACE_E_SYSTEM)
 		return;
 	for (i = 0; i < count; i++) {
 		s.local[i] = locals[i];
@@ -340,6 +346,8 @@ static void do_accept(void)
 		expected = BERTH_SPACE_E_STATE;
 	else if (!twin_is_on(&twin, l, w.local))
 		expected = BERTH_SPACE_E_NOT_LOCAL;
+	else if (twin_over_quota(&twin, l->owner, 1))
+		expected = BERTH_SPACE_E_QUOTA;
 	else if (other >= 0)
 		expected = twin.sock[other].rests ? BERTH_SPACE_E_PAIR_RESTING : BERTH_SPACE_E_PAIR;
 	RIGHT_IS(error, expected);
@@ -368,6 +376,7 @@ static void twin_release(int32_t i, bool rest, uint32_t at_ms)
 	}
 	did[DID_REST]++;
 	s->rests = true;
+	twin.owned[s->owner] -= s->locals;
 	s->until = at_ms + ms;
 }
 
@@ -449,8 +458,9 @@ static void do_range(void)
 	uint16_t first = (uint16_t)(twin.first ^ random_below(64));
 	uint32_t p, last = first + 20u + random_below(300);
 
-	if (random_below(300) || !config.rest_port_ms)
+	if (random_below(seldom) || !config.rest_port_ms)
 		return;
+	first = first ? first : 1;
 	last = last > 65535 ? 65535 : last;
 	if (random_below(2)) {
 		RIGHT_IS(berth_space_set_range(sp, first, (uint16_t)last), 0);
@@ -460,15 +470,49 @@ static void do_range(void)
 	} else {
 		bool withhold = random_below(2);
 
-		RIGHT_IS(berth_space_withhold(sp, first, (uint16_t)(first + 9), withhold), 0);
-		for (p = first; p < first + 10u; p++)
+		last = last > first + 9u ? first + 9u : last;
+		RIGHT_IS(berth_space_withhold(sp, first, (uint16_t)last, withhold), 0);
+		for (p = first; p <= last; p++)
 			twin.withheld[p] = withhold;
 	}
+}
+
+static void set_owner(uint16_t owner, uint32_t quota, bool system)
+{
+	RIGHT_IS(berth_space_set_owner(sp, owner, quota, system ? BERTH_SPACE_SYSTEM : 0), 0);
+	twin.quota[owner] = quota;
+	twin.system[owner] = system;
+}
+
+static void do_owner(void)
+{
+	if (!random_below(seldom))
+		set_owner(1, random_below(2) ? random_below(30) : 0, random_below(2));
+}
+
+static void do_rekey(void)
+{
+	if (random_below(seldom))
+		return;
+	config.key[0] = random64();
+	berth_space_rekey(sp, config.key);
+}
+
+static void do_headroom(void)
+{
+	struct berth_space_connect w = some_want();
+	uint32_t p, n = 0;
+
+	for (p = twin.first; p <= twin.last && !twin_is_wild(&twin, w.local); p++)
+		n += twin_suits(&twin, NULL, 0, &w, p);
+	RIGHT_IS(berth_space_headroom(sp, w.local, &w.remote, w.remote_port), n);
+	RIGHT_IS(berth_space_owned(sp, w.owner), twin.owned[w.owner]);
 }
 
 static void (*const steps[])(void) = { do_connect, do_connect,       do_connect, do_bind,
 				       do_bind,    do_connect_bound, do_accept,  do_listen,
 				       do_release, do_release,       do_release, do_touch,
-				       do_clock,   do_range };
+				       do_clock,   do_range,         do_owner,   do_rekey,
+				       do_headroom };
 
 #endif

@@ -38,8 +38,7 @@ static void test_random_steps(void **state)
 		config.rest_port_ms = policy % 3 ? 500 : 0;
 		config.idle_ms = policy % 4 == 3 ? 1500 : 0;
 		begin(policy, ranges[policy % 3][0], ranges[policy % 3][1], 700);
-		for (uint16_t o = 0; o < 2; o++)
-			berth_space_set_owner(sp, o, 0, BERTH_SPACE_SYSTEM);
+		set_owner(0, 0, true);
 		for (i = 0; i < each; i++) {
 			if (i % 4096 == 0)
 				crowd = !crowd;
