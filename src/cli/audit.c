@@ -14,7 +14,6 @@
 #include "src/kernel/file.h"
 #include "src/kernel/ownports.h"
 #include "src/kernel/proctext.h"
-#include "src/registry/systems.h"
 #include "src/sim/streams.h"
 
 #define STREAMS 65536u
@@ -549,13 +548,10 @@ static int plot(const struct view *view, struct berth_why *why)
 
 static void find_ranges(struct view *view)
 {
-	const struct berth_system *s;
 	int i;
 
 	for (i = 0; i < BERTH_HABIT_COUNT; i++)
-		for (s = berth_systems; s->name; s++)
-			if (!strcmp(s->name, berth_habit_row((enum berth_habit)i).system))
-				view->of_habit[i] = s->range;
+		view->of_habit[i] = berth_habit_row((enum berth_habit)i).range;
 }
 
 static int parse(struct view *view, int argc, char **argv, struct berth_why *why)

@@ -9,7 +9,6 @@
 #include "src/base/auto.h"
 #include "src/base/svg.h"
 #include "src/cli/cli.h"
-#include "src/registry/systems.h"
 #include "src/sim/scenario.h"
 #include "src/sim/track.h"
 
@@ -89,6 +88,7 @@ SET_COUNT(hosts, load.hosts, 1, 1e7)
 SET_COUNT(connections, load.connections, 1, 1e13)
 SET_COUNT(destinations, load.destinations, 1, 65535)
 SET_COUNT(counters, load.counters, 1, BERTH_HABIT_TABLE)
+SET_COUNT(rekey, load.rekey_s, 0, 1e6)
 SET_COUNT(seed, load.seed, 0, 0x1p53)
 SET_COUNT(threads, threads, 1, THREADS_MAX)
 SET_DOUBLE(popularity, load.popularity, 0, 10)
@@ -163,6 +163,9 @@ const struct berth_opt berth_sim_opts[] = {
 	{ "counters", "N", "65536",
 	  "Counters of double-hash: RFC 6056 shows 10; the fewer, the more destinations share one.",
 	  NULL, set_counters },
+	{ "rekey", "SECONDS", "0",
+	  "hash and double-hash have a new key so often, as in berth run; 0: never, as RFC 6056 has it.",
+	  NULL, set_rekey },
 	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.",
 	  NULL, set_seed },
 	{ "threads", "N", NULL,
@@ -186,16 +189,6 @@ const struct berth_opt berth_sim_opts[] = {
 
 /* ---- one policy ---- */
 
-static const struct berth_system *system_named(const char *name)
-{
-	const struct berth_system *s;
-
-	for (s = berth_systems; s->name; s++)
-		if (!strcmp(s->name, name))
-			return s;
-	return NULL;
-}
-
 static int read_set(const char *text, struct berth_portset *out, struct berth_why *why)
 {
 	struct berth_range_error error;
@@ -209,13 +202,13 @@ static int read_set(const char *text, struct berth_portset *out, struct berth_wh
 /* Range and pool of the load: what was asked for, else the scenario's, else the system's. */
 static int find_pool(const struct view *view, struct berth_sim_load *load, struct berth_why *why)
 {
-	const struct berth_system *system = system_named(berth_habit_row(load->habit).system);
+	struct berth_range own = berth_habit_row(load->habit).range;
 	struct berth_portset reserved;
 	int32_t p;
 
 	load->range = view->scenario->range;
 	if (!load->range.last)
-		load->range = system ? system->range : (struct berth_range){ 1024, 65535 };
+		load->range = own.last ? own : (struct berth_range){ 1024, 65535 };
 	memset(&load->pool, 0, sizeof(load->pool));
 	if (view->ports) {
 		if (read_set(view->ports, &load->pool, why))

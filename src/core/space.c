@@ -15,10 +15,6 @@ static const struct {
 } errors[] = { BERTH_SPACE_ERRORS(NAME) };
 #undef NAME
 
-#define NAME(id, name, text) name,
-static const char policies[][20] = { BERTH_SPACE_POLICIES(NAME) };
-#undef NAME
-
 const char *berth_space_error_name(int error)
 {
 	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].name : "ok";
@@ -28,11 +24,6 @@ const char *berth_space_error(int error)
 {
 	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].text
 							: "nothing is wrong";
-}
-
-const char *berth_space_policy_name(unsigned policy)
-{
-	return policy < BERTH_SPACE_POLICY_COUNT ? policies[policy] : NULL;
 }
 
 void *berth_space_get_memory(struct berth_space *sp, size_t size)
@@ -62,10 +53,11 @@ static bool is_power(uint32_t n)
 static struct berth_space_config with_defaults(const struct berth_space_config *given)
 {
 	struct berth_space_config c = *given;
+	struct berth_space_policy_row row;
 
-	if (!c.first && !c.last) {
-		c.first = 49152;
-		c.last = 65535;
+	if (!c.first && !c.last && !berth_space_policy_row(c.policy, &row)) {
+		c.first = row.first;
+		c.last = row.last;
 	}
 	c.system_end = c.system_end ? c.system_end : 1024;
 	c.addresses = c.addresses ? c.addresses : 4;
@@ -110,11 +102,6 @@ static size_t owner_table(const struct berth_space *sp)
 	return sp->config.owners * sizeof(struct berth_space_owner);
 }
 
-static size_t counter_table(const struct berth_space *sp)
-{
-	return sp->config.counters * sizeof(uint32_t);
-}
-
 int berth_space_new(const struct berth_space_config *config,
 		    const struct berth_space_memory *memory, struct berth_space **out_space)
 {
@@ -138,18 +125,12 @@ int berth_space_new(const struct berth_space_config *config,
 	berth_wheel_init(&sp->wheel, c.now_ms);
 	sp->local = berth_space_get_memory(sp, local_table(sp));
 	sp->owner = berth_space_get_memory(sp, owner_table(sp));
-	if (c.policy == BERTH_SPACE_DOUBLE_HASH)
-		sp->counters = berth_space_get_memory(sp, counter_table(sp));
-	if (!sp->local || !sp->owner || (c.policy == BERTH_SPACE_DOUBLE_HASH && !sp->counters)) {
+	if (!sp->local || !sp->owner || !berth_space_policy_begin(sp)) {
 		berth_space_free(sp);
 		return BERTH_SPACE_E_MEMORY;
 	}
 	for (i = 0; i < c.owners; i++)
 		sp->owner[i].limit = UINT32_MAX;
-	/* RFC 6056 section 3.3.4: the counters begin at random. */
-	sp->counter = (uint32_t)berth_draw_mix(sp->salt[0]);
-	for (i = 0; sp->counters && i < c.counters; i++)
-		sp->counters[i] = (uint32_t)berth_draw_mix(sp->salt[0] + i);
 	measure(sp);
 	*out_space = sp;
 	return 0;
@@ -413,7 +394,7 @@ void berth_space_free(struct berth_space *sp)
 	berth_space_put_memory(sp, sp->withheld, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
 	berth_space_put_memory(sp, sp->local, local_table(sp));
 	berth_space_put_memory(sp, sp->owner, owner_table(sp));
-	berth_space_put_memory(sp, sp->counters, counter_table(sp));
+	berth_space_policy_end(sp);
 	sp->memory.put(sp->memory.context, sp, sizeof(*sp));
 }
 
@@ -582,7 +563,7 @@ static uint32_t lingers(const struct berth_space *sp)
 int berth_space_count(const struct berth_space *sp, uint16_t local,
 		      struct berth_space_counts *out_counts)
 {
-	const struct berth_space_local *l;
+	struct berth_space_local *l;
 
 	if (local >= sp->locals)
 		return BERTH_SPACE_E_NOT_LOCAL;
@@ -593,7 +574,7 @@ int berth_space_count(const struct berth_space *sp, uint16_t local,
 		.destinations = sp->dests.used - lingers(sp),
 		.crowded = sp->lanes_used,
 		.free = l->idle.set.count,
-		.open = l->open ? l->open->set.count : 0,
+		.open = l->open ? berth_space_choice_of(sp, l)->set.count : 0,
 	};
 	return 0;
 }
@@ -607,9 +588,9 @@ uint32_t berth_space_headroom(const struct berth_space *sp, uint16_t local,
 
 	if (local >= sp->locals || sp->local[local]->wild || !sp->local[local]->open)
 		return 0;
-	open = &sp->local[local]->open->set;
+	open = &berth_space_choice_of(sp, sp->local[local])->set;
 	dest = berth_space_dest_find(sp, local, remote, remote_port);
-	if (dest == BERTH_SPACE_NONE)
+	if (dest == BERTH_SPACE_NONE || sp->alone)
 		return open->count -
 		       (!memcmp(remote, &sp->local[local]->address, sizeof(*remote)) &&
 			berth_portset_has(open, remote_port));

@@ -22,7 +22,15 @@
 
 #include "include/berth/space.h"
 #include "src/core/draw.h"
+#include "src/core/habits.h"
 #include "src/core/wheel.h"
+
+#define BERTH_SPACE_ONE(id, ...) +1
+enum {
+	BERTH_SPACE_POLICY_COUNT =
+		0 BERTH_SPACE_POLICIES(BERTH_SPACE_ONE) BERTH_SPACE_HABITS(BERTH_SPACE_ONE)
+};
+#undef BERTH_SPACE_ONE
 
 #define BERTH_SPACE_NONE UINT32_MAX
 #define BERTH_SPACE_FIRM 0xffffu /* in counts: one socket that shares with nobody */
@@ -184,6 +192,9 @@ struct berth_space {
 
 	uint32_t counter;
 	uint32_t *counters;
+	struct berth_habit_state *habit; /* NULL: the policy is no system's */
+	uint64_t clock_ms;               /* the caller's clock, as a habit reads it */
+	bool alone;                      /* connect gives no port to a second destination */
 	struct berth_space_offset offset[BERTH_SPACE_OFFSETS];
 	/* random-retry: the probability, of 2^32, that with so many free ports none is found. */
 	uint32_t no_luck[BERTH_SPACE_LUCK + 1];
@@ -262,6 +273,17 @@ struct berth_space_offset berth_space_offset_of(struct berth_space *sp, uint32_t
 
 /* The probabilities of no luck follow the length of the range. */
 void berth_space_weigh_luck(struct berth_space *sp);
+
+/*
+ * space_policy.c: what a policy remembers, but the order of longest-idle, which is an address's. Begun by the space's
+ * keys; false: no memory, and the end may be called.
+ */
+bool berth_space_policy_begin(struct berth_space *sp);
+void berth_space_policy_end(struct berth_space *sp);
+
+/* The port that the habit chooses out of ask's free, which the caller sets with fits and hash; -1: it gives up. */
+int32_t berth_space_habit_next(struct berth_space *sp, bool bind, uint64_t rnd,
+			       struct berth_habit_ask *ask);
 
 /* The counts of RFC 6056 brought below the length of the range; F and G forgotten. */
 void berth_space_forget_offsets(struct berth_space *sp);

@@ -46,13 +46,14 @@ int berth_space_connect(struct berth_space *sp, const struct berth_space_connect
 			return port;
 	}
 	lane = berth_space_lane_of(sp, r);
-	port = berth_space_choose((struct berth_space_pick){ .sp = sp,
-							     .set = lane ? &lane->free : r->l->open,
-							     .locals = &want->local,
-							     .count = 1,
-							     .to = r,
-							     .exact = lane != NULL,
-							     .rnd = want->rnd });
+	port = berth_space_choose((struct berth_space_pick){
+		.sp = sp,
+		.set = lane ? &lane->free : berth_space_choice_of(sp, r->l),
+		.locals = &want->local,
+		.count = 1,
+		.to = r,
+		.exact = lane != NULL,
+		.rnd = want->rnd });
 	if (port < 0)
 		return port;
 	at = berth_draw_at((uint16_t)port);

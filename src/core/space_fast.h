@@ -178,6 +178,13 @@ BERTH_INLINE void berth_space_set_idle(struct berth_space_local *l, struct berth
 		berth_space_idle_cut(l, at);
 }
 
+/* What connect chooses from on an address, where no lane is: the open ports, or those that nobody has. */
+BERTH_INLINE struct berth_draw *berth_space_choice_of(const struct berth_space *sp,
+						      struct berth_space_local *l)
+{
+	return sp->alone ? &l->idle : l->open;
+}
+
 /* The lane of the recent destination; NULL: it has none. One is built where it is worth it. */
 BERTH_INLINE struct berth_space_lane *berth_space_lane_of(struct berth_space *sp,
 							  const struct berth_space_recent *r)
@@ -187,7 +194,8 @@ BERTH_INLINE struct berth_space_lane *berth_space_lane_of(struct berth_space *sp
 	if (r->d->lane != BERTH_SPACE_NO_LANE)
 		return &sp->lane[r->d->lane];
 	open = r->l->open->set.count;
-	if (BERTH_LIKELY(r->d->pairs * BERTH_SPACE_CROWDED < open || open <= BERTH_SPACE_FEW))
+	if (BERTH_LIKELY(r->d->pairs * BERTH_SPACE_CROWDED < open || open <= BERTH_SPACE_FEW ||
+			 sp->alone))
 		return NULL;
 	return berth_space_lane_build(sp, r->dest);
 }

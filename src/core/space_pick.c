@@ -84,6 +84,38 @@ int32_t berth_space_habitual(const struct berth_space_pick *p)
 	return port && suitable(p, port) ? port : BERTH_SPACE_E_LUCK;
 }
 
+/* Source and destination as F and G read them. */
+static void words_of(const struct berth_space *sp, const struct berth_space_dest *d,
+		     uint64_t word[5])
+{
+	memcpy(word, sp->local[d->local]->address.byte, 16);
+	memcpy(word + 2, d->remote.byte, 16);
+	word[4] = d->port;
+}
+
+static bool fits(const void *of, uint32_t port)
+{
+	return berth_space_suits(of, port);
+}
+
+int32_t berth_space_of_system(const struct berth_space_pick *p)
+{
+	struct berth_habit_ask ask = { .free = &p->set->set,
+				       .fits = p->exact ? NULL : fits,
+				       .of = p };
+	uint64_t word[5];
+	int32_t port;
+
+	if (p->to) {
+		words_of(p->sp, p->to->d, word);
+		ask.hash = berth_siphash(p->sp->config.key, word, 5);
+	}
+	port = berth_space_habit_next(p->sp, !p->to, p->rnd, &ask);
+	if (port < 0 && berth_space_next(p, p->sp->config.first) >= 0)
+		return BERTH_SPACE_E_LUCK;
+	return port;
+}
+
 int berth_space_reason(const struct berth_space *sp, const struct berth_space_recent *to,
 		       int32_t port)
 {
@@ -93,7 +125,8 @@ int berth_space_reason(const struct berth_space *sp, const struct berth_space_re
 		return BERTH_SPACE_E_RANGE;
 	if (sp->resting)
 		return BERTH_SPACE_E_WAIT;
-	return to && to->l->open->set.count ? BERTH_SPACE_E_PAIRS : BERTH_SPACE_E_BOUND;
+	return to && berth_space_choice_of(sp, to->l)->set.count ? BERTH_SPACE_E_PAIRS
+								 : BERTH_SPACE_E_BOUND;
 }
 
 void berth_space_weigh_luck(struct berth_space *sp)
@@ -132,15 +165,13 @@ struct berth_space_offset berth_space_offset_of(struct berth_space *sp, uint32_t
 {
 	struct berth_space_offset *o = &sp->offset[dest % BERTH_SPACE_OFFSETS];
 	const struct berth_space_dest *d = &sp->dest[dest];
-	uint64_t word[5] = { 0 };
+	uint64_t word[5];
 
 	if (sp->config.policy != BERTH_SPACE_HASH && sp->config.policy != BERTH_SPACE_DOUBLE_HASH)
 		return (struct berth_space_offset){ .slot = 0 };
 	if (o->port == d->port && o->local == d->local && berth_space_same(&o->remote, &d->remote))
 		return *o;
-	memcpy(word, sp->local[d->local]->address.byte, 16);
-	memcpy(word + 2, d->remote.byte, 16);
-	word[4] = d->port;
+	words_of(sp, d, word);
 	*o = (struct berth_space_offset){ .remote = d->remote, .local = d->local, .port = d->port };
 	o->offset = (uint32_t)(berth_siphash(sp->config.key, word, 5) % sp->range);
 	if (sp->counters)

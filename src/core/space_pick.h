@@ -39,6 +39,9 @@ int32_t berth_space_oldest(const struct berth_space_pick *p);
 /* The choice of the caller's function. */
 int32_t berth_space_habitual(const struct berth_space_pick *p);
 
+/* The choice of a system's habit. */
+int32_t berth_space_of_system(const struct berth_space_pick *p);
+
 /* Why no port is to be had (to: NULL: to be bound), where a policy found none. */
 int berth_space_reason(const struct berth_space *sp, const struct berth_space_recent *to,
 		       int32_t port);
@@ -182,8 +185,11 @@ BERTH_INLINE int32_t berth_space_by_policy(const struct berth_space_pick *p)
 	case BERTH_SPACE_RANDOM_INCREMENT:
 	case BERTH_SPACE_SEQUENTIAL:
 		return berth_space_pick_counted(p);
-	default:
+	case BERTH_SPACE_UNIFORM:
 		return berth_space_pick_uniform(p);
+	default:
+		copy = berth_space_copy(p);
+		return berth_space_of_system(&copy);
 	}
 }
 

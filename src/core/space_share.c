@@ -266,9 +266,31 @@ static void bag_back(struct berth_draw *d)
 		berth_draw_return(d);
 }
 
+/* True where the 64 ports of a leaf are neither of the range nor, from a range before, in the sets. */
+static bool is_outside(const struct berth_space *sp, const struct berth_space_local *l,
+		       uint32_t leaf)
+{
+	return (leaf < sp->config.first >> 6 || leaf > sp->config.last >> 6) &&
+	       !l->idle.set.leaf[leaf] && !(l->open && l->open->set.leaf[leaf]);
+}
+
+static void settle_local(struct berth_space *sp, uint16_t local)
+{
+	uint32_t port = 65535, leaf;
+
+	/* Downwards: what is new comes first in the order, the lowest before the others. */
+	while (port) {
+		leaf = port >> 6;
+		if (is_outside(sp, sp->local[local], leaf))
+			port = leaf ? (leaf << 6) - 1 : 0;
+		else
+			settle_one(sp, local, port--, true);
+	}
+}
+
 void berth_space_settle_all(struct berth_space *sp)
 {
-	uint32_t port, i;
+	uint32_t i;
 
 	for (i = 0; i < sp->lanes; i++)
 		bag_back(&sp->lane[i].free);
@@ -276,8 +298,6 @@ void berth_space_settle_all(struct berth_space *sp)
 		bag_back(&sp->local[i]->idle);
 		bag_back(sp->local[i]->open);
 	}
-	/* Downwards: what is new comes first in the order, the lowest before the others. */
 	for (i = 0; i < sp->locals; i++)
-		for (port = 65535; port; port--)
-			settle_one(sp, (uint16_t)i, port, true);
+		settle_local(sp, (uint16_t)i);
 }
