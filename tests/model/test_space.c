@@ -311,12 +311,13 @@ static void test_late_addresses(void **state)
 /* The number of a socket that has gone is refused when another has its place. */
 static void test_stale(void **state)
 {
+	struct berth_space_bind b = { .local = 2 };
 	struct berth_space_info info;
 	berth_space_socket one, two;
 	int i;
 
 	(void)state;
-	config.rest_pair_ms = 1000;
+	config.rest_port_ms = 1000;
 	begin(BERTH_SPACE_SEQUENTIAL, 50000, 50050, 10);
 	one = connect_one(1);
 	assert_int_equal(berth_space_release(sp, one, 0, false), 0);
@@ -333,10 +334,11 @@ static void test_stale(void **state)
 	for (i = 48; i < 64; i++)
 		assert_int_equal(berth_space_release(sp, two ^ 1ULL << i, 0, false),
 				 BERTH_SPACE_E_STALE);
-	assert_int_equal(berth_space_release(sp, two, now_ms, true), 0);
-	assert_int_equal(berth_space_release(sp, two ^ 6ULL << 48, 0, false), BERTH_SPACE_E_STALE);
-	twin.sock[0].rests = true;
 	assert_int_equal(berth_space_get(sp, two, &info), 0);
+	assert_int_equal(berth_space_bind(sp, &b, &one), 0);
+	assert_int_equal(berth_space_release(sp, one, now_ms, true), 0);
+	assert_int_equal(berth_space_release(sp, one ^ 2ULL << 48, 0, false), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_release(sp, one, 0, false), 0);
 	end();
 }
 
@@ -384,6 +386,39 @@ static void test_last_destination(void **state)
 	assert_int_equal(berth_space_find(sp, 0, port_of(s), &w.remote, 443), s);
 	berth_space_free(sp);
 	memset(&config, 0, sizeof(config));
+}
+
+/* One that still has a lane when its last pair goes, as no port is open by then. */
+static void test_last_destination_with_lane(void **state)
+{
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
+	struct berth_space_counts counts;
+	berth_space_socket s[20], one;
+	int i;
+
+	(void)state;
+	begin(BERTH_SPACE_SEQUENTIAL, 50000, 50019, 100);
+	for (i = 0; i < 20; i++)
+		assert_int_equal(berth_space_connect(sp, &w, &s[i]), 0);
+	assert_int_equal(sp->lanes_used, 1);
+	/* What is refused makes it the last one again, which the new pool has forgotten. */
+	assert_int_equal(berth_space_withhold(sp, 50000, 50019, true), 0);
+	assert_int_equal(berth_space_connect(sp, &w, &one), BERTH_SPACE_E_RANGE);
+	for (i = 0; i < 20; i++)
+		assert_int_equal(berth_space_release(sp, s[i], 0, false), 0);
+	assert_int_equal(berth_space_count(sp, 1, &counts), 0);
+	assert_int_equal(counts.destinations, 0);
+	assert_int_equal(counts.crowded, 0);
+	w.remote = v4(192, 0, 2, 2);
+	assert_int_equal(berth_space_connect(sp, &w, &one), BERTH_SPACE_E_RANGE);
+	w.remote = v4(192, 0, 2, 1);
+	assert_int_equal(berth_space_withhold(sp, 50000, 50019, false), 0);
+	one = connect_one(1);
+	connect_one(2);
+	assert_int_equal(berth_space_find(sp, 1, port_of(one), &w.remote, 443), one);
+	end();
 }
 
 /* Algorithm 2 finds none of n free ports of 200 as often as 200 tries would fail (5 sigma). */
@@ -493,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_last_destination),
 		cmocka_unit_test(test_luck),
+		cmocka_unit_test(test_last_destination_with_lane),
 	};
 
 	random_begin("space");
