@@ -141,6 +141,7 @@ enum berth_scope { BERTH_SCOPE_GLOBAL, BERTH_SCOPE_LOOPBACK, BERTH_SCOPE_LINK };
 struct berth_assign_config {
 	uint64_t netns;    /* cookie of the namespace that the run was started in */
 	uint64_t rest_ns;  /* --reuse-after */
+	uint64_t rekey_ns; /* --rekey; 0: one key for the whole run */
 	uint64_t key[4];   /* secret halves of F and G, RFC 6056 3.3.3 and 3.3.4 */
 	uint32_t pool_id;  /* the same number <=> the same ports, policy and rest */
 	uint32_t load_id;  /* the same number <=> the same pool addresses, in the same order */
@@ -152,6 +153,6 @@ struct berth_assign_config {
 	uint8_t no_port_bit; /* of inet_flags: IP_BIND_ADDRESS_NO_PORT is set; 0: not known on this kernel */
 	uint8_t pad;
 };
-_Static_assert(sizeof(struct berth_assign_config) == 72, "config");
+_Static_assert(sizeof(struct berth_assign_config) == 80, "config");
 
 #endif

@@ -218,7 +218,12 @@ BERTH_API int berth_space_set_range(struct berth_space *space, uint16_t first, u
 BERTH_API int berth_space_withhold(struct berth_space *space, uint16_t first, uint16_t last,
 				   bool withhold);
 
-/* New keys: offsets and the counters' places change. Counters stay. */
+/*
+ * New keys: offsets and the counters' places change. Counters stay. By keys that last strangers can know a host again:
+ * of 200 hosts with 65,536 counters 90.5 % by 512 destinations, with new keys each 10 s 0.4 %, where chance has 0.5 %
+ * (berth sim --scenario track --rekey 10). Linux takes new ones each 10 s; a port may come again sooner then than
+ * after all others, so let pairs rest.
+ */
 BERTH_API void berth_space_rekey(struct berth_space *space, const uint64_t key[4]);
 
 /* Rights of an owner. */

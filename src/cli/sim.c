@@ -88,6 +88,7 @@ SET_COUNT(hosts, load.hosts, 1, 1e7)
 SET_COUNT(connections, load.connections, 1, 1e13)
 SET_COUNT(destinations, load.destinations, 1, 65535)
 SET_COUNT(counters, load.counters, 1, BERTH_HABIT_TABLE)
+SET_COUNT(rekey, load.rekey_s, 0, 1e6)
 SET_COUNT(seed, load.seed, 0, 0x1p53)
 SET_COUNT(threads, threads, 1, THREADS_MAX)
 SET_DOUBLE(popularity, load.popularity, 0, 10)
@@ -162,6 +163,9 @@ const struct berth_opt berth_sim_opts[] = {
 	{ "counters", "N", "65536",
 	  "Counters of double-hash: RFC 6056 shows 10; the fewer, the more destinations share one.",
 	  NULL, set_counters },
+	{ "rekey", "SECONDS", "0",
+	  "hash and double-hash have a new key so often, as in berth run; 0: never, as RFC 6056 has it.",
+	  NULL, set_rekey },
 	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.",
 	  NULL, set_seed },
 	{ "threads", "N", NULL,

@@ -110,6 +110,12 @@ static uint32_t counter_at(const struct berth_habit_state *s, uint32_t index)
 	return s->table[index] + (uint32_t)mix(s->salt + index * 0x9e3779b97f4a7c15ULL);
 }
 
+/* What hash would be under the key of a period. */
+static uint64_t rekeyed(uint64_t hash, uint32_t period)
+{
+	return mix(hash + period * 0x9e3779b97f4a7c15ULL);
+}
+
 static uint32_t draw_below(const struct berth_habit_ask *ask, uint32_t n)
 {
 	return berth_below(ask->draw(ask->from), n);
@@ -277,8 +283,7 @@ static uint32_t linux_remaining(const struct berth_habit_ask *ask)
 static int32_t next_linux(struct berth_habit_state *s, const struct berth_habit_ask *ask,
 			  uint32_t *out_tries)
 {
-	/* The key is drawn anew each ten seconds: another hash. */
-	uint64_t hash = mix(ask->hash + ask->now_s / LINUX_REKEY_S * 0x9e3779b97f4a7c15ULL);
+	uint64_t hash = rekeyed(ask->hash, ask->now_s / LINUX_REKEY_S);
 	uint32_t index = (uint32_t)hash & (BERTH_HABIT_TABLE - 1), i = 0, step;
 	uint32_t remaining = linux_remaining(ask);
 	uint32_t offset = (counter_at(s, index) + (uint32_t)(hash >> 32)) % remaining & ~1u;
@@ -526,7 +531,8 @@ static int32_t next_policy(enum berth_policy policy, struct berth_habit_state *s
 {
 	bool table = policy == BERTH_POLICY_DOUBLE_HASH,
 	     hashed = table || policy == BERTH_POLICY_HASH;
-	uint32_t index = berth_below((uint32_t)(ask->hash >> 32), s->counters);
+	uint64_t hash = s->rekey_s ? rekeyed(ask->hash, ask->now_s / s->rekey_s) : ask->hash;
+	uint32_t index = berth_below((uint32_t)(hash >> 32), s->counters);
 	uint32_t *counter = table ? &s->table[index] : &s->counter;
 	uint32_t rnd = ask->draw(ask->from), step, value, start;
 	int32_t port;
@@ -538,8 +544,8 @@ static int32_t next_policy(enum berth_policy policy, struct berth_habit_state *s
 	if (policy == BERTH_POLICY_RANDOM_INCREMENT)
 		*counter += step;
 	value = table ? counter_at(s, index) : *counter;
-	start = berth_policy_start(policy, ask->pool->count, value,
-				   hashed ? (uint32_t)ask->hash : 0, rnd);
+	start = berth_policy_start(policy, ask->pool->count, value, hashed ? (uint32_t)hash : 0,
+				   rnd);
 	port = berth_policy_pick(policy, ask->pool, ask->free, start, rnd);
 	*out_tries = port < 0 ? ask->pool->count
 			      : berth_policy_passed(ask->pool, start, (uint32_t)port) + 1;

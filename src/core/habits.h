@@ -64,6 +64,8 @@ struct berth_habit_state {
 	uint32_t udp_table; /* linux-udp: entries of the hash table, a power of two */
 	uint64_t salt;      /* what the counters of the table began at */
 	uint32_t counters;  /* double-hash: how many of the table; berth_habit_init() says all */
+	uint32_t
+		rekey_s; /* hash, double-hash: a new key so often; berth_habit_init() says 0: never */
 	uint32_t table[BERTH_HABIT_TABLE]; /* counters of double-hash; last */
 };
 

@@ -67,10 +67,12 @@ static uint32_t *counter_of(uint64_t g)
 }
 
 /* F and G of RFC 6056: of source address, destination endpoint and protocol. */
-static uint64_t hash_tuple(const struct search *s, const uint64_t key[2])
+static uint64_t hash_tuple(const struct search *s, const uint64_t half[2])
 {
-	uint64_t word[5];
+	uint64_t word[5], key[2] = { half[0], half[1] };
 
+	if (berth_share->config.rekey_ns)
+		berth_siphash_period(key, s->now_ns / berth_share->config.rekey_ns);
 	memcpy(word, s->tuple.src, 16);
 	memcpy(word + 2, s->tuple.dst, 16);
 	word[4] = (uint64_t)s->tuple.dport << 8 | s->tuple.protocol;
