@@ -249,8 +249,6 @@ static int32_t pick_system(const struct pick *p)
 
 static int32_t pick(const struct pick *p)
 {
-	if (p->sp->habit)
-		return pick_system(p);
 	switch ((enum berth_space_policy)p->sp->config.policy) {
 	case BERTH_SPACE_RANDOM_RETRY:
 		if (p->set->set.count && has_no_luck(p))
@@ -268,8 +266,10 @@ static int32_t pick(const struct pick *p)
 	case BERTH_SPACE_RANDOM_INCREMENT:
 	case BERTH_SPACE_SEQUENTIAL:
 		return pick_counted(p);
-	default:
+	case BERTH_SPACE_UNIFORM:
 		return pick_uniform(p);
+	default:
+		return pick_system(p);
 	}
 }
 
@@ -307,14 +307,12 @@ int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, struct berth
 {
 	struct berth_space_local *l = sp->local[sp->dest[dest].local];
 	struct pick p = { .sp = sp,
-			  .set = lane ? &lane->free : l->open,
+			  .set = sp->alone ? &l->idle
+				 : lane    ? &lane->free
+					   : l->open,
 			  .dest = dest,
-			  .exact = lane != NULL,
+			  .exact = lane && !sp->alone,
 			  .rnd = rnd };
 
-	if (sp->alone) {
-		p.set = &l->idle;
-		p.exact = false;
-	}
 	return answer(&p, pick(&p));
 }
