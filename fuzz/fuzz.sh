@@ -9,7 +9,7 @@ cc=${FUZZ_CC:-clang-14}
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
 status=0
-for target in range opt lane csv services what destination frame grantrule lint packet filter space blocks; do
+for target in range opt lane csv services what destination frame grantrule lint packet filter space blocks audit; do
   # A lane is compared with its twin after each operation of two bytes: short inputs, more of them.
   case $target in lane) len=1024 ;; *) len=4096 ;; esac
   more=
@@ -18,6 +18,7 @@ for target in range opt lane csv services what destination frame grantrule lint 
   lint) more='src/lint/*.c -lyaml -lexpat' ;;
   destination) more='src/cli/destination.c fuzz/names.c' ;;
   filter) more='src/cli/ports_filter.c src/cli/destination.c fuzz/names.c src/cli/ports_field.c src/kernel/sockets.c' ;;
+  audit) more='src/sim/streams.c src/sim/judge.c src/core/habits.c -lm' ;;
   blocks) more='src/core/blocks.c src/core/draw.c src/core/wheel.c' ;;
   space) more='src/core/space*.c src/core/draw.c src/core/habits.c src/core/match.c src/core/wheel.c src/core/sock.c' ;;
   esac

@@ -19,7 +19,6 @@ static enum berth_habit habit_of(unsigned policy)
 	return (enum berth_habit)(policy - FIRST_HABIT + BERTH_HABIT_LINUX);
 }
 
-/* The names are constants of the program, as those of own are. */
 const char *berth_space_policy_name(unsigned policy)
 {
 	if (policy < FIRST_HABIT)

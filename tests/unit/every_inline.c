@@ -22,6 +22,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_select8,
 	(void (*)(void))berth_select64,
 	(void (*)(void))berth_siphash,
+	(void (*)(void))berth_siphash_period,
 	(void (*)(void))berth_lane_init,
 	(void (*)(void))berth_lane_resting,
 	(void (*)(void))berth_lane_is_used,
