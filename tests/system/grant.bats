@@ -179,6 +179,120 @@ counter()
   equal counted "$(counter refused_choice)" 2
 }
 
+@test "deny: a run in progress gives the port up, for connect() and bind(), and gets it back" {
+  serve far "$far4" 8000
+  serve far "$far6" 8000
+  # Reads a number, and opens as many sockets in each way: "WAY PORTS", then "done".
+  connect_py '
+UDP = socket.SOCK_DGRAM
+def bound(family, kind, addr):
+    s = socket.socket(family, kind)
+    s.bind((addr, 0))
+    return s
+ways = {
+    "tcp4": lambda: go(), "tcp6": lambda: go(FAR6), "address": lambda: go(bind=(NEAR4, 0), options=[(0, 24, 1)]),
+    "udp4": lambda: go(kind=UDP), "udp6": lambda: go(FAR6, kind=UDP),
+    "bind4": lambda: bound(socket.AF_INET, socket.SOCK_STREAM, NEAR4),
+    "bind6": lambda: bound(socket.AF_INET6, UDP, "::")}
+def once(way):
+    try:
+        s = way()
+    except OSError as e:
+        return errno.errorcode[e.errno]
+    port = str(port_of(s))
+    abort(s) if s.type == socket.SOCK_STREAM else s.close()
+    return port
+print("ready", flush=True)
+for line in open(sys.argv[1]):
+    for name, way in ways.items():
+        print(name, *sorted({once(way) for i in range(int(line))}), flush=True)
+    print("done", flush=True)'
+  mkfifo "$tmp/go"
+  exec {go}<>"$tmp/go"
+  launch near "$berth" run --ports 40000-40003 -- "$python" "$py" "$tmp/go"
+  run_out=$launch_out turns=0
+  await_line "$run_out" ready
+  have_answered() { [ "$(grep -c done "$run_out")" = "$turns" ]; }
+  # answers COUNT: the lines of all ways
+  answers() {
+    echo "$1" >&"$go"
+    turns=$((turns + 1))
+    await have_answered
+    tail -8 "$run_out" | grep -v done >"$tmp/answers"
+  }
+  # assigned COUNT WANTED: by all ways alike
+  assigned() {
+    answers "$1"
+    equal "assigned, $2" "$(cut -d' ' -f2- "$tmp/answers" | sort -u)" "$2"
+  }
+  assigned 40 "40000 40001 40002 40003"
+  rules 'deny tcp 40000-40001' 'deny udp 40002 owner=user:0'
+  equal "nothing to say" "$(grep -c began "$tmp/e" || true)" 0
+  assigned 40 40003
+  # One that is added to them, and one that is taken out, by another set of rules.
+  rules 'deny tcp 40000,40003'
+  assigned 200 "40001 40002"
+  grant --observe --rule 'deny tcp 40002'
+  assigned 200 "40000 40001 40002 40003"
+  rules 'deny tcp 40000-40003'
+  answers 1
+  equal "all are denied" "$(sort "$tmp/answers" | grep -v bind)" "address EADDRNOTAVAIL
+tcp4 EADDRNOTAVAIL
+tcp6 EADDRNOTAVAIL
+udp4 EAGAIN
+udp6 EAGAIN"
+  grant --remove
+  assigned 200 "40000 40001 40002 40003"
+}
+
+@test "deny: a run that begins while the rules are loaded does not miss them" {
+  serve far "$far4" 8000
+  near mkdir /run/berth
+  mkfifo "$tmp/release"
+  exec {release}<>"$tmp/release"
+  # The lock of the registry is held until both wait for it: the run has read its pool, the rules are saved.
+  launch near flock /run/berth/lock sh -c 'echo locked; read -r x <"$0"' "$tmp/release"
+  await_line "$launch_out" locked
+  waits() { grep -qE -- "-> FLOCK .* $1 " /proc/locks; }
+  launch near "$berth" run --ports 40000-40001 -- "$client" tcp --count 2 --hold "$far4" 8000
+  run_pid=$launch_pid run_out=$launch_out
+  await waits "$run_pid"
+  launch near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 40000'
+  await waits "$launch_pid"
+  kill -STOP "$run_pid"
+  echo >&"$release"
+  wait "$launch_pid"
+  kill -CONT "$run_pid"
+  await_lines "$run_out" 2
+  equal assigned "$(cut -d' ' -f2 "$run_out" | sort | tr '\n' ' ')" "40001 EADDRNOTAVAIL "
+}
+
+@test "deny: a run that berth was killed under gives the port up, too; one of a shim is named" {
+  serve far "$far4" 8000
+  connect_py '
+print("ready", flush=True)
+for line in open(sys.argv[1]):
+    ports = set()
+    for i in range(40):
+        s = go()
+        ports.add(port_of(s))
+        abort(s)
+    print("had", *sorted(ports), flush=True)'
+  mkfifo "$tmp/go"
+  exec {go}<>"$tmp/go"
+  launch near "$berth" run --ports 40000-40001 -- "$python" "$py" "$tmp/go"
+  await_line "$launch_out" ready
+  kill -KILL "$launch_pid"
+  await ended "$launch_pid"
+  rules 'deny tcp 40000'
+  echo >&"$go"
+  await_line "$launch_out" '^had 40001$'
+  launch near "$berth" run --via preload --ports 40001-40003 -- cat
+  await near sh -c 'grep -q preload /run/berth/*.json'
+  rules 'deny tcp 40002'
+  grep -qE "the run of process $launch_pid \(preload, .*began with port 40002 in its pool and may assign it" "$tmp/e"
+}
+
 @test "a setuid program is whom it runs as" {
   near install -m 4755 -o 1234 "$build/tests/tools/test-bind" /run/setuid
   rules 'allow user=1234 tcp 80' 'deny tcp 5432 owner=user:1234'

@@ -165,9 +165,15 @@ persisted()
   grep -q '3 ports of --ports are reserved and left out' "$tmp/e"
   near "$berth" grant --bpffs /run/bpf --remove
   kernel 20000-20001
-  # A run that began before is named.
-  launch near "$berth" run --ports 20003-20010 -- cat
+  # A run that began before gives up what is reserved later.
+  mkfifo "$tmp/go"
+  exec {go}<>"$tmp/go"
+  # shellcheck disable=SC2016
+  launch near "$berth" run --ports 20003-20004 -- sh -c 'while read -r n; do "$0" tcp --count 1 "$1" 8000; done <"$2"' "$client" \
+    "$far4" "$tmp/go"
   await near "$berth" status
-  near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 20003' 2>"$tmp/e"
-  grep -q "the run of process $launch_pid began with port 20003" "$tmp/e"
+  reserve add 20003
+  printf '%s\n' 1 2 3 4 5 6 7 8 9 10 >&"$go"
+  await_lines "$launch_out" 10
+  equal assigned "$(cut -d' ' -f2 "$launch_out" | sort -u)" 20004
 }
