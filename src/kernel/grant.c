@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -194,11 +195,6 @@ static int netns_cookie(uint64_t *out)
 	return fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, out, &size) ? -errno : 0;
 }
 
-static uint32_t at_least_one(uint32_t n)
-{
-	return n ? n : 1;
-}
-
 /* Goes on with the map that is pinned already, so that counters outlive a change of rules. */
 static void reuse(const char *dir, struct bpf_map *map)
 {
@@ -211,30 +207,34 @@ static void reuse(const char *dir, struct bpf_map *map)
 		bpf_map__reuse_fd(map, fd);
 }
 
-/* The map that has the prefixes of the row's class. */
-static int prefix_map(const struct grant_bpf *skel, const struct berth_grant_tables *t, uint32_t i)
+/* Writes the elements of an array map. */
+static int write_array(const struct bpf_map *map, const void *data, uint32_t count, size_t size)
 {
-	uint32_t class = ntohl(t->prefixes[i].key.class_be);
+	size_t bytes = count * size;
+	void *to = mmap(NULL, bytes, PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
-	return bpf_map__fd(t->classes[class].flags & BERTH_GRANT_CLASS_TRIE ? skel->maps.prefixes
-									    : skel->maps.areas);
+	if (to == MAP_FAILED)
+		return -errno;
+	memcpy(to, data, bytes);
+	munmap(to, bytes);
+	return 0;
 }
 
 static int fill(struct grant_bpf *skel, const struct berth_grant_tables *t)
 {
+	int err = write_array(skel->maps.classes, t->classes, t->class_count, sizeof(*t->classes));
 	uint32_t i;
-	int err = 0;
 
-	for (i = 0; !err && i < t->class_count; i++)
-		err = bpf_map_update_elem(bpf_map__fd(skel->maps.classes), &i, &t->classes[i],
-					  BPF_ANY);
+	if (!err)
+		err = write_array(skel->maps.areas, t->areas, t->area_slots, sizeof(*t->areas));
+	if (!err)
+		err = write_array(skel->maps.members, t->members, t->member_slots,
+				  sizeof(*t->members));
 	for (i = 0; !err && i < t->prefix_count; i++)
-		err = bpf_map_update_elem(prefix_map(skel, t, i), &t->prefixes[i].key,
-					  &t->prefixes[i].set, BPF_ANY);
-	for (i = 0; !err && i < t->member_count; i++)
-		err = bpf_map_update_elem(bpf_map__fd(skel->maps.members), &t->members[i].key,
-					  &t->members[i].rights, BPF_ANY);
-	return err ? -errno : 0;
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.prefixes), &t->prefixes[i].key,
+					&t->prefixes[i].set, BPF_ANY))
+			err = -errno;
+	return err;
 }
 
 static int load(struct grant_bpf *skel, const char *dir, const struct berth_grant_tables *t,
@@ -244,10 +244,12 @@ static int load(struct grant_bpf *skel, const char *dir, const struct berth_gran
 
 	memcpy((void *)&skel->rodata->config, config, sizeof(*config));
 	memcpy(skel->bss->port_class, t->port_class, sizeof(skel->bss->port_class));
+	skel->bss->area_mask = t->area_slots - 1;
+	skel->bss->member_mask = t->member_slots - 1;
 	bpf_map__set_max_entries(skel->maps.classes, t->class_count);
-	bpf_map__set_max_entries(skel->maps.prefixes, at_least_one(t->prefix_count));
-	bpf_map__set_max_entries(skel->maps.areas, at_least_one(t->prefix_count));
-	bpf_map__set_max_entries(skel->maps.members, at_least_one(t->member_count));
+	bpf_map__set_max_entries(skel->maps.areas, t->area_slots);
+	bpf_map__set_max_entries(skel->maps.members, t->member_slots);
+	bpf_map__set_max_entries(skel->maps.prefixes, t->prefix_count ? t->prefix_count : 1);
 	reuse(dir, skel->maps.counters);
 	reuse(dir, skel->maps.recent);
 	err = grant_bpf__load(skel);

@@ -145,15 +145,53 @@ static enum verdict expected(const struct twin *t, uint32_t protocol, uint32_t p
 	return PASS;
 }
 
+/* Rights in the set, as the kernel program finds them. */
 static uint32_t member(const struct berth_grant_tables *t, uint32_t set, uint64_t id)
 {
-	for (uint32_t i = 0; i < t->member_count; i++)
-		if (t->members[i].key.set == set && t->members[i].key.id == id)
-			return t->members[i].rights;
+	uint32_t at = berth_grant_member_hash(set, BERTH_GRANT_USER, id), i;
+
+	for (i = 0; i < BERTH_GRANT_PROBES; i++, at++) {
+		const struct berth_grant_member *m = &t->members[at & (t->member_slots - 1)];
+
+		if (!m->rights)
+			break;
+		if (m->set == set && m->id == id && m->kind == BERTH_GRANT_USER)
+			return m->rights;
+	}
 	return 0;
 }
 
-/* The longest prefix of the class that has the place; NULL: none. */
+/* The area of a prefix, as the kernel program finds it. */
+static const struct berth_grant_area *area(const struct berth_grant_tables *t, uint32_t class,
+					   const struct berth_prefix *p)
+{
+	uint64_t w[2];
+	uint32_t at, i;
+
+	memcpy(w, p->addr, sizeof(w));
+	at = berth_grant_area_hash(class, p->len, w[0], w[1]);
+	for (i = 0; i < BERTH_GRANT_PROBES; i++, at++) {
+		const struct berth_grant_area *a = &t->areas[at & (t->area_slots - 1)];
+
+		if (!a->key.prefix_len)
+			break;
+		if (a->key.class_be == htonl(class) && a->key.prefix_len == 32u + p->len &&
+		    !memcmp(a->key.addr, p->addr, sizeof(p->addr)))
+			return a;
+	}
+	return NULL;
+}
+
+static struct berth_prefix shortened(const struct berth_prefix *p, uint8_t len)
+{
+	struct berth_prefix q = { .len = len };
+
+	for (uint32_t bit = 0; bit < len; bit++)
+		q.addr[bit / 8] |= p->addr[bit / 8] & (uint8_t)(0x80 >> bit % 8);
+	return q;
+}
+
+/* The longest prefix of the class that has the place; NULL: none. The trie is the kernel's: here, each is asked. */
 static const struct berth_grant_set *find_set(const struct berth_grant_tables *t, uint32_t class,
 					      const struct berth_prefix *place)
 {
@@ -161,6 +199,17 @@ static const struct berth_grant_set *find_set(const struct berth_grant_tables *t
 	const struct berth_grant_set *set = NULL;
 	int longest = -1;
 
+	for (uint32_t i = 0; !(c->flags & BERTH_GRANT_CLASS_TRIE) && i < BERTH_GRANT_LENGTHS; i++) {
+		struct berth_prefix p;
+		const struct berth_grant_area *a;
+
+		if (c->length[i] == BERTH_GRANT_NO_LENGTH)
+			break;
+		p = shortened(place, c->length[i]);
+		a = area(t, class, &p);
+		if (a)
+			return &a->set;
+	}
 	for (uint32_t i = 0; i < t->prefix_count; i++) {
 		const struct berth_grant_prefix *k = &t->prefixes[i].key;
 		struct berth_prefix p = { .len = (uint8_t)(k->prefix_len - 32) };
@@ -171,8 +220,6 @@ static const struct berth_grant_set *find_set(const struct berth_grant_tables *t
 			continue;
 		longest = p.len;
 		set = &t->prefixes[i].set;
-		assert_true((c->flags & BERTH_GRANT_CLASS_TRIE) ||
-			    memchr(c->length, p.len, sizeof(c->length)));
 	}
 	return set;
 }

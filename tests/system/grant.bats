@@ -5,6 +5,8 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() { system_setup_file; }
+# Folder of the pins of this version.
+version=grant-v$(sed -n 's/^#define BERTH_GRANT_ABI \([0-9]*\)u/\1/p' "$BATS_TEST_DIRNAME/../../abi/grant.h")
 teardown() { system_teardown; }
 
 # The rules hold for the test's own cgroup, and are pinned in a BPF file system of its own.
@@ -443,17 +445,17 @@ END
 
 @test "an older version gives way without a gap, an unknown one is left alone" {
   rules 'deny tcp 5432 owner=user:1234'
-  near mv /run/bpf/berth/grant-v1 /run/bpf/berth/grant-v0
+  near mv "/run/bpf/berth/$version" /run/bpf/berth/grant-v0
   run --separate-stderr grant --status
   equal status "$status" 1
   [[ $stderr == *"version 0 is pinned beside, by an older berth"* ]]
   may_not 0 127.0.0.1 5432
   rules 'deny tcp 5432 owner=user:1235'
   grep -q 'older version are removed' "$tmp/e"
-  equal versions "$(near ls /run/bpf/berth)" grant-v1
+  equal versions "$(near ls /run/bpf/berth)" "$version"
   may 1235 127.0.0.1 5432
   may_not 1234 127.0.0.1 5432
-  near mv /run/bpf/berth/grant-v1 /run/bpf/berth/grant-v7
+  near mv "/run/bpf/berth/$version" /run/bpf/berth/grant-v7
   run --separate-stderr grant --rule 'deny tcp 80'
   equal status "$status" 2
   [[ $stderr == *"grant-v7: pinned by a newer berth and left alone"* ]]
@@ -466,7 +468,7 @@ END
 
 @test "--status tells of hooks that are gone, and loading mends them" {
   rules 'deny tcp 5432' 'allow tcp 80'
-  near rm /run/bpf/berth/grant-v1/bind6
+  near rm "/run/bpf/berth/$version/bind6"
   run --separate-stderr grant --json
   equal status "$status" 1
   equal state "$(jq -r '.state + " " + .hooks.bind6 + " " + .hooks.bind4' <<<"$output")" "partial missing attached"
