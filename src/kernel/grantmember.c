@@ -322,7 +322,6 @@ static struct berth_grant_set describe(const struct job *j, uint32_t id)
 	return set;
 }
 
-/* The set of a class and an area. */
 int berth_grant_set_make(struct job *j, uint32_t class, const struct area *a,
 			 struct berth_grant_set *out_set)
 {

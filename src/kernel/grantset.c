@@ -9,7 +9,6 @@
 #include "src/core/hash.h"
 #include "src/kernel/grantjob.h"
 
-/* Room for one more; NULL without memory or beyond the limit. */
 void *berth_grantlist_append(struct list *l, size_t size, uint32_t limit)
 {
 	if (l->count == limit)
