@@ -248,7 +248,8 @@ static int show(const struct want *want)
 	else if (s.pinned)
 		print_text(&s);
 	else
-		fputs("no rules in force\n", stderr);
+		fprintf(stderr, "no rules %sin force\n",
+			s.newer || s.older ? "of this version " : "");
 	if (s.newer)
 		fprintf(stderr,
 			"berth grant: version %u is pinned beside, by a newer berth; it is left alone\n",

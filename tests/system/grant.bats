@@ -7,11 +7,24 @@ load lib
 setup_file() { system_setup_file; }
 # Folder of the pins of this version.
 version=grant-v$(sed -n 's/^#define BERTH_GRANT_ABI \([0-9]*\)u/\1/p' "$BATS_TEST_DIRNAME/../../abi/grant.h")
-teardown() { system_teardown; }
+
+# Directories of cgroups that a test made outside of its own; whoever has just ended may be in one for a moment.
+teardown()
+{
+  [ ${#made[@]} = 0 ] || await none_made || true
+  system_teardown
+}
+
+none_made()
+{
+  rmdir "${made[@]}" 2>/dev/null
+  ! ls -d "${made[@]}" 2>/dev/null
+}
 
 # The rules hold for the test's own cgroup, and are pinned in a BPF file system of its own.
 setup()
 {
+  made=()
   system_setup
   near sh -c 'mkdir /run/bpf /run/lib && mount -t bpf bpf /run/bpf && mount --bind /run/lib /var/lib'
   near mount -t tmpfs none /etc/sysctl.d
@@ -61,6 +74,7 @@ counter()
 }
 
 @test "allow: a static program of the user binds a low port, everybody else does not" {
+  equal "interpreters of test-bind" "$(readelf -lW "$build/tests/tools/test-bind" | count_lines INTERP)" 0
   may_not 1234 127.0.0.1 80
   rules 'allow user=1234 tcp 80,443'
   for addr in 127.0.0.1 "$near4" 0.0.0.0 ::1 "$near6" :: ::ffff:127.0.0.1 ::ffff:0.0.0.0; do
@@ -138,9 +152,10 @@ counter()
   done
   may 1235 --udp :: 5432
   may_not 0 --udp 127.0.0.1 7005
+  may_not 0 --udp ::ffff:127.0.0.1 7005
   may 0 127.0.0.1 7005
   grant --json >"$tmp/json"
-  equal refused "$(jq .counters.refused "$tmp/json")" 13
+  equal refused "$(jq .counters.refused "$tmp/json")" 14
   equal "the last one" "$(jq -c '.recent[-1] | [.protocol, .address, .port, .uid, .command, .chosen]' "$tmp/json")" \
     '["udp","127.0.0.1",7005,0,"bind",false]'
 }
@@ -214,13 +229,13 @@ for line in open(sys.argv[1]):
   launch near "$berth" run --ports 40000-40003 -- "$python" "$py" "$tmp/go"
   run_out=$launch_out turns=0
   await_line "$run_out" ready
-  have_answered() { [ "$(grep -c done "$run_out")" = "$turns" ]; }
+  have_answered() { [ "$(grep -c "^done" "$run_out")" = "$turns" ]; }
   # answers COUNT: the lines of all ways
   answers() {
     echo "$1" >&"$go"
     turns=$((turns + 1))
     await have_answered
-    tail -8 "$run_out" | grep -v done >"$tmp/answers"
+    tail -8 "$run_out" | grep -v "^done" >"$tmp/answers"
   }
   # assigned COUNT WANTED: by all ways alike
   assigned() {
@@ -253,6 +268,7 @@ udp6 EAGAIN"
   mkfifo "$tmp/release"
   exec {release}<>"$tmp/release"
   # The lock of the registry is held until both wait for it: the run has read its pool, the rules are saved.
+  # shellcheck disable=SC2016
   launch near flock /run/berth/lock sh -c 'echo locked; read -r x <"$0"' "$tmp/release"
   await_line "$launch_out" locked
   waits() { grep -qE -- "-> FLOCK .* $1 " /proc/locks; }
@@ -295,11 +311,15 @@ for line in open(sys.argv[1]):
   grep -qE "the run of process $launch_pid \(preload, .*began with port 40002 in its pool and may assign it" "$tmp/e"
 }
 
-@test "a setuid program is whom it runs as" {
+@test "a setuid or setgid program is whom it runs as" {
   near install -m 4755 -o 1234 "$build/tests/tools/test-bind" /run/setuid
   rules 'allow user=1234 tcp 80' 'deny tcp 5432 owner=user:1234'
   equal setuid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setuid 127.0.0.1 80)" "ok 80"
   equal setuid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setuid 127.0.0.1 5432)" "ok 5432"
+  rules 'allow group=77 tcp 80'
+  near install -m 2755 -g 77 "$build/tests/tools/test-bind" /run/setgid
+  equal setgid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setgid 127.0.0.1 80)" "ok 80"
+  equal "without it" "$(try 1235 127.0.0.1 80)" "refused EACCES"
 }
 
 @test "root of a user namespace is the user outside" {
@@ -340,6 +360,66 @@ in_cgroup()
   # shellcheck disable=SC2016
   equal "who leaves" "$(in_cgroup web sh -c '/run/bind :: 80; echo 0 >"$0/cgroup.procs"; exec setpriv --reuid 1234 \
     --regid 1234 --clear-groups /run/bind :: 80' "$cgroup/other" | tr '\n' ' ')" "ok 80 refused EACCES "
+}
+
+@test "a container is the cgroup that its host has put it into" {
+  path=${cgroup#"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)"}
+  mount=${cgroup%"$path"}
+  grant --every-netns --rule "deny tcp 5432 owner=cgroup:$path/db.scope" --rule "allow cgroup=$path/web.scope tcp 80"
+  # As a runtime makes one: all namespaces its own, cgroup v2 mounted inside, a cgroup made there for its payload.
+  # shellcheck disable=SC2016
+  container() {
+    in_cgroup "$1" unshare --fork --pid --mount --uts --ipc --net --cgroup sh -c '
+      umount -l "$1" && mount -t cgroup2 none "$1" && mkdir -p "$1/payload" && echo 0 >"$1/payload/cgroup.procs" && grep ^0:: /proc/self/cgroup &&
+      shift && exec "$@"' sh "$mount" "${@:2}"
+  }
+  equal "what it sees of itself" "$(container db.scope true)" "0::/payload"
+  equal owner "$(container db.scope /run/bind :: 5432 | tail -1)" "ok 5432"
+  equal stranger "$(container other.scope /run/bind :: 5432 | tail -1)" "refused EACCES"
+  equal "with a user namespace" "$(container other.scope unshare -Ur /run/bind 0.0.0.0 5432 | tail -1)" "refused EACCES"
+  low=(setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind 0.0.0.0 80)
+  equal "a low port" "$(container web.scope "${low[@]}" | tail -1)" "ok 80"
+  equal "not that of others" "$(container other.scope "${low[@]}" | tail -1)" "refused EACCES"
+  # What a container names is not known by the same name outside: it can make no rules about cgroups.
+  container other.scope "$berth" grant --dry-run --rule 'allow cgroup=/db.scope tcp 80' >"$tmp/o" 2>"$tmp/e"
+  grep -q 'the root of cgroup v2 is not to be seen from inside a cgroup namespace' "$tmp/e"
+}
+
+@test "a unit is known by its place below system.slice, whether it runs or not" {
+  mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+  unit=berth-test-$$-$BATS_TEST_NUMBER
+  # place PATH...: directories of the hierarchy's own, as systemd makes them; the teardown takes them away
+  place() {
+    local at
+    for at in "$@"; do
+      [ -d "$mount/$at" ] || { mkdir "$mount/$at" && made=("$mount/$at" "${made[@]}"); }
+    done
+  }
+  place system.slice "system.slice/$unit.slice" "system.slice/other-$unit.service" "system.slice/other-$unit.service/$unit.service"
+  # in_unit PATH COMMAND...
+  in_unit() {
+    # shellcheck disable=SC2016
+    near sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$mount/$1" "${@:2}" || true
+  }
+  bind80=(setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind 127.0.0.1 80)
+  # For the whole hierarchy, as it is by default; the namespace is the test's own.
+  near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit tcp 80" --rule "allow unit=$unit@1 tcp 81" \
+    --rule "deny tcp 5432 owner=unit:$unit.service" --rule "allow unit=$unit.socket tcp 82"
+  equal "nobody yet" "$(in_unit "system.slice/other-$unit.service" /run/bind 127.0.0.1 5432)" "refused EACCES"
+  place "system.slice/$unit.service"
+  equal started "$(in_unit "system.slice/$unit.service" "${bind80[@]}")" "ok 80"
+  equal owner "$(in_unit "system.slice/$unit.service" /run/bind 127.0.0.1 5432)" "ok 5432"
+  equal "another unit" "$(in_unit "system.slice/other-$unit.service" "${bind80[@]}")" "refused EACCES"
+  equal "its name within another unit" "$(in_unit "system.slice/other-$unit.service/$unit.service" "${bind80[@]}")" "refused EACCES"
+  place "system.slice/system-$unit.slice" "system.slice/system-$unit.slice/$unit@1.service"
+  bind81=("${bind80[@]:0:8}" 81)
+  equal instance "$(in_unit "system.slice/system-$unit.slice/$unit@1.service" "${bind81[@]}")" "ok 81"
+  equal "not the unit" "$(in_unit "system.slice/$unit.service" "${bind81[@]}")" "refused EACCES"
+  # One that runs in a slice of its own is found there.
+  place "system.slice/$unit.slice/$unit.socket"
+  bind82=("${bind80[@]:0:8}" 82)
+  near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit.socket tcp 82"
+  equal "in a slice" "$(in_unit "system.slice/$unit.slice/$unit.socket" "${bind82[@]}")" "ok 82"
 }
 
 @test "another network namespace is left alone, but with --every-netns" {
@@ -430,6 +510,62 @@ END
   grant --remove
   await_line "$launch_out" 'ok 5432'
   equal "pins" "$(near ls /run/bpf | grep -v debug)" ""
+}
+
+@test "rules are in force without a process of berth, and are removed without a trace" {
+  before=$(bpftool -j prog show | jq '[.[] | select(.name | startswith("grant_"))] | length')
+  rules 'deny tcp 5432 owner=user:1234' 'allow user=1234 tcp 80'
+  launch near "$berth" run --ports 20000-20010 -- cat
+  launch near "$berth" hold 8000
+  await_line "$launch_out" held
+  await near sh -c 'grep -q pid /run/berth/*.json'
+  berths() { find "$cgroup" -name cgroup.procs -exec cat {} + | while read -r pid; do
+    [ "$(readlink "/proc/$pid/exe")" != "$(readlink -f "$berth")" ] || echo "$pid"; done; }
+  equal "processes of berth" "$(berths | wc -l)" 2
+  for pid in $(berths); do
+    kill -KILL "$pid"
+    await ended "$pid"
+  done
+  equal "processes of berth" "$(berths | wc -l)" 0
+  may_not 0 127.0.0.1 5432
+  may 1234 127.0.0.1 5432
+  may 1234 ::1 80
+  may_not 1235 ::1 80
+  equal counted "$(grant --json | jq -c '[.state, .counters.refused, .counters.granted]')" '["in-force",1,1]'
+  equal reserved "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" 5432
+  hooks() { bpftool -j cgroup show "$cgroup" | jq length; }
+  equal hooks "$(hooks)" 4
+  grant --remove
+  equal pins "$(near ls /run/bpf | grep -v debug)" ""
+  equal hooks "$(hooks)" ""
+  equal reserved "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" ""
+  equal "files of sysctl.d" "$(near ls /etc/sysctl.d)" ""
+  all_gone() { [ "$(bpftool -j prog show | jq '[.[] | select(.name | startswith("grant_"))] | length')" -le "$before" ]; }
+  await all_gone
+}
+
+@test "at boot: the installed unit loads the rules" {
+  unit=$build/packaging/berth-grant.service
+  near sh -c 'cp -a /etc /run/etc && mount --bind /run/etc /etc && mkdir -p /etc/berth /etc/sysctl.d && mount -t bpf bpf /sys/fs/bpf'
+  near sh -c 'echo "deny tcp 5432 owner=user:1234" >/etc/berth/grant.rules'
+  run near "$berth" grant
+  equal "before it" "$status" 1
+  value() { sed -n "s/^$1=//p" "$unit"; }
+  equal condition "$(value ConditionPathExists)" "$(value ExecStart | cut -d' ' -f3)"
+  equal reload "$(value ExecReload)" "$(value ExecStart)"
+  equal order "$(value DefaultDependencies) $(value Before) $(value WantedBy)" "no sysinit.target sysinit.target"
+  read -r -a start <<<"$(value ExecStart)"
+  [[ ${start[0]} == /*/bin/berth ]]
+  near "$berth" "${start[@]:1}"
+  may_not 0 127.0.0.1 5432
+  may 1234 127.0.0.1 5432
+  near "$berth" grant --status
+  near "$berth" grant --remove
+  command -v systemd-analyze >/dev/null || skip "no systemd-analyze here: the unit's syntax was not verified"
+  sed "s|${start[0]}|$berth|" "$unit" >"$tmp/berth-grant.service"
+  run systemd-analyze verify --man=no "$tmp/berth-grant.service"
+  equal "verified: $output" "$status" 0
+  equal "said" "$(grep -c berth-grant <<<"$output")" 0
 }
 
 @test "a berth that is killed in the middle leaves the rules in force" {
