@@ -18,6 +18,7 @@
 #define RULES 24
 #define USERS 4u
 #define ROUNDS 400
+#define LARGE 2000u
 
 enum verdict { PASS, GRANT, REFUSE };
 
@@ -303,6 +304,44 @@ static void test_random_rules(void **state)
 	}
 }
 
+/* Entries that are far from the slot of their hash are found, too; who is none is not. */
+static void test_large(void **state)
+{
+	struct berth_grantrule rule = { .verb = BERTH_GRANTRULE_ALLOW, .protocols = 1 };
+	struct berth_grantset *g = berth_grantset_new();
+	static struct berth_grant_id ids[LARGE];
+	static struct berth_portset ports;
+	struct berth_grant_tables tables;
+	struct berth_prefix place = prefix("10.0.0.0");
+	struct berth_why why;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < LARGE; i++)
+		ids[i] = (struct berth_grant_id){ BERTH_GRANT_USER, 7 + 3 * i };
+	berth_portset_add(&ports, 1000);
+	assert_int_equal(berth_grantset_add(g, &rule, &ports, ids, LARGE, false), 0);
+	ports = (struct berth_portset){ 0 };
+	berth_portset_add(&ports, 1001);
+	place.len = 128;
+	for (i = 0; i < LARGE; i++) {
+		place.addr[14] = (uint8_t)(i >> 8), place.addr[15] = (uint8_t)i;
+		rule.prefix[0] = place;
+		rule.prefixes = 1;
+		assert_int_equal(berth_grantset_add(g, &rule, &ports, ids, 1, false), 0);
+	}
+	assert_int_equal(berth_grantset_compile(g, &tables, &why), 0);
+	for (i = 0; i < 3 * LARGE; i++)
+		assert_int_equal(looked_up(&tables, 0, 1000, &place, 7 + i), i % 3 ? PASS : GRANT);
+	for (i = 0; i < 2 * LARGE; i++) {
+		place.addr[14] = (uint8_t)(i >> 8), place.addr[15] = (uint8_t)i;
+		assert_int_equal(looked_up(&tables, 0, 1001, &place, 7), i < LARGE ? GRANT : PASS);
+		assert_int_equal(looked_up(&tables, 0, 1001, &place, 8), PASS);
+	}
+	berth_grant_tables_fini(&tables);
+	berth_grantset_free(g);
+}
+
 /* One table entry changed must be seen. */
 static void test_sabotage(void **state)
 {
@@ -330,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_rules),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_sabotage),
 	};
 

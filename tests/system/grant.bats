@@ -496,6 +496,29 @@ END
   may 20100 127.0.0.1 110
   may 29600 127.0.0.1 110
   may_not 20100 127.0.0.1 112
+  # Many users of one port, many addresses of another: of each pair the first.
+  awk 'BEGIN { for (i = 0; i < 5000; i++) printf "allow user=%d tcp 80\nallow user=1234 tcp 81 on 127.1.%d.%d\n",
+    20000 + 2 * i, i / 100, 2 * (i % 100) }' >"$tmp/rules"
+  grant "$tmp/rules"
+  cat >"$tmp/each.py" <<'END'
+import os, socket
+def may(uid, addr, port):
+    os.seteuid(uid)
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        s.bind((addr, port))
+        return True
+    except PermissionError:
+        return False
+    finally:
+        s.close()
+        os.seteuid(0)
+for i in range(10000):
+    assert may(20000 + i, "127.0.0.1", 80) == (i % 2 == 0), i
+    assert may(1234, "127.1.%d.%d" % (i // 200, i % 200), 81) == (i % 2 == 0), i
+END
+  near "$python" "$tmp/each.py"
 }
 
 @test "other rules, and removal, under load: a stranger never slips in between" {
