@@ -560,17 +560,27 @@ static bool is_dual(const struct bpf_sock *sk)
 	return at && !BPF_CORE_READ_BITFIELD_PROBED((struct sock *)at, __sk_common.skc_ipv6only);
 }
 
+/* As judge(), for 0.0.0.0. Global: judge() twice in one program is more than twice the work for the verifier. */
+__attribute__((noinline)) int judge_any_v4(uint32_t class)
+{
+	struct question q = { .class = class };
+
+	if (!has_rules(&q))
+		return PASS;
+	set_v4(q.addr, 0);
+	return judge(&q);
+}
+
 /* As judge(); :: of a socket for both families needs both. */
-static int judge_v6(struct question *q, const struct bpf_sock *sk)
+static __attribute__((always_inline)) int judge_v6(const struct question *q,
+						   const struct bpf_sock *sk)
 {
 	const uint64_t *w = (const uint64_t *)q->addr;
 	int verdict = judge(q), other;
 
 	if (is_refusal(verdict) || w[0] || w[1] || !is_dual(sk))
 		return verdict;
-	set_v4(q->addr, 0);
-	other = judge(q);
-	set_v6(q->addr, 0, 0, 0, 0);
+	other = judge_any_v4(q->class);
 	return other == PASS_WITHOUT_CAPABILITY ? verdict : other;
 }
 
