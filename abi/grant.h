@@ -56,6 +56,7 @@ enum berth_grant_class_flag {
 	BERTH_GRANT_CLASS_PREFIXES = 1, /* the address decides: ask the prefixes */
 	BERTH_GRANT_CLASS_GUARDED = 2,  /* some set of the class has a deny rule */
 	BERTH_GRANT_CLASS_TRIE = 4,     /* too many lengths of prefixes: ask the trie */
+	BERTH_GRANT_CLASS_WILDCARD = 8, /* 0.0.0.0 or :: have a set of their own, length 128 */
 };
 
 #define BERTH_GRANT_LENGTHS 8u /* of prefixes in a class, asked for one by one */
@@ -84,7 +85,10 @@ struct berth_grant_class {
 	uint32_t flags; /* enum berth_grant_class_flag */
 	uint32_t pad;
 	struct berth_grant_set set; /* without BERTH_GRANT_CLASS_PREFIXES */
-	/* With BERTH_GRANT_CLASS_PREFIXES: longest first; BERTH_GRANT_NO_LENGTH where there are fewer. */
+	/*
+	 * With BERTH_GRANT_CLASS_PREFIXES: longest first, without those of the wildcards; BERTH_GRANT_NO_LENGTH where
+	 * there are fewer.
+	 */
 	uint8_t length[BERTH_GRANT_LENGTHS];
 };
 _Static_assert(sizeof(struct berth_grant_class) == 32, "grant class");

@@ -45,7 +45,7 @@ measure()
 {
   local round without with
 
-  "$BERTH" grant --bpffs /run/bpf --cgroup "$cgroup" - 2>/dev/null
+  "$BERTH" grant --bpffs /run/bpf --cgroup "$cgroup" - 2>/run/said || { cat /run/said >&2; return 1; }
   for ((round = 0; round < rounds; round++)); do
     ((round & 1)) || without=$("$BIND" --loop 5000 127.0.0.1 "$2")
     with=$(inside "$BIND" --loop 5000 127.0.0.1 "$2")

@@ -437,6 +437,12 @@ static __attribute__((always_inline)) const struct berth_grant_set *find_set(
 		to[1] = low;
 		return bpf_map_lookup_elem(&prefixes, &key);
 	}
+	if ((q->rules->flags & BERTH_GRANT_CLASS_WILDCARD) && !high &&
+	    (!low || low == bpf_cpu_to_be64(0xffffULL << 32))) {
+		set = find_area(q->class, 128, high, low);
+		if (set)
+			return set;
+	}
 	for (i = 0; i < BERTH_GRANT_LENGTHS; i++) {
 		uint8_t length = q->rules->length[i];
 

@@ -105,7 +105,10 @@ static int add_prefixes(struct job *j, uint32_t class, bool guarded)
 	for (i = 0; !err && i < j->areas.count; i++)
 		if (!i || by_area(&area[i - 1], &area[i])) {
 			err = add_prefix(j, class, &area[i]);
-			note_length(&j->t->classes[class], area[i].prefix.len);
+			if (area[i].wildcard)
+				j->t->classes[class].flags |= BERTH_GRANT_CLASS_WILDCARD;
+			else
+				note_length(&j->t->classes[class], area[i].prefix.len);
 		}
 	return err;
 }

@@ -198,8 +198,13 @@ static const struct berth_grant_set *find_set(const struct berth_grant_tables *t
 {
 	const struct berth_grant_class *c = &t->classes[class];
 	const struct berth_grant_set *set = NULL;
+	const struct berth_prefix zero4 = prefix("0.0.0.0"), zero6 = prefix("::");
 	int longest = -1;
 
+	if (!(c->flags & BERTH_GRANT_CLASS_TRIE) && (c->flags & BERTH_GRANT_CLASS_WILDCARD) &&
+	    (!memcmp(place->addr, zero4.addr, 16) || !memcmp(place->addr, zero6.addr, 16)) &&
+	    area(t, class, place))
+		return &area(t, class, place)->set;
 	for (uint32_t i = 0; !(c->flags & BERTH_GRANT_CLASS_TRIE) && i < BERTH_GRANT_LENGTHS; i++) {
 		struct berth_prefix p;
 		const struct berth_grant_area *a;

@@ -169,11 +169,11 @@ persisted()
   mkfifo "$tmp/go"
   exec {go}<>"$tmp/go"
   # shellcheck disable=SC2016
-  launch near "$berth" run --ports 20003-20004 -- sh -c 'while read -r n; do "$0" tcp --count 1 "$1" 8000; done <"$2"' "$client" \
+  launch near "$berth" run --ports 20010-20073 -- sh -c 'while read -r n; do "$0" tcp --count 1 "$1" 8000; done <"$2"' "$client" \
     "$far4" "$tmp/go"
   await near "$berth" status
-  reserve add 20003
-  printf '%s\n' 1 2 3 4 5 6 7 8 9 10 >&"$go"
-  await_lines "$launch_out" 10
-  equal assigned "$(cut -d' ' -f2 "$launch_out" | sort -u)" 20004
+  reserve add 20010-20041
+  seq 24 >&"$go"
+  await_lines "$launch_out" 24
+  ports_inside 20042 20073 <"$launch_out"
 }
