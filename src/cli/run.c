@@ -349,6 +349,8 @@ static int open_preload(struct session *s, const char *program, int *out_status,
 					       : -1;
 		return err;
 	}
+	/* As withhold_late(): nobody else draws on this pool. */
+	berth_pool_drop_reserved(&s->ports);
 	err = berth_preload_prepare(&s->spec.config, &s->ports, s->pool.entry, &s->preload, why);
 	if (err)
 		return err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Keeps ports from runs in progress: the programs of berth run see at their next choice what was reserved since. */
+/* Keeps ports from runs in progress: berth run sees at its next choice what was reserved since. */
 #ifndef BERTH_KERNEL_WITHHOLD_H
 #define BERTH_KERNEL_WITHHOLD_H
 
@@ -11,11 +11,11 @@
 /*
  * Withholds these ports, and no others, from every run of the registry, one whose berth was killed included: what
  * was withheld before and is not any more, runs may assign again. Takes the lock of the registry. Needs
- * CAP_SYS_ADMIN, as all that opens maps by their ids; a run that cannot be reached keeps its pool.
+ * CAP_SYS_ADMIN where runs go through BPF, as all that opens maps by their ids; a run that cannot be reached keeps its pool.
  */
 void berth_withhold(const struct berth_portset *ports);
 
-/* True where berth_withhold() reaches the run: it goes through BPF, with programs of this version. */
+/* True where berth_withhold() reaches the run: one of this version, whose memory is still there. */
 bool berth_withhold_reaches(const struct berth_run *run);
 
 #endif

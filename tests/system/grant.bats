@@ -285,30 +285,43 @@ udp6 EAGAIN"
   equal assigned "$(cut -d' ' -f2 "$run_out" | sort | tr '\n' ' ')" "40001 EADDRNOTAVAIL "
 }
 
-@test "deny: a run that berth was killed under gives the port up, too; one of a shim is named" {
+@test "deny: a run through the shim gives the port up, too, and one that berth was killed under" {
   serve far "$far4" 8000
   connect_py '
 print("ready", flush=True)
 for line in open(sys.argv[1]):
     ports = set()
-    for i in range(40):
+    for i in range(int(line)):
         s = go()
         ports.add(port_of(s))
         abort(s)
     print("had", *sorted(ports), flush=True)'
-  mkfifo "$tmp/go"
-  exec {go}<>"$tmp/go"
-  launch near "$berth" run --ports 40000-40001 -- "$python" "$py" "$tmp/go"
-  await_line "$launch_out" ready
-  kill -KILL "$launch_pid"
-  await ended "$launch_pid"
-  rules 'deny tcp 40000'
-  echo >&"$go"
-  await_line "$launch_out" '^had 40001$'
-  launch near "$berth" run --via preload --ports 40001-40003 -- cat
-  await near sh -c 'grep -q preload /run/berth/*.json'
+  for via in bpf preload; do
+    mkfifo "$tmp/$via"
+    exec {go}<>"$tmp/$via"
+    launch near "$berth" run --via $via --ports 20000-20001 -- "$python" "$py" "$tmp/$via"
+    await_line "$launch_out" ready
+    [ $via = preload ] || { kill -KILL "$launch_pid" && await ended "$launch_pid"; }
+    echo 20 >&"$go"
+    await_line "$launch_out" '^had 20000 20001$'
+    rules 'deny tcp 20000'
+    echo 40 >&"$go"
+    await_line "$launch_out" '^had 20001$'
+    grant --remove
+    echo 100 >&"$go"
+    await_lines "$launch_out" 4
+    equal "after it, $via" "$(tail -1 "$launch_out")" "had 20000 20001"
+  done
+}
+
+@test "deny: a run of another version is named" {
+  launch near "$berth" run --ports 40001-40003 -- cat
+  await near sh -c 'grep -q pid /run/berth/*.json'
+  near sh -c 'sed "s/\"abi\": [0-9]*/\"abi\": 1/" /run/berth/*.json >/run/old && cat /run/old >/run/berth/*.json'
   rules 'deny tcp 40002'
-  grep -qE "the run of process $launch_pid \(preload, .*began with port 40002 in its pool and may assign it" "$tmp/e"
+  grep -q "the run of process $launch_pid (bpf, version 1) began with port 40002 in its pool and may assign it" "$tmp/e"
+  rules 'deny tcp 40004'
+  equal "nothing to say" "$(grep -c began "$tmp/e" || true)" 0
 }
 
 @test "a setuid or setgid program is whom it runs as" {

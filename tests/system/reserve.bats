@@ -166,14 +166,17 @@ persisted()
   near "$berth" grant --bpffs /run/bpf --remove
   kernel 20000-20001
   # A run that began before gives up what is reserved later.
-  mkfifo "$tmp/go"
-  exec {go}<>"$tmp/go"
-  # shellcheck disable=SC2016
-  launch near "$berth" run --ports 20010-20073 -- sh -c 'while read -r n; do "$0" tcp --count 1 "$1" 8000; done <"$2"' "$client" \
-    "$far4" "$tmp/go"
-  await near "$berth" status
-  reserve add 20010-20041
-  seq 24 >&"$go"
-  await_lines "$launch_out" 24
-  ports_inside 20042 20073 <"$launch_out"
+  for via in bpf preload; do
+    mkfifo "$tmp/$via"
+    exec {go}<>"$tmp/$via"
+    # shellcheck disable=SC2016
+    launch near "$berth" run --via $via --ports 20010-20073 -- sh -c 'while read -r n; do "$0" tcp --count 1 "$1" 8000; done <"$2"' \
+      "$client" "$far4" "$tmp/$via"
+    await near sh -c "grep -q $via /run/berth/*.json"
+    reserve add 20010-20041
+    seq 24 >&"$go"
+    await_lines "$launch_out" 24
+    ports_inside 20042 20073 <"$launch_out"
+    reserve remove 20010-20041
+  done
 }
