@@ -21,6 +21,7 @@
 #include "src/kernel/assign.h"
 #include "src/kernel/cgroup.h"
 #include "src/kernel/child.h"
+#include "src/kernel/ledger.h"
 #include "src/kernel/pool.h"
 #include "src/kernel/route.h"
 #include "src/kernel/runs.h"
@@ -285,6 +286,22 @@ static int prepare(struct session *s, struct berth_why *why)
 	return err;
 }
 
+/*
+ * What was reserved between the reading of the pool and the lock of the registry: whoever reserves saves the
+ * ledger first and tells the runs of the registry then, so that one of the two is in time.
+ */
+static void withhold_late(struct berth_assign *assign)
+{
+	static struct berth_portset reserved;
+	struct berth_ledger *l;
+
+	if (berth_ledger_open(false, &l, NULL))
+		return;
+	berth_ledger_ports(l, "", &reserved);
+	berth_ledger_close(l);
+	berth_assign_withhold(assign, &reserved);
+}
+
 /* Loads the programs, makes the cgroup and enters the run. */
 static int open_bpf(struct session *s, struct berth_why *why)
 {
@@ -293,6 +310,7 @@ static int open_bpf(struct session *s, struct berth_why *why)
 
 	if (err)
 		return err;
+	withhold_late(s->assign);
 	if (s->pool.by_device) {
 		s->route_fd = berth_route_watch();
 		err = berth_route_tell(s->assign, s->route_fd);
@@ -346,6 +364,8 @@ static int open_preload(struct session *s, const char *program, int *out_status,
 					       : -1;
 		return err;
 	}
+	/* As withhold_late(): nobody else draws on this pool. */
+	berth_pool_drop_reserved(&s->ports);
 	err = berth_preload_prepare(&s->spec.config, &s->ports, s->pool.entry, &s->preload, why);
 	if (err)
 		return err;

@@ -431,7 +431,8 @@ static enum outcome try_candidate(struct search *s)
 {
 	enum outcome o;
 
-	if (s->tuple.sport == s->never || !berth_share_claim(s->id, s->tuple.sport, &s->claim))
+	if (s->tuple.sport == s->never || berth_share_is_withheld(s->tuple.sport) ||
+	    !berth_share_claim(s->id, s->tuple.sport, &s->claim))
 		return BUSY;
 	if (s->ask->bind_only)
 		o = try_bind_only(s);
