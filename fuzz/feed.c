@@ -7,6 +7,8 @@
 #include "fuzz.h"
 #include "src/base/auto.h"
 
+#pragma weak LLVMFuzzerInitialize
+
 static int feed_file(const char *path)
 {
 	berth_auto_file FILE *in = fopen(path, "re");
@@ -48,6 +50,8 @@ int main(int argc, char **argv)
 {
 	int i;
 
+	if (LLVMFuzzerInitialize)
+		LLVMFuzzerInitialize(&argc, &argv);
 	for (i = 1; i < argc; i++) {
 		/* A folder without a file would pass without a test. */
 		if (feed_folder(argv[i]) <= 0)

@@ -20,4 +20,7 @@
 /* Runs the target once; called by libFuzzer, and by feed.c with the files of the corpus. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Called once before, where a target has it: the names of the program and of the corpus may say what is fed. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
 #endif

@@ -1,19 +1,28 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Builds the fuzz targets into $BUILD and runs each one: fuzz.sh [SECONDS]. Status 1 where one finds something.
+# Builds the fuzz targets into $BUILD and runs each one: fuzz.sh [SECONDS [TARGET...]]. Status 1 where one finds something.
+# The formats of berth lint are one program under several names.
 set -eu
 seconds=${1:-30}
+[ $# -eq 0 ] || shift
 build=${BUILD:-build-fuzz}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cc=${FUZZ_CC:-clang-14}
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
 status=0
-for target in range opt lane csv services what destination frame grantrule lint packet filter space blocks audit; do
+if [ $# -eq 0 ]; then
+  set -- range opt lane csv services what destination frame grantrule packet filter space blocks audit
+  for corpus in "$root"/fuzz/corpus/lint_*; do
+    set -- "$@" "${corpus##*/}"
+  done
+fi
+for target; do
+  name=${target%%_*}
   # A lane is compared with its twin after each operation of two bytes: short inputs, more of them.
   case $target in lane) len=1024 ;; *) len=4096 ;; esac
   more=
-  case $target in
+  case $name in
   what) more='src/cli/what.c src/registry/schemes.c' ;;
   lint) more='src/lint/*.c -lyaml -lexpat' ;;
   destination) more='src/cli/destination.c fuzz/names.c' ;;
@@ -23,12 +32,16 @@ for target in range opt lane csv services what destination frame grantrule lint 
   space) more='src/core/space*.c src/core/draw.c src/core/habits.c src/core/match.c src/core/wheel.c src/core/sock.c' ;;
   esac
   mkdir -p "$build/corpus/$target" "$build/findings"
-  # shellcheck disable=SC2086 # a list of files, a glob
-  (cd "$root" && "$cc" -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
-    -fno-sanitize-recover=all -I. "fuzz/fuzz_$target.c" src/core/range.c src/core/prefix.c src/core/grantrule.c \
-    src/core/packet.c \
-    src/base/opt.c src/base/opt_shell.c src/base/near.c src/base/text.c src/base/why.c src/registry/builder.c src/registry/csv.c src/registry/layer.c \
-    src/registry/parse.c src/sim/frame.c $more -o "$build/fuzz_$target")
+  if [ "${built:-}" != "$name" ]; then
+    # shellcheck disable=SC2086 # a list of files, a glob
+    (cd "$root" && "$cc" -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
+      -fno-sanitize-recover=all -I. "fuzz/fuzz_$name.c" src/core/range.c src/core/prefix.c src/core/grantrule.c \
+      src/core/packet.c \
+      src/base/opt.c src/base/opt_shell.c src/base/near.c src/base/text.c src/base/why.c src/registry/builder.c src/registry/csv.c src/registry/layer.c \
+      src/registry/parse.c src/sim/frame.c $more -o "$build/fuzz_$name")
+    built=$name
+  fi
+  [ "$name" = "$target" ] || ln -sf "fuzz_$name" "$build/fuzz_$target"
   echo "$target: $seconds s"
   if ! "$build/fuzz_$target" -max_total_time="$seconds" -timeout=10 -max_len="$len" -verbosity=0 \
     -print_final_stats=1 -artifact_prefix="$build/findings/$target-" \

@@ -266,6 +266,20 @@ static int check_words(const struct view *view, const char *path, struct berth_w
 	return 0;
 }
 
+/* An image's names are its own; none where it has no list. */
+static int take_names(struct view *view, struct berth_tree *t, struct berth_why *why)
+{
+	const char *text = "";
+	size_t len = 0;
+	berth_auto_free char *copy = NULL;
+
+	berth_tree_read(t, "/etc/services", &text, &len);
+	copy = strndup(text, len);
+	if (!copy || berth_services_set_etc(&view->services, copy, strlen(copy)) == -ENOMEM)
+		return berth_why(why, -ENOMEM, "no memory");
+	return 0;
+}
+
 static int read_files(struct view *view, struct berth_lint *l, struct berth_tree *t,
 		      const char *path, const char *shown, struct berth_why *why)
 {
@@ -277,8 +291,10 @@ static int read_files(struct view *view, struct berth_lint *l, struct berth_tree
 	if (err)
 		return berth_why(why, err, "--root: cannot open %s: %s", view->root,
 				 strerror(-err));
-	berth_lint_read_root(l, t, shown);
-	return 0;
+	err = view->root ? take_names(view, t, why) : 0;
+	if (!err)
+		berth_lint_read_root(l, t, shown);
+	return err;
 }
 
 static int lint(struct view *view, const char *path, struct berth_why *why)

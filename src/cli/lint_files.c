@@ -58,6 +58,57 @@ static void add_file(void *arg, const char *path)
 	g->added++;
 }
 
+/* Files that others include, for the reader of struct berth_lint. */
+struct parts {
+	struct gather *g;
+	void (*fn)(void *with, const char *path, const char *text, size_t len);
+	void *with;
+	int read, err;
+};
+
+static void read_part(void *arg, const char *path)
+{
+	struct parts *p = arg;
+	/* A text of its own: the file that includes this one is still being read. */
+	struct berth_tree t = { .fd = p->g->t->fd, .plain = p->g->t->plain };
+	char name[PATH_MAX];
+	const char *text;
+	size_t len;
+	int err = berth_tree_read(&t, path, &text, &len);
+
+	if (!err)
+		p->fn(p->with, path, text, len);
+	free(t.text);
+	p->read += !err;
+	p->err = err ? err : p->err;
+	/* Of what is not there the one who includes it is told. */
+	if (!err || err == -ENOENT || err == -EISDIR || err == -ENOTDIR)
+		return;
+	p->read++;
+	snprintf(name, sizeof(name), "%s%s", p->g->shown, path);
+	malformed_file(p->g, name, err);
+}
+
+static int each_part(void *arg, const char *pattern,
+		     void (*fn)(void *with, const char *path, const char *text, size_t len),
+		     void *with)
+{
+	struct parts p = { arg, fn, with, 0, 0 };
+
+	berth_tree_glob(p.g->t, pattern, read_part, &p);
+	return p.read || strpbrk(pattern, "*?[") ? p.read : p.err;
+}
+
+/* Has includes followed in the tree of g, which lasts until all is read. */
+static void follow_includes(struct gather *g, bool is_host)
+{
+	g->l->reader = (struct berth_lint_reader){ .each = each_part,
+						   .arg = g,
+						   .shown = strlen(g->shown),
+						   .above = g->above ? g->above : "",
+						   .is_host = is_host };
+}
+
 /* Each glob of "a|b". */
 static void add_globs(struct gather *g, const char *globs)
 {
@@ -243,6 +294,7 @@ void berth_lint_read_root(struct berth_lint *l, struct berth_tree *t, const char
 {
 	struct gather g = { .l = l, .t = t, .shown = shown };
 
+	follow_includes(&g, true);
 	for (g.place = berth_lint_places; g.place->service; g.place++)
 		add_globs(&g, g.place->files);
 	g.place = &berth_lint_kubernetes;
@@ -250,6 +302,7 @@ void berth_lint_read_root(struct berth_lint *l, struct berth_tree *t, const char
 	add_sysctl(&g);
 	add_units(&g);
 	read_rpc(&g);
+	l->reader.each = NULL;
 }
 
 /* ---- a tree of files ---- */
@@ -269,6 +322,7 @@ static unsigned telling_parts(const char *glob)
 {
 	static const char *const plain[] = { "config", "resources", "config.yaml", "rules.v4",
 					     "rules.v6" };
+	static const char *const named[] = { "default/", "applications.d/", "etc/" };
 	static const char *const common[] = { "conf.d/", "sites-enabled/", "conf-enabled/",
 					      "main/",   "config.d/",      "conf/",
 					      "*/",      "server/" };
@@ -278,6 +332,10 @@ static unsigned telling_parts(const char *glob)
 
 	for (i = 0; i < sizeof(plain) / sizeof(*plain); i++)
 		says_little = says_little || !strcmp(base, plain[i]);
+	/* These have the name of a program, which may lie about as well. */
+	for (i = 0; i < sizeof(named) / sizeof(*named); i++)
+		says_little = says_little ||
+			      (!strncmp(parent, named[i], strlen(named[i])) && !strchr(base, '.'));
 	if (!says_little)
 		return 1;
 	for (i = 0; i < sizeof(common) / sizeof(*common); i++)
@@ -408,6 +466,9 @@ static int read_one(struct gather *g, const char *path, const char *real, struct
 
 	if (err)
 		return berth_why(why, err, "/: %s", strerror(-err));
+	/* Of a file that lies about, from wherever it came, other files of this host are none. */
+	if (!strncmp(real, "/etc/", 5))
+		follow_includes(g, false);
 	add_known(g, real);
 	return g->added
 		       ? 0
@@ -431,6 +492,7 @@ static int read_tree(struct gather *g, const char *path, const char *real, struc
 		shown[--len] = 0;
 	g->shown = shown;
 	g->above = real;
+	follow_includes(g, false);
 	descend(&d, "");
 	return 0;
 }
@@ -449,6 +511,7 @@ int berth_lint_read_path(struct berth_lint *l, const char *path, struct berth_wh
 		err = read_tree(&g, path, real, why);
 	else
 		err = read_one(&g, path, real, why);
+	l->reader.each = NULL;
 	free(real);
 	berth_tree_fini(&t);
 	return err;

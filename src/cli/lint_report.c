@@ -122,17 +122,26 @@ static void print_rules(void)
 	}
 }
 
+/* What a viewer shows: the finding and, below it, its ways out. */
+static void print_message(const struct berth_lint_finding *f)
+{
+	char text[8192];
+	size_t len = (size_t)snprintf(text, sizeof(text), "%s", f->text);
+	int w;
+
+	for (w = 0; w < BERTH_LINT_WAYS && f->way[w] && len < sizeof(text); w++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "\nway: %s", f->way[w]);
+	json(text);
+}
+
+/* Either each result has suppressions or none has (SARIF 2.1.0, 3.27.23). */
 static void print_result(const struct berth_lint_finding *f)
 {
 	int w;
 
 	printf("{\"ruleId\":\"%s\",\"ruleIndex\":%u,\"level\":\"%s\",\"message\":{\"text\":",
 	       berth_lint_rules[f->rule].name, f->rule, berth_lint_level_name(f->level));
-	json(f->text);
-	if (f->way[0]) {
-		fputs(",\"markdown\":", stdout);
-		json(f->text);
-	}
+	print_message(f);
 	fputs("},\"locations\":[{\"physicalLocation\":{\"artifactLocation\":{\"uri\":", stdout);
 	print_uri(f->spot.file);
 	printf("},\"region\":{\"startLine\":%u}}}]", f->spot.line ? f->spot.line : 1);
@@ -141,13 +150,13 @@ static void print_result(const struct berth_lint_finding *f)
 		fputs(w ? "," : "", stdout);
 		json(f->way[w]);
 	}
-	fputs("]}", stdout);
+	fputs("]},\"suppressions\":[", stdout);
 	if (f->suppressed) {
-		fputs(",\"suppressions\":[{\"kind\":\"inSource\",\"justification\":", stdout);
+		fputs("{\"kind\":\"inSource\",\"justification\":", stdout);
 		json(f->suppressed);
-		fputs("}]", stdout);
+		putchar('}');
 	}
-	putchar('}');
+	fputs("]}", stdout);
 }
 
 void berth_lint_print_sarif(const struct berth_lint *l, bool notes)

@@ -119,7 +119,10 @@ static const struct berth_verb verbs[] = {
 	  "Reads the files of this host, or below --root, that declare ports, ranges and pools of source ports, and "
 	  "compares them with the ephemeral range, with reservations and with each other. PATH: a file, or a directory "
 	  "whose files are known by their names. Nothing is started, nothing is asked but files; works on an image.\n"
-	  "A finding is kept quiet by \"berth-lint: ignore RULE: reason\" in its line or the one above.\n"
+	  "What files include is read where the include stands, and never out of the root; variables that they give are "
+	  "put in.\n"
+	  "A finding is kept quiet by \"berth-lint: ignore RULE: reason\" in its line or, alone, in the one above; one of "
+	  "a program's default by \"berth-lint: ignore-default RULE: reason\" anywhere in the file.\n"
 	  "Exit status: 0 clean, 1 findings, 2 berth failed.",
 	  berth_lint_opts, berth_lint_main },
 	{ "audit", "judge how source ports are chosen", "",

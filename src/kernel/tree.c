@@ -177,7 +177,7 @@ static void walk(const struct berth_tree *t, const char *prefix, const char *res
 		 void (*fn)(void *arg, const char *path), void *arg)
 {
 	char path[PATH_MAX], part[NAME_MAX + 1];
-	const char *wild = strpbrk(rest, "*?"), *slash, *end;
+	const char *wild = strpbrk(rest, "*?["), *slash, *end;
 	char **names;
 	size_t count, i;
 

@@ -32,7 +32,7 @@ bool berth_tree_has(const struct berth_tree *t, const char *path);
 bool berth_tree_is_link(const struct berth_tree *t, const char *path);
 
 /*
- * Calls fn for each path that a glob means ('*' and '?' within a part), in the order of names; hidden files and what
+ * Calls fn for each path that a glob means ('*', '?' and "[...]" within a part), in the order of names; hidden files and what
  * editors and dpkg leave behind are none. A glob without a wildcard is taken as it stands, whether it is there or not.
  */
 void berth_tree_glob(const struct berth_tree *t, const char *glob,

@@ -41,7 +41,7 @@ const char *berth_lint_keep(struct berth_lint_arena *a, const char *text, size_t
 
 const char *berth_lint_format(struct berth_lint_arena *a, const char *format, ...)
 {
-	char text[1024];
+	char text[10240];
 	va_list args;
 
 	va_start(args, format);

@@ -19,7 +19,7 @@ struct berth_lint_arena {
 /* A copy of len bytes with a NUL behind it; "" where there is no memory. */
 const char *berth_lint_keep(struct berth_lint_arena *a, const char *text, size_t len);
 
-/* As printf; 1 KB at most. */
+/* As printf; 10 KB at most: two names of files and a line. */
 const char *berth_lint_format(struct berth_lint_arena *a, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -54,7 +54,7 @@ static void end_word(struct parser *p)
 
 static const char *value_of(const struct parser *p)
 {
-	return p->words > 1 && p->key_len < p->len ? p->text + p->key_len + 1 : "";
+	return p->key_len < p->len ? p->text + p->key_len + 1 : "";
 }
 
 /* Copies the statement's first word. */
@@ -167,6 +167,25 @@ static void skip_heredoc(struct parser *p)
 	}
 }
 
+/* syslog-ng's "@include" and "@define", Ganesha's "%include" end with their line; others, "@version", are no settings. */
+static void read_pragma(struct parser *p)
+{
+	const char *stop = memchr(p->at, '\n', (size_t)(p->end - p->at));
+	size_t len = (size_t)((stop ? stop : p->end) - p->at), key = 0;
+
+	while (key < len && !strchr(" \t", p->at[key]))
+		key++;
+	if ((key == 8 && !memcmp(p->at + 1, "include", 7)) ||
+	    (key == 7 && !memcmp(p->at, "@define", 7))) {
+		begin_word(p);
+		for (; len && !strchr("\r\n;#", *p->at); len--)
+			keep(p, *p->at++);
+		p->key_len = key;
+		emit(p);
+	}
+	p->at = stop ? stop : p->end;
+}
+
 static bool ends_word(const struct parser *p, char c)
 {
 	if (strchr(" \t\r\n;{}\"", c))
@@ -232,9 +251,8 @@ static void step(struct parser *p)
 	else if (c == '#' || (c == '/' && (next == '/' || next == '*')) ||
 		 (c == '-' && next == '-' && p->mode == BLOCKS)) /* Lua */
 		skip_comment(p, next == '*' && c == '/');
-	else if (c == '@' && p->mode == PARENS &&
-		 !p->words) /* "@include" has no end but its line's */
-		skip_comment(p, false);
+	else if (!p->words && ((c == '@' && p->mode == PARENS) || (c == '%' && p->mode == BRACES)))
+		read_pragma(p);
 	else if (c == '"' || (c == '\'' && p->mode != BLOCKS))
 		read_quoted(p, c);
 	else if (c == '<' && next == '<' && p->mode == BLOCKS)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "src/lint/found.h"
+#include "src/lint/reading.h"
 
 /* Settings of one place and scope, by key and half, in the order of their files. */
 struct group {
@@ -129,6 +129,9 @@ static const char *label_of(struct berth_lint *l, const struct berth_lint_found 
 	size_t len = strcspn(k->key, "|");
 	const char *second = strrchr(k->key, '/');
 
+	if (k->option && k->shape == BERTH_LINT_PAIR)
+		return berth_lint_format(&l->arena, "%.*s, %s", (int)strcspn(k->option, "|"),
+					 k->option, strchr(k->option, '|') + 1);
 	if (k->option)
 		return berth_lint_keep(&l->arena, k->option, strcspn(k->option, "|="));
 	if (k->shape != BERTH_LINT_PAIR)
@@ -151,6 +154,8 @@ static void syntax(struct berth_lint *l, const struct berth_lint_found *f, const
 static void declare(const struct group *g, const struct berth_lint_key *k,
 		    const struct berth_lint_found *f, struct berth_lint_ports ports, bool implied)
 {
+	/* Of the file itself; a place may have drop-ins only. */
+	const struct berth_lint_spot *own = g->at->key < 0 ? &g->at->spot : NULL;
 	struct berth_lint *l = g->l;
 	struct berth_lint_decl *d;
 	int first = ports.ports.first + (k->shape == BERTH_LINT_CLIENTS ? 0 : k->offset);
@@ -171,13 +176,16 @@ static void declare(const struct group *g, const struct berth_lint_key *k,
 					&ports.address);
 	*d = (struct berth_lint_decl){ .place = g->place,
 				       .key = k,
+				       .scope = f->scope,
 				       .service = service_of(l, f),
 				       .label = label_of(l, f, k),
 				       .spot = f->spot,
 				       .ports = ports,
 				       .implied = implied };
 	if (implied)
-		d->spot = (struct berth_lint_spot){ .file = f->spot.file };
+		d->spot = (struct berth_lint_spot){ .file = f->spot.file,
+						    .ignore = own ? own->ignore : NULL,
+						    .reason = own ? own->reason : NULL };
 }
 
 static void sysctl(struct berth_lint *l, const struct berth_lint_key *k,
@@ -283,6 +291,7 @@ static bool half_of(const struct group *g, int key, int half, const struct berth
 	*out_port = 0;
 	if (from == to)
 		return true;
+	from = to - 1;
 	n = berth_lint_read_span(from->value, &p, &what);
 	if (n < 0)
 		syntax(g->l, from, what);
@@ -320,6 +329,8 @@ static void collect_pair(const struct group *g, int key)
 		first = 1024;
 	if (!last && first)
 		last = 65535;
+	if (k->flags & BERTH_LINT_COUNT && max)
+		last = first + last - 1 < 65535 ? first + last - 1 : 65535;
 	if (last < first) {
 		syntax(g->l, max ? max : where, "the range ends below its start");
 		return;
@@ -328,7 +339,10 @@ static void collect_pair(const struct group *g, int key)
 	p.ports =
 		(struct berth_range){ (uint16_t)(first ? first : 1), (uint16_t)(last ? last : 1) };
 	declare(g, k, where, p, false);
-	if (min && max && g->l->decl_count && g->l->decls[g->l->decl_count - 1].key == k)
+	/* Options of one command line have one line, too. */
+	if (min && max &&
+	    (min->spot.line != max->spot.line || strcmp(min->spot.file, max->spot.file) != 0) &&
+	    g->l->decl_count && g->l->decls[g->l->decl_count - 1].key == k)
 		g->l->decls[g->l->decl_count - 1].second = max->spot;
 }
 
@@ -338,16 +352,19 @@ static void collect_clients(const struct group *g, const struct berth_lint_key *
 	struct berth_lint *l = g->l;
 	char *end;
 	unsigned long n = strtoul(f->value, &end, 10);
+	uint32_t each = (uint32_t)(k->offset ? k->offset : 1);
 	struct berth_lint_clients *c;
 
 	if (end == f->value || !n || n > 65536)
 		return;
 	c = BERTH_LINT_GROW(l, l->clients, l->client_count, l->client_room);
 	if (c)
-		*c = (struct berth_lint_clients){ g->place, f->spot,
-						  (uint32_t)n *
-							  (uint32_t)(k->offset ? k->offset : 1),
-						  service_of(l, f) };
+		*c = (struct berth_lint_clients){ .place = g->place,
+						  .scope = f->scope,
+						  .spot = f->spot,
+						  .ports = (uint32_t)n * each,
+						  .each = each,
+						  .service = service_of(l, f) };
 }
 
 static void collect_key(const struct group *g, int key)
@@ -367,7 +384,7 @@ static void collect_key(const struct group *g, int key)
 			sysctl(g->l, k, f);
 		else if (k->shape == BERTH_LINT_CLIENTS)
 			collect_clients(g, k, f);
-		else if (k->flags & BERTH_LINT_ZERO_INITIAL && !strcmp(f->value, "0"))
+		else if (k->flags & BERTH_LINT_ZERO_INITIAL && k->initial && !strcmp(f->value, "0"))
 			read_value(g, k, f, k->initial, true);
 		else
 			read_value(g, k, f, f->value, false);
@@ -407,6 +424,9 @@ void berth_lint_collect(struct berth_lint *l)
 		g.end = l->found + i;
 		g.address = address_of(&g);
 		at = i;
+		if (g.place->flags & BERTH_LINT_EACH &&
+		    berth_lint_is_part(l, g.place, g.end[-1].scope))
+			continue;
 		for (i = 0; g.place->keys[i].key; i++)
 			collect_key(&g, (int)i);
 	}

@@ -5,6 +5,9 @@
 static const char syntax
 	[] = "The program that owns the file may refuse to start, or take a default in silence. Whatever could be read "
 	     "of the file was judged.",
+  include[] =
+	  "The program refuses to start, or starts without what the file says; ports that are declared there were not "
+	  "judged.",
   ephemeral[] =
 	  "The kernel gives ports of ip_local_port_range to outgoing connections, for IPv4 and IPv6. While one has a "
 	  "port, a server cannot bind it: \"Address already in use\" at some restart, most likely on a busy host, and gone "

@@ -37,6 +37,46 @@ void berth_lint_parse(enum berth_lint_format format, const char *text, size_t le
 	formats[format].parse(text, len, sink);
 }
 
+static bool is_name(char c)
+{
+	return c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
+/* What is asked for at a '$'; NULL where that is nothing. */
+static const char *filled(const struct berth_lint_sink *sink, const char *at, size_t *out_taken)
+{
+	bool braced = at[1] == '{';
+	const char *name = at + 1 + braced;
+	size_t len = 0;
+
+	while (is_name(name[len]))
+		len++;
+	if (!len || (braced && name[len] != '}'))
+		return NULL;
+	*out_taken = 1 + len + 2 * (size_t)braced;
+	return sink->variable(sink->arg, name, len);
+}
+
+const char *berth_lint_fill_in(const struct berth_lint_sink *sink, const char *text, char *buf,
+			       size_t size)
+{
+	size_t len = 0, taken = 0;
+
+	if (!sink->variable || !strchr(text, '$'))
+		return text;
+	while (*text && len < size - 1) {
+		const char *put = *text == '$' ? filled(sink, text, &taken) : NULL;
+		size_t n = put ? strlen(put) : 1;
+
+		n = n < size - 1 - len ? n : size - 1 - len;
+		memcpy(buf + len, put ? put : text, n);
+		len += n;
+		text += put ? taken : 1;
+	}
+	buf[len] = 0;
+	return buf;
+}
+
 bool berth_lint_path_push(struct berth_lint_path *p, const char *name, size_t len)
 {
 	size_t at = strlen(p->text), room;

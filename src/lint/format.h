@@ -27,7 +27,9 @@
 	X(XML, "xml", xml)                   /* names of elements; "@a" is an attribute */         \
 	X(UNIT, "unit", unit)                /* systemd: as ini, lines may go on */                \
 	X(SYSCTL, "sysctl", sysctl)          /* sysctl.d(5): the path has dots */                  \
-	X(NETFILTER, "netfilter", netfilter) /* nft, iptables-save: "nat/PROTOCOL" */
+	X(NETFILTER, "netfilter", netfilter) /* nft, iptables-save: "nat/PROTOCOL" */              \
+	X(CALLS, "calls", calls)             /* Lua: a("b", 1) is path "a", value "b 1" */         \
+	X(TERMS, "terms", terms)             /* Erlang: {a, [{b, 1}]} is path "a/b", value "1" */
 
 #define BERTH_LINT_FORMAT_ENUM(id, name, parser) BERTH_LINT_##id,
 enum berth_lint_format { BERTH_LINT_FORMATS(BERTH_LINT_FORMAT_ENUM) BERTH_LINT_FORMAT_COUNT };
@@ -43,6 +45,8 @@ struct berth_lint_sink {
 	void (*item)(void *arg, const char *path, const char *value, unsigned line);
 	/* What could not be read; what is a constant text. */
 	void (*malformed)(void *arg, unsigned line, const char *what);
+	/* What a variable of a file's earlier settings holds; NULL where it has none. NULL: no variables. */
+	const char *(*variable)(void *arg, const char *name, size_t len);
 };
 
 /* The name of a format: "ini", ... */
@@ -56,6 +60,10 @@ void berth_lint_parse(enum berth_lint_format format, const char *text, size_t le
 		      const struct berth_lint_sink *sink);
 
 /* ---- for the parsers ---- */
+
+/* "$NAME" and "${NAME}" with what sink->variable() says of them, where it does: text itself, or buf. */
+const char *berth_lint_fill_in(const struct berth_lint_sink *sink, const char *text, char *buf,
+			       size_t size);
 
 /* Sections and key that are open: "a/b/c"; what does not fit is left out, and the depth kept. */
 struct berth_lint_path {

@@ -219,7 +219,8 @@ static void parse(struct parser *p)
 			return;
 		if (!opened && !after_value(p))
 			return;
-	} while (p->depth);
+		/* Deluge's files are two objects, the first of which tells their version. */
+	} while (p->depth || peek(p) == '{');
 	if (peek(p))
 		refuse(p, "something follows the value");
 }

@@ -70,9 +70,23 @@ static char *next_line(struct reader *r, bool joins)
 	return text;
 }
 
+/* What looks like a comment and is none: of Kamailio ("#!define"), and of Asterisk ("#include"). */
+static bool is_directive(const char *line)
+{
+	static const char *const words[] = { "#!define",       "#!redefine",    "#!trydef",
+					     "#!include_file", "#!import_file", "#include",
+					     "#tryinclude" };
+	size_t len = strcspn(line, " \t"), i;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (line[len] && strlen(words[i]) == len && !memcmp(line, words[i], len))
+			return true;
+	return false;
+}
+
 static bool is_comment(const char *line)
 {
-	return !*line || *line == '#' || *line == ';';
+	return !*line || *line == ';' || (*line == '#' && !is_directive(line));
 }
 
 /* Cuts a comment off that stands behind a blank, outside of quotes. */
@@ -284,6 +298,7 @@ static bool is_name(const char *text, size_t len)
 struct shell {
 	const char *at, *end;
 	unsigned line;
+	const struct berth_lint_sink *sink;
 	char value[BERTH_LINT_VALUE_MAX];
 	size_t len;
 };
@@ -295,10 +310,60 @@ static void keep(struct shell *s, char c)
 	s->value[s->len] = 0;
 }
 
+/* The length of a variable's name at `at`. */
+static size_t name_len(const char *at, const char *end)
+{
+	size_t len = 0;
+
+	while (at + len < end && len < BERTH_LINT_PATH_MAX &&
+	       (is_name(at + len, 1) || (len && at[len] >= '0' && at[len] <= '9')))
+		len++;
+	return len;
+}
+
+/*
+ * "$NAME", "${NAME}" or "${NAME:-WORD}" becomes what the variable holds. Where nothing is known of it the text stays, or WORD does.
+ * Returns false, and takes nothing, for what is none.
+ */
+static bool read_variable(struct shell *s)
+{
+	bool braced = s->at + 1 < s->end && s->at[1] == '{';
+	const char *name = s->at + 1 + braced, *value, *word, *stop;
+	size_t len = name_len(name, s->end), room = (size_t)(s->end - name);
+
+	word = stop = name + len;
+	if (!len || !s->sink->variable)
+		return false;
+	if (braced) {
+		word += word < s->end && *word == ':';
+		word += word < s->end && *word == '-';
+		room = room < BERTH_LINT_VALUE_MAX ? room : BERTH_LINT_VALUE_MAX;
+		stop = memchr(name, '}', room);
+		if (!stop || (word == name + len && stop != word) ||
+		    memchr(word, '\n', (size_t)(stop - word)))
+			return false;
+	}
+	value = s->sink->variable(s->sink->arg, name, len);
+	if (!value && word == name + len)
+		return false;
+	if (value)
+		while (*value)
+			keep(s, *value++);
+	else
+		while (word < stop)
+			keep(s, *word++);
+	s->at = stop + braced;
+	return true;
+}
+
 /* The quoted part behind the quote; false where it never ends. */
 static bool read_quoted(struct shell *s, char quote)
 {
 	for (; s->at < s->end && *s->at != quote; s->at++) {
+		if (*s->at == '$' && quote == '"' && read_variable(s)) {
+			s->at--;
+			continue;
+		}
 		s->line += *s->at == '\n';
 		if (*s->at == '\\' && quote == '"' && s->at + 1 < s->end) {
 			s->at++;
@@ -320,8 +385,11 @@ static bool read_word(struct shell *s)
 	s->len = 0;
 	s->value[0] = 0;
 	while (s->at < s->end && *s->at != '\n' && !is_blank(*s->at) && *s->at != ';') {
-		char c = *s->at++;
+		char c;
 
+		if (*s->at == '$' && read_variable(s))
+			continue;
+		c = *s->at++;
 		if (c == '"' || c == '\'') {
 			if (!read_quoted(s, c))
 				return false;
@@ -361,7 +429,7 @@ static size_t assignment(struct shell *s)
 
 void berth_lint_parse_shell(const char *text, size_t len, const struct berth_lint_sink *sink)
 {
-	struct shell s = { text, text + len, 1 };
+	struct shell s = { text, text + len, 1, sink };
 
 	while (s.at < s.end) {
 		size_t name_len = assignment(&s);

@@ -14,6 +14,7 @@
 /* id, name, level, what it is in one sentence; explain.c has why and when it breaks */
 #define BERTH_LINT_RULES(X)                                                                        \
 	X(SYNTAX, syntax, ERROR, "a file or a value that cannot be read")                          \
+	X(INCLUDE, include, ERROR, "an include that cannot be followed")                           \
 	X(EPHEMERAL, ephemeral, WARNING, "a listener's ports lie in the ephemeral range")          \
 	X(OVERLAP, overlap, WARNING, "two programs' ranges share ports")                           \
 	X(TWICE, twice, ERROR, "two programs listen on one port")                                  \
@@ -25,7 +26,7 @@
 	X(RESVPORT, resvport, WARNING, "a low port that RPC clients may take first")               \
 	X(SUPPRESS, suppress, WARNING, "a suppression without a reason")                           \
 	X(FLOATING, floating, NOTE, "a listener whose port the kernel picks")                      \
-	X(NAMES, names, NOTE, "a range that holds ports of named services")                        \
+	X(NAMES, names, NOTE, "ports that named services have")                                    \
 	X(RESERVED, reserved, NOTE, "a reservation that has no effect")                            \
 	X(ADJACENT, adjacent, NOTE, "NodePorts end where the ephemeral range begins")
 
@@ -59,6 +60,7 @@ struct berth_lint_spot {
 struct berth_lint_decl {
 	const struct berth_lint_place *place;
 	const struct berth_lint_key *key;
+	const char *scope;                   /* the instance that it is of */
 	const char *service;                 /* the place's; of a unit its name without ".socket" */
 	const char *label;                   /* the setting: "pasv_min_port, pasv_max_port" */
 	struct berth_lint_spot spot, second; /* second: the other setting of a pair */
@@ -66,7 +68,7 @@ struct berth_lint_decl {
 	bool implied;                        /* by the program's default */
 };
 
-#define BERTH_LINT_WAYS 4
+#define BERTH_LINT_WAYS 5
 
 struct berth_lint_finding {
 	enum berth_lint_rule rule;
@@ -84,13 +86,45 @@ struct berth_lint_found;
 /* How many clients a place allows: to be compared with its range. */
 struct berth_lint_clients {
 	const struct berth_lint_place *place;
+	const char *scope;
 	struct berth_lint_spot spot;
-	uint32_t ports; /* that they need */
+	uint32_t ports, each; /* that they need, and one of them does */
 	const char *service;
 };
 
+struct berth_lint_seen;
+struct berth_lint_given;
+
+/* How included files are read: given by the caller. */
+struct berth_lint_reader {
+	/*
+	 * Calls fn for each file that a pattern means, in the order of names; a text lasts for the call, and calls nest.
+	 * Returns how many files there were, or, for a path without '*', '?' and '[', -errno: -EISDIR for a directory.
+	 * NULL: includes are not followed.
+	 */
+	int (*each)(void *arg, const char *pattern,
+		    void (*fn)(void *with, const char *path, const char *text, size_t len),
+		    void *with);
+	void *arg;
+	size_t shown; /* how much of a file's name stands in front of its path below the root */
+	const char *above; /* the root is this directory of a host; "" for the host's own */
+	bool is_host;      /* what is not there is missing */
+};
+
+#define BERTH_LINT_SEEN 256
+
 struct berth_lint {
 	struct berth_lint_arena arena;
+	struct berth_lint_reader reader; /* set after berth_lint_init() */
+	struct berth_lint_seen
+		*seen[BERTH_LINT_SEEN]; /* files of places that have includes, by name */
+	unsigned followed;              /* files that were included */
+	/* Variables, of the place and scope that is read: what comes next begins anew. */
+	struct berth_lint_given *given;
+	size_t given_count, given_room;
+	struct berth_lint_arena given_texts;
+	const struct berth_lint_place *given_place;
+	const char *given_scope;
 	berth_lint_named named; /* from the caller: the port of a service's name; may be NULL */
 	void *named_arg;
 	struct berth_lint_found *found; /* settings, until berth_lint_collect() */
@@ -107,6 +141,8 @@ struct berth_lint {
 	struct berth_portset reserved;
 	bool has_rpc; /* something on this host takes ports with bindresvport() */
 	struct berth_portset rpc_spared; /* /etc/bindresvport.blacklist */
+	struct berth_portset declared;   /* ports of listeners; ways.c makes it */
+	bool has_declared;
 	unsigned files;
 	bool no_memory;
 };
@@ -168,6 +204,9 @@ int berth_lint_judge(struct berth_lint *l, const struct berth_lint_live *live,
 
 /* ---- between the files of this room ---- */
 
+/* Frees what note_read() has. */
+void berth_lint_forget_read(struct berth_lint *l);
+
 /* A finding to be filled in; NULL where there is no memory. */
 struct berth_lint_finding *berth_lint_find(struct berth_lint *l, enum berth_lint_rule rule,
 					   const struct berth_lint_spot *spot);
@@ -179,6 +218,12 @@ static inline uint32_t berth_lint_shared(struct berth_range a, struct berth_rang
 		 last = a.last < b.last ? a.last : b.last;
 
 	return first > last ? 0 : last - first + 1;
+}
+
+/* The lowest port of a set that is above a port; -1 where there is none. */
+static inline int32_t berth_lint_after(const struct berth_portset *s, int32_t port)
+{
+	return port == 65535 ? -1 : berth_portset_next(s, (uint32_t)port + 1);
 }
 
 /* Makes room for one more of size bytes; the new one is zero. NULL where there is no memory. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Source ports of NAT in the rules of nft(8) and iptables-save(8): "nat/PROTOCOL", value "FIRST-LAST".
- * Targets of redirect and dnat are no sources, and left out.
+ * Targets of redirect and dnat are no sources, and left out. nft's "include" and "define" are settings of these names.
  */
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +65,25 @@ static bool ports_of(const char *word, bool alone, char *out, size_t size)
 	return !out[strspn(out, "0123456789-")];
 }
 
+/* nft: include "FILE", define NAME = VALUE */
+static bool take_statement(const struct rule *r, const struct berth_lint_sink *sink)
+{
+	static const char *const words[] = { "include", "define" };
+	const char *text = r->text + strspn(r->text, " \t");
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		size_t len = strlen(words[i]);
+
+		if (!strncmp(text, words[i], len) && text[len] && strchr(" \t", text[len])) {
+			sink->item(sink->arg, words[i], text + len + strspn(text + len, " \t"),
+				   r->line);
+			return true;
+		}
+	}
+	return false;
+}
+
 static void take(const struct rule *r, const struct berth_lint_sink *sink)
 {
 	static const struct {
@@ -73,17 +92,18 @@ static void take(const struct rule *r, const struct berth_lint_sink *sink)
 	} ways[] = { { "masquerade to", false },        { "snat to", false },
 		     { "snat ip to", false },           { "snat ip6 to", false },
 		     { "MASQUERADE --to-ports", true }, { "SNAT --to-source", false } };
-	char path[32], value[64];
-	const char *word;
+	char path[32], value[64], filled[LINE_MAX_LEN];
+	const char *word, *text;
 	size_t i;
 
-	if (r->text[strspn(r->text, " \t")] == '#')
+	if (r->text[strspn(r->text, " \t")] == '#' || take_statement(r, sink))
 		return;
+	text = berth_lint_fill_in(sink, r->text, filled, sizeof(filled));
 	for (i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
-		word = behind(r->text, ways[i].words);
+		word = behind(text, ways[i].words);
 		if (!word || !ports_of(word, ways[i].alone, value, sizeof(value)))
 			continue;
-		snprintf(path, sizeof(path), "nat/%s", protocol(r->text));
+		snprintf(path, sizeof(path), "nat/%s", protocol(text));
 		sink->item(sink->arg, path, value, r->line);
 		return;
 	}

@@ -30,6 +30,7 @@
 #define UNNAMED BERTH_LINT_UNNAMED
 #define LIST BERTH_LINT_LIST
 #define SECOND BERTH_LINT_SECOND
+#define COUNT BERTH_LINT_COUNT
 #define EACH BERTH_LINT_EACH
 #define INSTANCES (BERTH_LINT_EACH | BERTH_LINT_INSTANCES)
 #define F(name) BERTH_LINT_##name
@@ -48,7 +49,8 @@
 const struct berth_lint_place berth_lint_sysctl = {
 	"sysctl", NULL, NULL, NULL, F(SYSCTL), 0, KEYS(
 		{ "net.ipv4.ip_local_port_range", BERTH_LINT_EPHEMERAL },
-		{ "net.ipv4.ip_local_reserved_ports", BERTH_LINT_RESERVED })
+		{ "net.ipv4.ip_local_reserved_ports", BERTH_LINT_RESERVED },
+		{ "sunrpc.min_resvport|sunrpc.max_resvport", PAIR, BOTH, SOURCE })
 };
 
 const struct berth_lint_place berth_lint_unit = {
@@ -61,8 +63,14 @@ const struct berth_lint_place berth_lint_unit = {
 		{ "FooOverUDP/Port", PORT, UDP },
 		{ "Container/PublishPort", MAPPING, 0, RESET },
 		{ "Pod/PublishPort", MAPPING, 0, RESET },
-		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--listen|--http-port|--web.listen-address|--listen-address" },
-		{ "Service/Environment", PORT, BOTH, ADD, NULL, "PORT=" })
+		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--listen|--bind|--http-port|--web.listen-address|--listen-address" },
+		{ "Service/ExecStart", PAIR, TCP, RESET | RETRY, NULL, "--min-worker-port|--max-worker-port" }, /* Ray */
+		{ "Service/ExecStart", SET, TCP, RESET | RETRY, NULL, "--worker-port-list" },
+		{ "Service/ExecStart", PAIR, UDP, RESET | RETRY, NULL, "--rtcMinPort|--rtcMaxPort" }, /* mediasoup */
+		{ "Service/ExecStart", SET, BOTH, RESET | RETRY, NULL, "--portserver_static_pool" },
+		{ "Service/Environment", PORT, BOTH, RESET, NULL, "PORT=" },
+		{ "Service/Environment", PAIR, UDP, RESET | RETRY, NULL, "MEDIASOUP_MIN_PORT=|MEDIASOUP_MAX_PORT=" },
+		{ "Service/Environment", PAIR, BOTH, RESET | RETRY, NULL, "CLEARCASE_MIN_PORT=|CLEARCASE_MAX_PORT=" })
 };
 
 const struct berth_lint_place berth_lint_kubernetes = {
@@ -73,6 +81,7 @@ const struct berth_lint_place berth_lint_kubernetes = {
 		{ "*spec/ports/[]/nodePort", PORT, BOTH, ADD | NODEPORT },
 		{ "*spec/containers/[]/ports/[]/hostPort", PORT, BOTH, ADD | OFF },
 		{ "healthzPort", PORT, TCP, OFF },
+		{ "healthzBindAddress|metricsBindAddress", PORT, TCP, ADD },
 		{ "port", PORT, TCP, OFF })
 };
 
@@ -95,7 +104,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "PassivePorts", SPAN, TCP, ADD | RETRY, "0" },
 		{ "Port", PORT, TCP, ADD | OFF, "21" },
 		{ "MaxInstances", CLIENTS }) },
-	{ "pure-ftpd", NULL, "pure-ftpd-common", "/etc/pure-ftpd/conf/PassivePortRange", F(BARE), 0, KEYS(
+	{ "pure-ftpd", NULL, NULL, "/etc/pure-ftpd/conf/PassivePortRange", F(BARE), 0, KEYS(
 		{ "", SPAN, TCP, RETRY }) },
 	{ "pure-ftpd", NULL, "pure-ftpd-common", "/etc/pure-ftpd/pure-ftpd.conf", F(LINES), 0, KEYS(
 		{ "PassivePortRange", SPAN, TCP, RETRY },
@@ -113,7 +122,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "$GLOBUS_TCP_SOURCE_RANGE", SPAN, TCP, SOURCE },
 		{ "port", PORT, TCP },
 		{ "connections_max", CLIENTS }) },
-	{ "rsync", "rsyncd", NULL, "/etc/rsyncd.conf", F(INI), 0, KEYS(
+	{ "rsync", "rsyncd", "rsync", "/etc/rsyncd.conf", F(INI), 0, KEYS(
 		{ "port", PORT, TCP },
 		{ "address", ADDRESS }) },
 	/* ---- NFS and other RPC ---- */
@@ -135,13 +144,14 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "nfs", "lockd", NULL, "/etc/modprobe.d/*.conf", F(WORDS), 0, KEYS(
 		{ "options/lockd", PORT, TCP, 0, NULL, "nlm_tcpport=" },
 		{ "options/lockd", PORT, UDP, 0, NULL, "nlm_udpport=" },
-		{ "options/nfs", PORT, TCP, 0, NULL, "callback_tcpport=" }) },
-	{ "nfs-ganesha", "ganesha.nfsd", NULL, "/etc/ganesha/ganesha.conf", F(BRACES), 0, KEYS(
+		{ "options/nfs", PORT, TCP, 0, NULL, "callback_tcpport=" },
+		{ "options/sunrpc", PAIR, BOTH, SOURCE, NULL, "min_resvport=|max_resvport=" }) },
+	{ "nfs-ganesha", "ganesha.nfsd", "nfs-ganesha", "/etc/ganesha/ganesha.conf", F(BRACES), 0, KEYS(
 		{ "NFS_CORE_PARAM/NFS_Port", PORT, BOTH, 0, "2049" },
 		{ "NFS_CORE_PARAM/MNT_Port", PORT, BOTH, 0, "0" },
 		{ "NFS_CORE_PARAM/NLM_Port", PORT, BOTH, 0, "0" },
 		{ "NFS_CORE_PARAM/Rquota_Port", PORT, BOTH, 0 }) },
-	{ "nis", "ypserv|ypxfrd|yppasswdd", NULL, "/etc/default/nis|/etc/default/ypserv|/etc/default/ypxfrd", F(SHELL), 0, KEYS(
+	{ "nis", "ypserv|ypxfrd|yppasswdd", "nis", "/etc/default/nis|/etc/default/ypserv|/etc/default/ypxfrd", F(SHELL), 0, KEYS(
 		{ "YPSERVARGS", PORT, BOTH, 0, NULL, "-p|--port" },
 		{ "YPXFRDARGS", PORT, BOTH, 0, NULL, "-p|--port" },
 		{ "YPPASSWDDARGS", PORT, BOTH, 0, NULL, "-p|--port" }) },
@@ -160,16 +170,20 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "listeners.ssl.*", PORT, TCP, ADD },
 		{ "management.tcp.port|management.ssl.port|mqtt.listeners.tcp.*|stomp.listeners.tcp.*", PORT, TCP, ADD },
 		{ "distribution.listener.port_range.min|distribution.listener.port_range.max", PAIR, TCP, RETRY, "25672-25672" }) },
-	{ "rabbitmq", "beam.smp|rabbitmq-server", NULL, "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
+	{ "rabbitmq", "beam.smp|rabbitmq-server", "rabbitmq-server", "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
 		{ "NODE_PORT|RABBITMQ_NODE_PORT", PORT, TCP },
 		{ "DIST_PORT|RABBITMQ_DIST_PORT", PORT, TCP },
 		{ "CTL_DIST_PORT_MIN|CTL_DIST_PORT_MAX", PAIR, TCP, RETRY, "35672-35682" }) },
 	{ "erlang", "beam.smp", NULL, "/etc/*/vm.args", F(WORDS), EACH, KEYS(
-		{ "-kernel", PORT, TCP, 0, NULL, "inet_dist_listen_min" },
-		{ "-kernel", PORT, TCP, 0, NULL, "inet_dist_listen_max" }) },
-	{ "ejabberd", "beam.smp", NULL, "/etc/default/ejabberd|/etc/ejabberd/ejabberdctl.cfg", F(SHELL), 0, KEYS(
+		{ "-kernel", PAIR, TCP, RETRY, NULL, "inet_dist_listen_min|inet_dist_listen_max" },
+		{ "-env", PORT, TCP, 0, NULL, "ERL_EPMD_PORT" }) },
+	{ "erlang", "beam.smp", NULL, "/etc/*/sys.config|/etc/*/advanced.config|/etc/rabbitmq/rabbitmq.config", F(TERMS), EACH, KEYS(
+		{ "kernel/inet_dist_listen_min|kernel/inet_dist_listen_max", PAIR, TCP, RETRY },
+		{ "rabbit/tcp_listeners|rabbit/ssl_listeners|rabbitmq_mqtt/tcp_listeners|rabbitmq_stomp/tcp_listeners", PORT, TCP, ADD },
+		{ "rabbitmq_management/listener/port", PORT, TCP }) },
+	{ "ejabberd", "beam.smp", "ejabberd", "/etc/default/ejabberd|/etc/ejabberd/ejabberdctl.cfg", F(SHELL), 0, KEYS(
 		{ "FIREWALL_WINDOW", SPAN, TCP, RETRY }) },
-	{ "ejabberd", "beam.smp", NULL, "/etc/ejabberd/ejabberd.yml", F(YAML), 0, KEYS(
+	{ "ejabberd", "beam.smp", "ejabberd", "/etc/ejabberd/ejabberd.yml", F(YAML), 0, KEYS(
 		{ "listen/[]/port", PORT, TCP, ADD },
 		{ "listen/[]/turn_min_port|listen/[]/turn_max_port", PAIR, UDP, RETRY }) },
 	/* ---- voice and video ---- */
@@ -177,9 +191,9 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "min-port|max-port", PAIR, UDP, RETRY, "49152-65535" },
 		{ "listening-port", PORT, BOTH, INITIAL, "3478" },
 		{ "tls-listening-port", PORT, BOTH, INITIAL, "5349" },
-		{ "alt-listening-port", PORT, BOTH, INITIAL },
-		{ "alt-tls-listening-port", PORT, BOTH, INITIAL },
-		{ "cli-port", PORT, TCP, INITIAL },
+		{ "alt-listening-port", PORT, BOTH, OFF },
+		{ "alt-tls-listening-port", PORT, BOTH, OFF },
+		{ "cli-port", PORT, TCP, OFF },
 		{ "total-quota", CLIENTS }) },
 	{ "rtpengine", NULL, "rtpengine-daemon", "/etc/rtpengine/rtpengine.conf", F(INI), 0, KEYS(
 		{ "rtpengine/port-min|rtpengine/port-max", PAIR, UDP, RETRY, "30000-40000" },
@@ -187,8 +201,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "rtpengine/listen-cli|rtpengine/listen-http|rtpengine/listen-https", PORT, TCP, ADD },
 		{ "rtpengine/max-sessions", CLIENTS, .offset = 4 }) },
 	{ "rtpproxy", NULL, NULL, "/etc/default/rtpproxy", F(SHELL), 0, KEYS(
-		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PORT, UDP, 0, NULL, "-m" },
-		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PORT, UDP, 0, NULL, "-M" }) },
+		{ "EXTRA_OPTS|OPTIONS|DAEMON_OPTS", PAIR, UDP, RETRY, "35000-65000", "-m|-M" }) },
 	{ "asterisk", NULL, NULL, "/etc/asterisk/rtp.conf", F(INI), 0, KEYS(
 		{ "general/rtpstart|general/rtpend", PAIR, UDP, RETRY, "5000-31000" }) },
 	{ "asterisk", NULL, NULL, "/etc/asterisk/udptl.conf", F(INI), 0, KEYS(
@@ -202,7 +215,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "configuration/settings/max-sessions", CLIENTS, .offset = 2 }) },
 	{ "freeswitch", NULL, NULL, "/etc/freeswitch/autoload_configs/event_socket.conf.xml", F(XML), 0, KEYS(
 		{ "configuration/settings/listen-port", PORT, TCP }) },
-	{ "kamailio", NULL, NULL, "/etc/kamailio/kamailio.cfg|/etc/kamailio/kamailio-local.cfg", F(LINES), 0, KEYS(
+	{ "kamailio", NULL, "kamailio", "/etc/kamailio/kamailio.cfg|/etc/kamailio/kamailio-local.cfg", F(LINES), 0, KEYS(
 		{ "listen", PORT, BOTH, ADD },
 		{ "port", PORT, BOTH, 0, "5060" }) },
 	{ "janus", NULL, "janus", "/etc/janus/janus.jcfg", F(BLOCKS), 0, KEYS(
@@ -227,8 +240,19 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "turn/udp_port", PORT, UDP }) },
 	{ "jitsi-videobridge", "java", NULL, "/etc/jitsi/videobridge/jvb.conf", F(BLOCKS), 0, KEYS(
 		{ "videobridge/ice/udp/port", PORT, UDP, 0, "10000" }) },
+	{ "jitsi-videobridge", "java", NULL, "/etc/jitsi/videobridge/sip-communicator.properties", F(LINES), 0, KEYS(
+		{ "org.jitsi.videobridge.SINGLE_PORT_HARVESTER_PORT", PORT, UDP },
+		{ "org.jitsi.videobridge.TCP_HARVESTER_PORT", PORT, TCP }) },
 	{ "mumble-server", "murmurd|murmur", "mumble-server", "/etc/mumble-server.ini|/etc/mumble/mumble-server.ini", F(INI), 0, KEYS(
 		{ "port", PORT, BOTH, 0, "64738" }) },
+	{ "teamspeak", "ts3server", NULL, "/opt/teamspeak/ts3server.ini|/opt/teamspeak*/ts3server.ini|/etc/teamspeak3-server/*.ini", F(LINES), EACH, KEYS(
+		{ "default_voice_port", PORT, UDP, 0, "9987" },
+		{ "filetransfer_port", PORT, TCP, 0, "30033" },
+		{ "query_port", PORT, TCP, 0, "10011" },
+		{ "query_ssh_port", PORT, TCP, 0, "10022" }) },
+	/* What mosh-server takes is compiled in; its profile for the firewall shows that it is there. */
+	{ "mosh", "mosh-server", "mosh", "/etc/ufw/applications.d/mosh", F(LINES), 0, KEYS(
+		{ "UDP ports", SPAN, UDP, RETRY, "60000-61000" }) },
 	/* ---- virtual machines, clusters, storage ---- */
 	{ "libvirt", "libvirtd|virtqemud|qemu-system-x86_64|qemu-system-x86", "libvirt-daemon-system", "/etc/libvirt/qemu.conf", F(LINES), 0, KEYS(
 		{ "migration_port_min|migration_port_max", PAIR, TCP, RETRY, "49152-49215" },
@@ -241,16 +265,17 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "glusterfs", "glusterd|glusterfsd", "glusterfs-server", "/etc/glusterfs/glusterd.vol", F(WORDS), 0, KEYS(
 		{ "option/base-port|option/max-port", PAIR, TCP, RETRY, "49152-60999" },
 		{ "option/transport.socket.listen-port", PORT, TCP, 0, "24007" }) },
-	{ "ceph", "ceph-osd|ceph-mon|ceph-mds", NULL, "/etc/ceph/*.conf", F(INI), 0, KEYS(
+	{ "ceph", "ceph-osd|ceph-mon|ceph-mds", "ceph-base", "/etc/ceph/*.conf", F(INI), 0, KEYS(
 		{ "*/ms_bind_port_min|*/ms_bind_port_max", PAIR, TCP, RETRY, "6800-7568" },
 		{ "*/ms bind port min|*/ms bind port max", PAIR, TCP, RETRY }) },
-	{ "drbd", NULL, NULL, "/etc/drbd.d/*.res", F(BRACES), EACH, KEYS(
-		{ "resource/*address", PORT, TCP, ADD }) },
-	{ "slurm", "slurmctld|slurmd|srun|slurmdbd", NULL, "/etc/slurm/slurm.conf|/etc/slurm-llnl/slurm.conf", F(LINES), 0, KEYS(
+	{ "drbd", NULL, "drbd-utils", "/etc/drbd.d/*.res", F(BRACES), EACH, KEYS(
+		{ "resource/*address", PORT, TCP, ADD },
+		{ "resource/*address", PORT, TCP, ADD, NULL, "ipv4|ipv6|sdp|ssocks" }) },
+	{ "slurm", "slurmctld|slurmd|srun|slurmdbd", "slurmctld", "/etc/slurm/slurm.conf|/etc/slurm-llnl/slurm.conf", F(LINES), 0, KEYS(
 		{ "SrunPortRange", SPAN, TCP, RETRY, "0" },
 		{ "SlurmctldPort", SPAN, TCP, 0, "6817" },
 		{ "SlurmdPort", PORT, TCP, 0, "6818" }) },
-	{ "slurmdbd", NULL, NULL, "/etc/slurm/slurmdbd.conf", F(LINES), 0, KEYS(
+	{ "slurmdbd", NULL, "slurmctld", "/etc/slurm/slurmdbd.conf", F(LINES), 0, KEYS(
 		{ "DbdPort", PORT, TCP, 0, "6819" }) },
 	{ "condor", "condor_shared_port|condor_master", NULL, "/etc/condor/condor_config|/etc/condor/config.d/*", F(LINES), 0, KEYS(
 		{ "LOWPORT|HIGHPORT", PAIR, BOTH, RETRY },
@@ -261,22 +286,24 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "unreserved-tcp-port", SPAN, TCP, RETRY },
 		{ "reserved-tcp-port", SPAN, TCP, SOURCE },
 		{ "reserved-udp-port", SPAN, UDP, SOURCE }) },
-	{ "amanda", "amandad", "amanda-common", "/etc/amanda-security.conf", F(LINES), 0, KEYS(
+	{ "amanda", "amandad", NULL, "/etc/amanda-security.conf", F(LINES), 0, KEYS(
 		{ "tcp_port_range", SPAN, TCP, RETRY },
 		{ "udp_port_range", SPAN, UDP, RETRY }) },
 	{ "bacula", "bacula-dir|bacula-fd|bacula-sd", "bacula-common", "/etc/bacula/bacula-dir.conf|/etc/bacula/bacula-fd.conf|/etc/bacula/bacula-sd.conf", F(BLOCKS), EACH, KEYS(
 		{ "Director/DirPort|FileDaemon/FDPort|Storage/SDPort|Director/DIRport|FileDaemon/FDport", PORT, TCP, ADD }) },
-	{ "openmpi", NULL, NULL, "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
-		{ "oob_tcp_dynamic_ipv4_ports|oob_tcp_static_ipv4_ports", SET, TCP }) },
-	{ "nbd-server", NULL, NULL, "/etc/nbd-server/config", F(INI), 0, KEYS(
+	{ "openmpi", NULL, "openmpi-bin", "/etc/openmpi/openmpi-mca-params.conf", F(LINES), 0, KEYS(
+		{ "oob_tcp_dynamic_ipv4_ports|oob_tcp_static_ipv4_ports", SET, TCP },
+		{ "btl_tcp_port_min_v4|btl_tcp_port_range_v4", PAIR, TCP, RETRY | COUNT },
+		{ "btl_tcp_port_min_v6|btl_tcp_port_range_v6", PAIR, TCP, RETRY | COUNT }) },
+	{ "nbd-server", NULL, "nbd-server", "/etc/nbd-server/config", F(INI), 0, KEYS(
 		{ "generic/port", PORT, TCP, 0, "10809" }) },
-	{ "etcd", NULL, NULL, "/etc/default/etcd", F(SHELL), 0, KEYS(
+	{ "etcd", NULL, "etcd-server", "/etc/default/etcd", F(SHELL), 0, KEYS(
 		{ "ETCD_LISTEN_CLIENT_URLS", PORT, TCP, 0, "localhost:2379" },
 		{ "ETCD_LISTEN_PEER_URLS", PORT, TCP, 0, "localhost:2380" }) },
 	{ "corosync", NULL, "corosync", "/etc/corosync/corosync.conf", F(BLOCKS), 0, KEYS(
 		{ "totem/interface/mcastport", PORT, UDP, ADD, "5405" },
 		{ "totem/interface/mcastport", PORT, UDP, ADD, .offset = -1 }) },
-	{ "zookeeper", "java", NULL, "/etc/zookeeper/conf/zoo.cfg|/etc/zookeeper/*/zoo.cfg", F(LINES), EACH, KEYS(
+	{ "zookeeper", "java", "zookeeper", "/etc/zookeeper/conf/zoo.cfg|/etc/zookeeper/*/zoo.cfg", F(LINES), EACH, KEYS(
 		{ "clientPort", PORT, TCP },
 		{ "secureClientPort", PORT, TCP }) },
 	/* ---- proxies and name servers ---- */
@@ -288,10 +315,12 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "query-port", PORT, UDP, SOURCE | OFF },
 		{ "tftp-max", CLIENTS }) },
 	{ "bind9", "named", "bind9", "/etc/bind/named.conf|/etc/bind/named.conf.options|/etc/named.conf", F(BRACES), 0, KEYS(
-		{ "options/listen-on|options/listen-on-v6", PORT, BOTH, ADD, NULL, "port" },
+		{ "options/listen-on|options/listen-on-v6", PORT, BOTH, ADD, "53", "port" },
 		{ "options/use-v4-udp-ports/range|options/use-v6-udp-ports/range", SPAN, UDP, ADD | SOURCE },
 		{ "options/avoid-v4-udp-ports|options/avoid-v6-udp-ports|options/avoid-v4-udp-ports/range|options/avoid-v6-udp-ports/range", SPAN, UDP, ADD | AVOID },
-		{ "options/port", PORT, BOTH }) },
+		{ "options/port", PORT, BOTH },
+		{ "statistics-channels/inet|controls/inet", PORT, TCP, ADD, NULL, "port" },
+		{ "*query-source|*query-source-v6|*notify-source|*notify-source-v6|*parental-source|*parental-source-v6", PORT, UDP, ADD | SOURCE | OFF, NULL, "port" }) },
 	{ "unbound", NULL, "unbound", "/etc/unbound/unbound.conf|/etc/unbound/unbound.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, BOTH, OFF, "53" },
 		{ "interface", ADDRESS },
@@ -320,8 +349,17 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "chrony", "chronyd", "chrony", "/etc/chrony/chrony.conf|/etc/chrony/conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, UDP, OFF },
 		{ "acquisitionport", PORT, UDP, SOURCE | OFF },
-		{ "cmdport", PORT, UDP, OFF },
+		{ "cmdport", PORT, UDP, OFF, "127.0.0.1:323" },
 		{ "ntsport", PORT, TCP }) },
+	{ "ntpsec", "ntpd", "ntpsec", "/etc/ntpsec/ntp.conf", F(LINES), 0, KEYS(
+		{ "NTP port", PORT, UDP, 0, "123" }) }, /* no setting moves it */
+	{ "gpsd", NULL, "gpsd", "/etc/default/gpsd", F(SHELL), 0, KEYS(
+		{ "GPSD_OPTIONS", PORT, TCP, 0, NULL, "-S" }) },
+	{ "dnsdist", NULL, "dnsdist", "/etc/dnsdist/dnsdist.conf", F(CALLS), 0, KEYS(
+		{ "setLocal|addLocal", PORT, BOTH, ADD },
+		{ "addTLSLocal|addDOHLocal", PORT, TCP, ADD },
+		{ "addDNSCryptBind", PORT, BOTH, ADD },
+		{ "controlSocket|webserver", PORT, TCP, ADD }) },
 	{ "squid", NULL, "squid", "/etc/squid/squid.conf|/etc/squid/conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "http_port", PORT, TCP, ADD, "3128" },
 		{ "https_port", PORT, TCP, ADD },
@@ -337,7 +375,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "tinyproxy", NULL, "tinyproxy", "/etc/tinyproxy/tinyproxy.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, 0, "8888" },
 		{ "Listen", ADDRESS }) },
-	{ "privoxy", NULL, NULL, "/etc/privoxy/config", F(LINES), 0, KEYS(
+	{ "privoxy", NULL, "privoxy", "/etc/privoxy/config", F(LINES), 0, KEYS(
 		{ "listen-address", PORT, TCP, ADD, "127.0.0.1:8118" }) },
 	{ "stunnel", "stunnel4", "stunnel4", "/etc/stunnel/*.conf", F(INI), EACH, KEYS(
 		{ "*/accept", PORT, TCP, ADD }) },
@@ -354,7 +392,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "openvpn", NULL, "openvpn", "/etc/openvpn/*.conf|/etc/openvpn/server/*.conf", F(LINES), INSTANCES, KEYS(
 		{ "port|lport", PORT, UDP },
 		{ "management", PORT, TCP, SECOND }) },
-	{ "strongswan", "charon|charon-systemd", NULL, "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
+	{ "strongswan", "charon|charon-systemd", "strongswan-charon", "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
 		{ "charon/port", PORT, UDP },
 		{ "charon/port_nat_t", PORT, UDP }) },
 	{ "tinc", "tincd", NULL, "/etc/tinc/*/tinc.conf", F(LINES), EACH, KEYS(
@@ -366,8 +404,10 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "peer-port-random-low|peer-port-random-high", PAIR, BOTH, RETRY, "49152-65535", .when = "peer-port-random-on-start=true" },
 		{ "rpc-enabled", CONDITION, .initial = "true" },
 		{ "rpc-port", PORT, TCP, 0, "9091", .when = "rpc-enabled=true" }) },
-	{ "rtorrent", NULL, NULL, "/etc/rtorrent.rc|/root/.rtorrent.rc", F(LINES), 0, KEYS(
-		{ "network.port_range.set|port_range", SPAN, TCP, RETRY }) },
+	{ "rtorrent", NULL, "rtorrent", "/etc/rtorrent.rc|/root/.rtorrent.rc", F(LINES), 0, KEYS(
+		{ "network.port_range.set|port_range", SPAN, TCP, RETRY },
+		{ "dht.port.set|dht_port", PORT, UDP },
+		{ "network.scgi.open_port|scgi_port", PORT, TCP }) },
 	{ "aria2", "aria2c", NULL, "/etc/aria2/aria2.conf|/etc/aria2.conf", F(LINES), 0, KEYS(
 		{ "listen-port", SET, TCP, RETRY, "6881-6999" },
 		{ "dht-listen-port", SET, UDP, RETRY, "6881-6999" },
@@ -398,8 +438,28 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "ports/http|ports/https|ports/grpc|ports/server", PORT, TCP, ADD | OFF },
 		{ "ports/dns|ports/serf_lan|ports/serf_wan", PORT, BOTH, ADD | OFF },
 		{ "ports/sidecar_min_port|ports/sidecar_max_port", PAIR, TCP, RETRY }) },
+	{ "k3s", "k3s-server|rke2|rke2-server", NULL, "/etc/rancher/k3s/config.yaml|/etc/rancher/k3s/config.yaml.d/*.yaml|/etc/rancher/rke2/config.yaml|/etc/rancher/rke2/config.yaml.d/*.yaml", F(YAML), 0, KEYS(
+		{ "service-node-port-range", SPAN, BOTH, NODEPORT, "30000-32767" },
+		{ "kube-apiserver-arg|kube-apiserver-arg/[]", SPAN, BOTH, ADD | NODEPORT, NULL, "service-node-port-range|--service-node-port-range" },
+		{ "https-listen-port", PORT, TCP },
+		{ "supervisor-port", PORT, TCP },
+		{ "lb-server-port", PORT, TCP }) },
+	{ "rke", "kube-apiserver", NULL, "/opt/rke/cluster.yml|/etc/rke/cluster.yml", F(YAML), EACH, KEYS(
+		{ "services/kube-api/service_node_port_range", SPAN, BOTH, NODEPORT },
+		{ "services/kube-api/extra_args/service-node-port-range", SPAN, BOTH, NODEPORT }) },
+	{ "ray", "raylet|gcs_server", NULL, "/etc/ray/*.yaml", F(YAML), EACH, KEYS(
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PAIR, TCP, RETRY, NULL, "--min-worker-port|--max-worker-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", SET, TCP, ADD | RETRY, NULL, "--worker-port-list" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--ray-client-server-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--dashboard-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--node-manager-port" },
+		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--object-manager-port" },
+		{ "autoscaler metrics", PORT, TCP, 0, "44217" }) },
 	{ "mesos", "mesos-agent|mesos-slave", NULL, "/etc/mesos-slave/resources|/etc/mesos-agent/resources", F(BARE), 0, KEYS(
 		{ "", SET, BOTH, RETRY, NULL, "ports:" }) },
+	{ "marathon", "java", NULL, "/etc/default/marathon", F(SHELL), 0, KEYS(
+		{ "MARATHON_LOCAL_PORT_MIN|MARATHON_LOCAL_PORT_MAX", PAIR, TCP, RETRY, "10000-20000" },
+		{ "MARATHON_HTTP_PORT", PORT, TCP, 0, "8080" }) },
 	{ "spark", "java", NULL, "/etc/spark/conf/spark-defaults.conf|/opt/spark/conf/spark-defaults.conf", F(LINES), 0, KEYS(
 		{ "spark.driver.port|spark.blockManager.port|spark.driver.blockManager.port|spark.ui.port|spark.history.ui.port", PORT, TCP, ADD | RETRY }) },
 	{ "flink", "java", NULL, "/etc/flink/config.yaml|/opt/flink/conf/flink-conf.yaml|/opt/flink/conf/config.yaml", F(LINES), 0, KEYS(
@@ -411,6 +471,9 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "mapreduce", "java", NULL, "/etc/hadoop/mapred-site.xml|/etc/hadoop/conf/mapred-site.xml", F(XML), EACH, KEYS(
 		{ "configuration/yarn.app.mapreduce.am.job.client.port-range|configuration/yarn.app.mapreduce.am.webapp.port-range", SET, TCP, ADD | RETRY, "0" },
 		{ "configuration/mapreduce.*address", PORT, TCP, ADD }) },
+	{ "yarn", "java", NULL, "/etc/hadoop/yarn-site.xml|/etc/hadoop/conf/yarn-site.xml|/opt/hadoop/etc/hadoop/yarn-site.xml", F(XML), EACH, KEYS(
+		{ "configuration/yarn.*address", PORT, TCP, ADD },
+		{ "configuration/yarn.*port", PORT, TCP, ADD }) },
 	{ "elasticsearch", "java", NULL, "/etc/elasticsearch/elasticsearch.yml", F(YAML), 0, KEYS(
 		{ "http.port|http/port", SPAN, TCP, RETRY, "9200-9300" },
 		{ "transport.port|transport/port|transport.tcp.port", SPAN, TCP, RETRY, "9300-9400" }) },
@@ -419,29 +482,57 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "transport.port|transport/port", SPAN, TCP, RETRY, "9300-9400" }) },
 	{ "jenkins", "java", NULL, "/var/lib/jenkins/config.xml", F(XML), 0, KEYS(
 		{ "hudson/slaveAgentPort", PORT, TCP }) },
-	{ "activemq", "java", NULL, "/etc/activemq/activemq.xml|/etc/activemq/instances-enabled/*/activemq.xml|/opt/activemq/conf/activemq.xml", F(XML), EACH, KEYS(
+	{ "activemq", "java", "activemq", "/etc/activemq/activemq.xml|/etc/activemq/instances-enabled/*/activemq.xml|/opt/activemq/conf/activemq.xml", F(XML), EACH, KEYS(
 		{ "*/transportConnector/@uri", PORT, TCP, ADD }) },
 	{ "hazelcast", "java", NULL, "/etc/hazelcast/hazelcast.xml|/opt/hazelcast/config/hazelcast.xml", F(XML), 0, KEYS(
 		{ "hazelcast/network/port", PORT, TCP, RETRY, "5701" }) },
+	{ "hazelcast", "java", NULL, "/etc/hazelcast/hazelcast.yaml|/opt/hazelcast/config/hazelcast.yaml", F(YAML), 0, KEYS(
+		{ "hazelcast/network/port/port", PORT, TCP, RETRY, "5701" }) },
+	{ "ignite", "java", NULL, "/etc/apache-ignite/*.xml|/opt/ignite/config/default-config.xml", F(XML), EACH, KEYS(
+		{ "*/localPort", PORT, TCP, ADD | RETRY }) },
+	{ "openedge", "_progres|_mprosrv", NULL, "/usr/dlc/startup.pf|/usr/dlc/*.pf", F(LINES), EACH, KEYS(
+		{ "-minport|-maxport", PAIR, TCP, RETRY },
+		{ "-S", PORT, TCP }) },
+	{ "openedge", "_progres|_mprosrv", NULL, "/usr/dlc/properties/conmgr.properties", F(INI), 0, KEYS(
+		{ "*/minport|*/maxport", PAIR, TCP, RETRY },
+		{ "*/port", PORT, TCP, ADD | OFF }) },
+	/* Db2 finds its ports in /etc/services by the names that its set-up writes there. */
+	{ "db2", "db2sysc", NULL, "/etc/services", F(LINES), 0, KEYS(
+		{ "db2c_*|DB2_*", PORT, TCP, ADD }) },
+	{ "stellar-core", NULL, NULL, "/etc/stellar/stellar-core.cfg", F(LINES), 0, KEYS(
+		{ "PEER_PORT", PORT, TCP, 0, "11625" },
+		{ "HTTP_PORT", PORT, TCP, OFF, "11626" }) },
+	{ "environment", NULL, NULL, "/etc/environment|/etc/environment.d/*.conf", F(SHELL), 0, KEYS(
+		{ "CLEARCASE_MIN_PORT|CLEARCASE_MAX_PORT", PAIR, BOTH, RETRY },
+		{ "MEDIASOUP_MIN_PORT|MEDIASOUP_MAX_PORT", PAIR, UDP, RETRY },
+		{ "ERL_EPMD_PORT", PORT, TCP }) },
 	{ "goldengate", "mgr", NULL, "/opt/ogg/dirprm/mgr.prm|/u01/ogg/dirprm/mgr.prm", F(LINES), 0, KEYS(
 		{ "PORT", PORT, TCP },
 		{ "DYNAMICPORTLIST", SET, TCP, RETRY }) },
-	{ "sslh", "sslh-select|sslh-ev", NULL, "/etc/sslh.cfg|/etc/sslh/sslh.cfg", F(BLOCKS), 0, KEYS(
+	{ "sslh", "sslh-select|sslh-ev", "sslh", "/etc/sslh.cfg|/etc/sslh/sslh.cfg", F(BLOCKS), 0, KEYS(
 		{ "listen/port", PORT, TCP, ADD }) },
 	{ "znc", NULL, NULL, "/var/lib/znc/configs/znc.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, ADD }) },
+	{ "kresd", "kresd@", "knot-resolver", "/etc/knot-resolver/kresd.conf", F(CALLS), 0, KEYS(
+		{ "net.listen", PORT, BOTH, ADD | SECOND }) },
 	{ "kresd", "kresd@", NULL, "/etc/knot-resolver/config.yaml", F(YAML), 0, KEYS(
 		{ "network/listen/[]/port", PORT, BOTH, ADD }) },
 	{ "lxd", "incusd", NULL, "/var/lib/lxd/preseed.yaml", F(YAML), 0, KEYS(
 		{ "config/core.https_address", PORT, TCP }) },
 	/* ---- databases, caches, queues ---- */
-	{ "postgresql", "postgres", NULL, "/etc/postgresql/*/*/postgresql.conf", F(LINES), INSTANCES, KEYS(
+	{ "postgresql", "postgres", "postgresql-15", "/etc/postgresql/*/*/postgresql.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, 0, "5432" },
 		{ "listen_addresses", ADDRESS, .initial = "localhost" }) },
-	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/my.cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf|/etc/mysql/mysql.conf.d/*.cnf", F(INI), 0, KEYS(
-		{ "mysqld/port|mariadb/port|server/port", PORT, TCP },
-		{ "mysqld/mysqlx_port|mysqld/mysqlx-port", PORT, TCP },
+	/* Clients have my.cnf, too: only the server's own file shows that its default holds, hence the brackets of a glob. */
+	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/mariadb.conf.d/50-server.cnf|/etc/mysql/my[.]cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf", F(INI), 0, KEYS(
+		{ "mysqld/port|mariadb/port|mariadbd/port|server/port", PORT, TCP, 0, "3306" },
 		{ "mysqld/bind-address|mariadbd/bind-address|server/bind-address", ADDRESS }) },
+	/* Of MySQL, not of MariaDB: its X Protocol's port lies in the ephemeral range. */
+	{ "mysql", "mysqld", NULL, "/etc/mysql/mysql.conf.d/mysqld.cnf", F(INI), 0, KEYS(
+		{ "mysqld/port", PORT, TCP, 0, "3306" },
+		{ "mysqld/mysqlx", CONDITION, .initial = "ON" },
+		{ "mysqld/mysqlx_port|mysqld/mysqlx-port", PORT, TCP, OFF, "33060", .when = "mysqld/mysqlx=ON" },
+		{ "mysqld/bind-address", ADDRESS }) },
 	{ "redis", "redis-server|valkey|keydb", "redis-server", "/etc/redis/redis.conf|/etc/redis/redis-*.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, OFF, "6379" },
 		{ "tls-port", PORT, TCP, OFF },
@@ -473,16 +564,16 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "service/inet_listener/port", PORT, TCP, ADD | OFF }) },
 	{ "postfix", "master", "postfix", "/etc/postfix/master.cf", F(COLUMNS), 0, KEYS(
 		{ "inet/*", PORT, TCP, ADD }) },
-	{ "exim4", NULL, "exim4-config", "/etc/exim4/exim4.conf|/etc/exim4/conf.d/main/*", F(LINES), 0, KEYS(
+	{ "exim4", NULL, "exim4-config", "/etc/exim4/update-exim4.conf.conf|/etc/exim4/exim4.conf|/etc/exim4/conf.d/main/*", F(LINES), 0, KEYS(
 		{ "daemon_smtp_ports", SET, TCP, 0, "25" }) },
-	{ "slapd", NULL, NULL, "/etc/default/slapd", F(SHELL), 0, KEYS(
+	{ "slapd", NULL, "slapd", "/etc/default/slapd", F(SHELL), 0, KEYS(
 		{ "SLAPD_SERVICES", PORT, TCP, LIST }) },
 	{ "freeradius", NULL, "freeradius-config", "/etc/freeradius/3.0/radiusd.conf|/etc/freeradius/3.0/sites-enabled/*", F(BLOCKS), 0, KEYS(
 		{ "*listen/port", PORT, UDP, ADD | OFF }) },
 	{ "prosody", "lua5.4|lua", "prosody", "/etc/prosody/prosody.cfg.lua|/etc/prosody/conf.d/*.cfg.lua", F(BLOCKS), 0, KEYS(
 		{ "c2s_ports|s2s_ports|http_ports|https_ports|component_ports", SET, TCP, ADD }) },
 	/* ---- inetd ---- */
-	{ "inetd", "openbsd-inetd|inetutils-inetd", NULL, "/etc/inetd.conf", F(COLUMNS), 0, KEYS(
+	{ "inetd", "openbsd-inetd|inetutils-inetd", "amanda-common", "/etc/inetd.conf", F(COLUMNS), 0, KEYS(
 		{ "stream/tcp*", PORT, TCP, ADD },
 		{ "dgram/udp*", PORT, UDP, ADD }) },
 	{ "xinetd", NULL, "xinetd", "/etc/xinetd.d/*", F(BLOCKS), INSTANCES, KEYS(
@@ -501,7 +592,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "$InputTCPServerRun", PORT, TCP, ADD }) },
 	{ "syslog-ng", NULL, "syslog-ng-core", "/etc/syslog-ng/syslog-ng.conf|/etc/syslog-ng/conf.d/*.conf", F(PARENS), 0, KEYS(
 		{ "source/*/port|source/*/localport", PORT, BOTH, ADD }) },
-	{ "collectd", NULL, NULL, "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
+	{ "collectd", NULL, "collectd", "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "Listen", PORT, UDP, ADD | SECOND }) },
 	{ "munin-node", NULL, "munin-node", "/etc/munin/munin-node.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "4949" },
@@ -512,12 +603,23 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "nrpe", "nagios-nrpe-server", "nagios-nrpe-server", "/etc/nagios/nrpe.cfg", F(LINES), 0, KEYS(
 		{ "server_port", PORT, TCP, 0, "5666" },
 		{ "server_address", ADDRESS }) },
-	{ "prometheus", NULL, NULL, "/etc/default/prometheus", F(SHELL), 0, KEYS(
+	{ "prometheus", NULL, "prometheus", "/etc/default/prometheus", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9090", "--web.listen-address" }) },
-	{ "prometheus-node-exporter", "prometheus-node", NULL, "/etc/default/prometheus-node-exporter", F(SHELL), 0, KEYS(
+	{ "prometheus-node-exporter", "prometheus-node", "prometheus-node-exporter", "/etc/default/prometheus-node-exporter", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9100", "--web.listen-address" }) },
-	{ "prometheus-alertmanager", "prometheus-aler", NULL, "/etc/default/prometheus-alertmanager", F(SHELL), 0, KEYS(
+	{ "prometheus-alertmanager", "prometheus-aler", "prometheus-alertmanager", "/etc/default/prometheus-alertmanager", F(SHELL), 0, KEYS(
 		{ "ARGS", PORT, TCP, 0, "9093", "--web.listen-address" }) },
+	{ "nrpe-ng", NULL, "nrpe-ng", "/etc/nagios/nrpe-ng.cfg", F(LINES), 0, KEYS(
+		{ "server_port", PORT, TCP },
+		{ "server_address", ADDRESS }) },
+	/* A link of this name is there where it is enabled; then it listens, with or without the option. */
+	{ "iperf3", NULL, "iperf3", "/etc/systemd/system/multi-user.target.wants/iperf3.service", F(UNIT), 0, KEYS(
+		{ "Service/ExecStart", PORT, BOTH, 0, "5201", "--port|-p" }) },
+	{ "fwknop", "fwknopd", "fwknop-server", "/etc/fwknop/fwknopd.conf", F(BRACES), 0, KEYS(
+		{ "ENABLE_UDP_SERVER", CONDITION, .initial = "N" },
+		{ "UDPSERV_PORT", PORT, UDP, 0, "62201", .when = "ENABLE_UDP_SERVER=Y" },
+		{ "ENABLE_TCP_SERVER", CONDITION, .initial = "N" },
+		{ "TCPSERV_PORT", PORT, TCP, 0, "62201", .when = "ENABLE_TCP_SERVER=Y" }) },
 	{ "saned", NULL, "sane-utils", "/etc/sane.d/saned.conf", F(LINES), 0, KEYS(
 		{ "data_portrange", SPAN, TCP, RETRY, "0" }) },
 	{ "icecast2", NULL, "icecast2", "/etc/icecast2/icecast.xml", F(XML), 0, KEYS(
@@ -527,25 +629,28 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "bind_to_address", ADDRESS }) },
 	{ "minidlna", "minidlnad", "minidlna", "/etc/minidlna.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "8200" }) },
-	{ "distcc", "distccd", NULL, "/etc/default/distcc", F(SHELL), 0, KEYS(
+	{ "distcc", "distccd", "distcc", "/etc/default/distcc", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
-	{ "nut", "upsd|nut-server", NULL, "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
+	{ "nut", "upsd|nut-server", "nut-server", "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
 		{ "LISTEN", PORT, TCP, ADD | SECOND }) },
 	{ "xrdp", NULL, "xrdp", "/etc/xrdp/xrdp.ini", F(INI), 0, KEYS(
 		{ "Globals/port", PORT, TCP, 0, "3389" }) },
 	{ "xrdp-sesman", NULL, "xrdp", "/etc/xrdp/sesman.ini", F(INI), 0, KEYS(
 		{ "Globals/ListenPort", PORT, TCP, OFF, NULL },
 		{ "Globals/ListenAddress", ADDRESS }) },
+	/* ":2=alice": display 2 is port 5902. */
+	{ "tigervnc", "Xtigervnc|Xvnc", "tigervnc-standalone-server", "/etc/tigervnc/vncserver.users", F(LINES), 0, KEYS(
+		{ "", PORT, TCP, ADD, .offset = 5900 }) },
 	{ "ngircd", NULL, "ngircd", "/etc/ngircd/ngircd.conf|/etc/ngircd/ngircd.conf.d/*.conf", F(INI), 0, KEYS(
 		{ "Global/Ports|SSL/Ports", SET, TCP, ADD, "6667" }) },
-	{ "spamd", "spamassassin", NULL, "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(
-		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
-	{ "clamav", "clamd", NULL, "/etc/clamav/clamd.conf", F(LINES), 0, KEYS(
+	{ "spamd", "spamassassin", "spamd", "/etc/default/spamassassin|/etc/default/spamd", F(SHELL), 0, KEYS(
+		{ "OPTIONS", PORT, TCP, 0, "127.0.0.1:783", "--port|-p" }) },
+	{ "clamav", "clamd", "clamav-daemon", "/etc/clamav/clamd.conf", F(LINES), 0, KEYS(
 		{ "TCPSocket", PORT, TCP },
 		{ "TCPAddr", ADDRESS },
 		{ "StreamMinPort|StreamMaxPort", PAIR, TCP, RETRY }) },
 	/* ---- NAT ---- */
-	{ "nftables", NULL, NULL, "/etc/nftables.conf|/etc/nftables.d/*.nft|/etc/nftables/*.nft", F(NETFILTER), 0, KEYS(
+	{ "nftables", NULL, "nftables", "/etc/nftables.conf|/etc/nftables.d/*.nft|/etc/nftables/*.nft", F(NETFILTER), 0, KEYS(
 		{ "nat/tcp", SPAN, TCP, ADD | SOURCE },
 		{ "nat/udp", SPAN, UDP, ADD | SOURCE },
 		{ "nat/any", SPAN, BOTH, ADD | SOURCE }) },

@@ -36,19 +36,21 @@ enum {
 	BERTH_LINT_UNNAMED = 512,     /* leaves out ports that IANA assigned */
 	BERTH_LINT_LIST = 1024,       /* blanks separate entries, too */
 	BERTH_LINT_SECOND = 2048,     /* the value is "ADDRESS PORT" */
+	BERTH_LINT_COUNT = 4096,      /* PAIR: the second says how many ports */
 };
 
 struct berth_lint_key {
 	const char *
-		key; /* path, '*' and '?' as for a shell, case ignored; '*' goes over '/'. PAIR: "MIN|MAX" */
+		key; /* path, '*' and '?' as for a shell, case ignored; '*' goes over '/'. PAIR without option: "MIN|MAX" */
 	enum berth_lint_shape shape;
 	uint8_t protocols; /* BERTH_LINT_TCP and _UDP; 0: all that the value does not say */
 	unsigned flags;
 	const char *
 		initial; /* what holds where no file sets it: a port, a set, "0" floats; NULL: nothing */
-	const char *option; /* the value is a command line: names of the option in it */
-	int offset;         /* added to each port; CLIENTS: ports for each client */
-	const char *when;   /* "KEY=VALUE[&KEY=VALUE]": counts only where the place is set so */
+	const char *
+		option; /* the value is a command line: names of the option in it; PAIR: "MIN|MAX" */
+	int offset;     /* added to each port; CLIENTS: ports for each client */
+	const char *when; /* "KEY=VALUE[&KEY=VALUE]": counts only where the place is set so */
 };
 
 enum {
@@ -61,7 +63,7 @@ enum {
 struct berth_lint_place {
 	const char *service; /* as reports name it */
 	const char *same; /* other names of it: units and commands, separated by '|'; NULL: none */
-	const char *package; /* Debian package that has a sample; NULL: none in Debian 12 */
+	const char *package; /* of Debian 12 that has a sample, tried in tests; NULL: none has */
 	const char *files;   /* globs below the root, separated by '|'; what comes later wins */
 	enum berth_lint_format format;
 	unsigned flags;

@@ -6,18 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "src/lint/found.h"
-
-/* One file while it is read. */
-struct reading {
-	struct berth_lint *l;
-	const struct berth_lint_place *place;
-	const char *name, *scope;
-	const char *text, *end;
-	/* The line that was found last: lines mostly come in order. */
-	const char *line_at;
-	unsigned line;
-};
+#include "src/lint/reading.h"
 
 void *berth_lint_grow(struct berth_lint *l, void **array, size_t *count, size_t *room, size_t size)
 {
@@ -43,12 +32,16 @@ void berth_lint_init(struct berth_lint *l, berth_lint_named named, void *named_a
 {
 	*l = (struct berth_lint){ .named = named,
 				  .named_arg = named_arg,
+				  .reader = { .above = "" },
 				  .ephemeral = { 32768, 60999 } };
 }
 
 void berth_lint_fini(struct berth_lint *l)
 {
 	free(l->found);
+	free(l->given);
+	berth_lint_arena_fini(&l->given_texts);
+	berth_lint_forget_read(l);
 	free(l->decls);
 	free(l->clients);
 	free(l->findings);
@@ -58,7 +51,7 @@ void berth_lint_fini(struct berth_lint *l)
 /* ---- lines and suppressions ---- */
 
 /* Where a line begins. */
-static const char *line_start(struct reading *r, unsigned line)
+static const char *line_start(struct berth_lint_reading *r, unsigned line)
 {
 	if (line < r->line) {
 		r->line = 1;
@@ -75,7 +68,7 @@ static const char *line_start(struct reading *r, unsigned line)
 	return r->line_at;
 }
 
-static size_t line_len(const struct reading *r, const char *start)
+static size_t line_len(const struct berth_lint_reading *r, const char *start)
 {
 	const char *stop = memchr(start, '\n', (size_t)(r->end - start));
 	size_t len = (size_t)((stop ? stop : r->end) - start);
@@ -84,16 +77,14 @@ static size_t line_len(const struct reading *r, const char *start)
 }
 
 #define MARK "berth-lint: ignore "
+#define MARK_DEFAULT "berth-lint: ignore-default "
 
-/* "berth-lint: ignore RULE[,RULE...]: reason" anywhere in a line. */
-static void read_ignore(struct reading *r, const char *start, struct berth_lint_spot *spot)
+/* "berth-lint: ignore RULE[,RULE...]: reason"; at: behind the mark. */
+static void take_ignore(struct berth_lint_reading *r, const char *at, const char *end,
+			struct berth_lint_spot *spot)
 {
-	size_t len = line_len(r, start), n;
-	const char *at = memmem(start, len, MARK, strlen(MARK)), *end = start + len;
+	size_t n;
 
-	if (!at)
-		return;
-	at += strlen(MARK);
 	for (n = 0; at + n < end && (at[n] == ',' || (at[n] >= 'a' && at[n] <= 'z')); n++)
 		;
 	spot->ignore = berth_lint_keep(&r->l->arena, at, n);
@@ -105,17 +96,41 @@ static void read_ignore(struct reading *r, const char *start, struct berth_lint_
 	spot->reason = end > at ? berth_lint_keep(&r->l->arena, at, (size_t)(end - at)) : NULL;
 }
 
-/* The spot of a line, with what is ignored there: said in it, or in the line above. */
-static struct berth_lint_spot spot_at(struct reading *r, unsigned line)
+/* Anywhere in a line; above: of the line below it, and so not where a setting stands beside it. */
+static void read_ignore(struct berth_lint_reading *r, const char *start, bool above,
+			struct berth_lint_spot *spot)
+{
+	size_t len = line_len(r, start);
+	const char *mark = memmem(start, len, MARK, strlen(MARK)), *at;
+
+	for (at = start; above && mark && at < mark; at++)
+		if (isalnum((unsigned char)*at))
+			return;
+	if (mark)
+		take_ignore(r, mark + strlen(MARK), start + len, spot);
+}
+
+/* A default has no line: it is ignored by "berth-lint: ignore-default RULE: reason" on any line of the place's own file. */
+static void read_ignore_default(struct berth_lint_reading *r, struct berth_lint_spot *spot)
+{
+	const char *mark =
+		memmem(r->text, (size_t)(r->end - r->text), MARK_DEFAULT, strlen(MARK_DEFAULT));
+
+	if (mark)
+		take_ignore(r, mark + strlen(MARK_DEFAULT), mark + line_len(r, mark), spot);
+}
+
+/* What is ignored is said in the line, or in the one above. */
+struct berth_lint_spot berth_lint_spot_at(struct berth_lint_reading *r, unsigned line)
 {
 	struct berth_lint_spot spot = { .file = r->name, .line = line };
 	const char *start;
 	size_t len;
 
 	if (line > 1)
-		read_ignore(r, line_start(r, line - 1), &spot);
+		read_ignore(r, line_start(r, line - 1), true, &spot);
 	start = line_start(r, line);
-	read_ignore(r, start, &spot);
+	read_ignore(r, start, false, &spot);
 	len = line_len(r, start);
 	while (len && strchr(" \t\r", start[len - 1]))
 		len--;
@@ -127,8 +142,8 @@ static struct berth_lint_spot spot_at(struct reading *r, unsigned line)
 
 static void malformed(void *arg, unsigned line, const char *what)
 {
-	struct reading *r = arg;
-	struct berth_lint_spot spot = spot_at(r, line);
+	struct berth_lint_reading *r = arg;
+	struct berth_lint_spot spot = berth_lint_spot_at(r, line);
 	struct berth_lint_finding *f = berth_lint_find(r->l, BERTH_LINT_RULE_SYNTAX, &spot);
 
 	if (f)
@@ -167,8 +182,7 @@ static bool matches(const char *glob, size_t len, const char *path, bool with_ca
 	return glob == end;
 }
 
-/* Which of "a|b|c" the path is, or -1. */
-static int which_key(const char *keys, const char *path, bool with_case)
+int berth_lint_which_key(const char *keys, const char *path, bool with_case)
 {
 	int which;
 
@@ -183,8 +197,8 @@ static int which_key(const char *keys, const char *path, bool with_case)
 	}
 }
 
-static void remember(struct reading *r, int key, int half, const char *value, const char *path,
-		     unsigned line)
+static void remember(struct berth_lint_reading *r, int key, int half, const char *value,
+		     const char *path, unsigned line)
 {
 	struct berth_lint *l = r->l;
 	struct berth_lint_found *f = BERTH_LINT_GROW(l, l->found, l->found_count, l->found_room);
@@ -197,30 +211,92 @@ static void remember(struct reading *r, int key, int half, const char *value, co
 	f->half = half;
 	f->order = l->found_count;
 	f->spot.file = r->name;
-	if (key < 0)
+	if (key < 0) {
+		read_ignore_default(r, &f->spot);
 		return;
+	}
 	f->value = berth_lint_keep(&l->arena, value, strlen(value));
 	f->path = berth_lint_keep(&l->arena, path, strlen(path));
-	f->spot = spot_at(r, line);
+	f->spot = berth_lint_spot_at(r, line);
 }
 
-static void item(void *arg, const char *path, const char *value, unsigned line)
+/* What an option of a command line says; of a pair each of two. An empty line is kept where it forgets others. */
+static void remember_option(struct berth_lint_reading *r, int key, const char *value,
+			    const char *path, unsigned line)
 {
-	struct reading *r = arg;
-	char option[512];
+	const struct berth_lint_key *k = &r->place->keys[key];
+	bool is_pair = k->shape == BERTH_LINT_PAIR,
+	     forgets = k->flags & BERTH_LINT_RESET && !*value;
+	char names[128], option[512];
+	const char *at = k->option;
+	int half;
+
+	for (half = 0; half <= is_pair && *at; half++) {
+		size_t len = is_pair ? strcspn(at, "|") : strlen(at);
+
+		snprintf(names, sizeof(names), "%.*s", (int)len, at);
+		at += len + (at[len] == '|');
+		if (forgets)
+			remember(r, key, half, "", path, line);
+		else if (berth_lint_find_option(value, names, option, sizeof(option)))
+			remember(r, key, half, option, path, line);
+	}
+}
+
+/* A setting by its place: what the table knows of it is remembered. */
+static void take(struct berth_lint_reading *r, const char *path, const char *value, unsigned line)
+{
+	char text[BERTH_LINT_VALUE_MAX];
+	const char *expanded = NULL;
 	int i;
 
 	for (i = 0; r->place->keys[i].key; i++) {
 		const struct berth_lint_key *k = &r->place->keys[i];
-		int which = which_key(k->key, path, r->place->flags & BERTH_LINT_CASE);
+		int which = berth_lint_which_key(k->key, path, r->place->flags & BERTH_LINT_CASE);
 
 		if (which < 0)
 			continue;
+		if (!expanded)
+			expanded = berth_lint_expand(r, value, text, sizeof(text));
 		if (!k->option)
-			remember(r, i, k->shape == BERTH_LINT_PAIR && which, value, path, line);
-		else if (berth_lint_find_option(value, k->option, option, sizeof(option)))
-			remember(r, i, 0, option, path, line);
+			remember(r, i, k->shape == BERTH_LINT_PAIR && which, expanded, path, line);
+		else
+			remember_option(r, i, expanded, path, line);
 	}
+}
+
+/* The path that a setting of an included file has in the whole; path itself, or buf. */
+static const char *path_in_whole(const struct berth_lint_reading *r, const char *path, char *buf,
+				 size_t size)
+{
+	bool has_sections = r->place->format == BERTH_LINT_INI;
+
+	/* The element around FreeSWITCH's included files is none of the whole. */
+	if (r->by && r->place->format == BERTH_LINT_XML && !strncmp(path, "include/", 8))
+		path += 8;
+	/* A section of the file ends the one that the include stands in. */
+	if (!*r->prefix || (has_sections && strchr(path, '/')))
+		return path;
+	snprintf(buf, size, "%s/%s", r->prefix, path);
+	return buf;
+}
+
+static void item(void *arg, const char *path, const char *value, unsigned line)
+{
+	struct berth_lint_reading *r = arg;
+	char whole[2 * BERTH_LINT_PATH_MAX];
+
+	path = path_in_whole(r, path, whole, sizeof(whole));
+	take(r, path, value, line);
+	if (r->variables)
+		berth_lint_assign(r, path, value);
+	if (r->includes)
+		berth_lint_follow(r, path, value, line);
+}
+
+static const char *variable(void *arg, const char *name, size_t len)
+{
+	return berth_lint_variable_get(arg, name, len);
 }
 
 /*
@@ -246,21 +322,39 @@ static bool is_main(const char *globs, const char *name)
 	return !any;
 }
 
+void berth_lint_read(struct berth_lint_reading *r, const char *text, size_t len)
+{
+	struct berth_lint_sink sink = { r, item, malformed, r->variables ? variable : NULL };
+
+	r->text = r->line_at = text;
+	r->end = text + len;
+	r->line = 1;
+	berth_lint_parse(r->place->format, text, len, &sink);
+}
+
 void berth_lint_add(struct berth_lint *l, const struct berth_lint_place *place, const char *name,
 		    const char *scope, const char *text, size_t len)
 {
-	struct reading r = { .l = l, .place = place, .text = text, .end = text + len, .line = 1 };
-	struct berth_lint_sink sink = { &r, item, malformed };
+	struct berth_lint_reading r = { .l = l,
+					.place = place,
+					.prefix = "",
+					.includes = berth_lint_includes_of(place),
+					.variables = berth_lint_variables_of(place) };
 
-	r.line_at = text;
 	r.name = berth_lint_keep(&l->arena, name, strlen(name));
 	r.scope = scope ? berth_lint_keep(&l->arena, scope, strlen(scope))
 		  : place->flags & BERTH_LINT_EACH ? r.name
 						   : "";
+	if (r.includes && !berth_lint_note_read(&r))
+		return;
 	l->files++;
+	r.text = text;
+	r.end = text + len;
 	if (is_main(place->files, name))
 		remember(&r, -1, 0, NULL, "", 0);
-	berth_lint_parse(place->format, text, len, &sink);
+	if (r.variables)
+		berth_lint_begin_variables(&r);
+	berth_lint_read(&r, text, len);
 }
 
 bool berth_lint_is_kubernetes(const char *text, size_t len)

@@ -161,6 +161,14 @@ static size_t scheme_len(const char *text, uint8_t *out_protocols)
 	return n + 1;
 }
 
+/* The port of a URL that names none, RFC 4516; of other schemes nobody listens on such a URL. 0: none. */
+static uint16_t usual_port(const char *scheme)
+{
+	return !strncasecmp(scheme, "ldap://", 7)    ? 389
+	       : !strncasecmp(scheme, "ldaps://", 8) ? 636
+						     : 0;
+}
+
 /* Where the port begins in an entry of len bytes; len where it has none. */
 static size_t port_at(const char *entry, size_t len)
 {
@@ -207,17 +215,24 @@ int berth_lint_read_endpoint(const char **text, berth_lint_named named, void *ar
 	struct berth_lint_ports p = { 0 };
 	const char *entry = *text + strspn(*text, " \t,\"'");
 	size_t len, at;
+	uint16_t usual = usual_port(entry);
 	char part[64];
 	int n;
 
 	entry += scheme_len(entry, &p.protocols);
 	len = strcspn(entry, " \t,\"';/");
 	*text = entry + len;
+	at = len ? port_at(entry, len) : 0;
+	if (usual && (!at || at >= len)) {
+		berth_lint_address_read(entry, len, &p.address);
+		p.ports = (struct berth_range){ usual, usual };
+		*out_ports = p;
+		return 1;
+	}
 	/* A path, a variable, a template. */
 	if (!len || memchr(entry, '$', len) || memchr(entry, '{', len) ||
 	    !strncmp(entry, "unix:", 5))
 		return 0;
-	at = port_at(entry, len);
 	if (at >= len || len - at >= sizeof(part))
 		return 0;
 	memcpy(part, entry + at, len - at);

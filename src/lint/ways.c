@@ -20,28 +20,31 @@ static void add_way(struct berth_lint_finding *f, const char *way)
 		}
 }
 
-/* True where no declaration but d itself, and not the ephemeral range, has a port of the range. */
-static bool is_free(const struct berth_lint *l, const struct berth_lint_decl *d,
-		    struct berth_range r)
+/* Ports that a listener declares: asked for once for each candidate, and made once. */
+static const struct berth_portset *declared(struct berth_lint *l)
 {
 	size_t i;
 
-	if (berth_lint_shared(r, l->ephemeral))
-		return false;
-	for (i = 0; i < l->decl_count; i++) {
-		const struct berth_lint_decl *o = &l->decls[i];
+	for (i = 0; !l->has_declared && i < l->decl_count; i++) {
+		const struct berth_lint_decl *d = &l->decls[i];
 
-		if (o != d && !o->ports.floating &&
-		    !(o->key->flags & (BERTH_LINT_SOURCE | BERTH_LINT_AVOID)) &&
-		    berth_lint_shared(r, o->ports.ports))
-			return false;
+		if (!d->ports.floating && !(d->key->flags & (BERTH_LINT_SOURCE | BERTH_LINT_AVOID)))
+			berth_portset_add_range(&l->declared, d->ports.ports);
 	}
-	return true;
+	l->has_declared = true;
+	return &l->declared;
+}
+
+/* True where no declaration, and not the ephemeral range, has a port of the range. */
+static bool is_free(struct berth_lint *l, struct berth_range r)
+{
+	int32_t next = berth_portset_next(declared(l), r.first);
+
+	return !berth_lint_shared(r, l->ephemeral) && (next < 0 || next > r.last);
 }
 
 /* A place for len ports, at a round number; false where there is none. */
-static bool find_place(const struct berth_lint *l, const struct berth_lint_decl *d, uint32_t len,
-		       struct berth_range *out_range)
+static bool find_place(struct berth_lint *l, uint32_t len, struct berth_range *out_range)
 {
 	const uint32_t step = len > 100 ? 1000 : 100;
 	uint32_t first;
@@ -52,7 +55,7 @@ static bool find_place(const struct berth_lint *l, const struct berth_lint_decl 
 		/* 30000-32767 is Kubernetes' by default. */
 		if (berth_lint_shared(r, (struct berth_range){ 30000, 32767 }) && first < 32768)
 			continue;
-		if (is_free(l, d, r)) {
+		if (is_free(l, r)) {
 			*out_range = r;
 			return true;
 		}
@@ -75,6 +78,20 @@ static const char *with_number(struct berth_lint *l, const char *raw, uint32_t o
 	return NULL;
 }
 
+/* A setting for the case that no line can be changed as it stands: a default, or a variable in it. */
+static const char *set_to(struct berth_lint *l, const struct berth_lint_decl *d,
+			  struct berth_range to)
+{
+	const char *ports = to.first == to.last
+				    ? berth_lint_format(&l->arena, "%u", to.first)
+				    : berth_lint_format(&l->arena, "%u-%u", to.first, to.last);
+
+	if (d->spot.line)
+		return berth_lint_format(&l->arena, "%s:%u: set %s to %s", d->spot.file,
+					 d->spot.line, d->label, ports);
+	return berth_lint_format(&l->arena, "%s: set %s to %s", d->spot.file, d->label, ports);
+}
+
 /* The line that declares d with other ports, behind "FILE:LINE: ". */
 static const char *moved(struct berth_lint *l, const struct berth_lint_decl *d,
 			 struct berth_range to)
@@ -83,23 +100,27 @@ static const char *moved(struct berth_lint *l, const struct berth_lint_decl *d,
 	int shift = d->key->offset;
 
 	if (!d->spot.raw)
-		return berth_lint_format(
-			&l->arena, to.first == to.last ? "%s: set %s to %u" : "%s: set %s to %u-%u",
-			d->spot.file, d->label, to.first, to.last);
+		return set_to(l, d, to);
 	line = with_number(l, d->spot.raw, (uint32_t)(d->ports.ports.first - shift),
 			   (uint32_t)(to.first - shift));
 	if (!line)
-		return NULL;
+		return set_to(l, d, to);
+	/* Instances that share a line: one of them says something else. */
+	if (d->place->flags & BERTH_LINT_INSTANCES && strcmp(d->scope, d->spot.file) != 0)
+		return berth_lint_format(&l->arena, "after the include in %s: %s", d->scope, line);
 	if (d->second.raw) {
+		const char *other = strcmp(d->second.file, d->spot.file) ? d->second.file : "";
+
 		second = with_number(l, d->second.raw, d->ports.ports.last, to.last);
-		return second ? berth_lint_format(&l->arena, "%s:%u: %s and :%u: %s", d->spot.file,
-						  d->spot.line, line, d->second.line, second)
-			      : NULL;
+		return second ? berth_lint_format(&l->arena, "%s:%u: %s and %s:%u: %s",
+						  d->spot.file, d->spot.line, line, other,
+						  d->second.line, second)
+			      : set_to(l, d, to);
 	}
 	if (to.first != to.last)
 		line = with_number(l, line, d->ports.ports.last, to.last);
 	return line ? berth_lint_format(&l->arena, "%s:%u: %s", d->spot.file, d->spot.line, line)
-		    : NULL;
+		    : set_to(l, d, to);
 }
 
 static void way_to_move(struct berth_lint *l, const struct berth_lint_decl *d,
@@ -108,8 +129,13 @@ static void way_to_move(struct berth_lint *l, const struct berth_lint_decl *d,
 	struct berth_range to;
 
 	/* Whoever owns a port below 1024 cannot move: clients know it. */
-	if (d->ports.ports.first >= 1024 && find_place(l, d, berth_range_len(d->ports.ports), &to))
+	if (d->ports.ports.first >= 1024 && find_place(l, berth_range_len(d->ports.ports), &to))
 		add_way(f, moved(l, d, to));
+}
+
+static const char *sysctl_reserve(struct berth_lint *l, const char *set)
+{
+	return berth_lint_format(&l->arena, "sysctl -w net.ipv4.ip_local_reserved_ports=%s", set);
 }
 
 static void way_to_reserve(struct berth_lint *l, struct berth_lint_finding *f)
@@ -121,9 +147,25 @@ static void way_to_reserve(struct berth_lint *l, struct berth_lint_finding *f)
 	if (set.count + EPHEMERAL_MIN > berth_range_len(l->ephemeral) ||
 	    berth_portset_format(&set, text, sizeof(text)) >= sizeof(text))
 		return;
-	add_way(f, berth_lint_format(&l->arena, "sysctl -w net.ipv4.ip_local_reserved_ports=%s",
-				     text));
+	add_way(f, sysctl_reserve(l, text));
 	add_way(f, "the same for each boot: berth lint --fix");
+}
+
+/* A range that lies outside for the greater part, or for a thousand ports, can do with these. */
+static void way_to_cut(struct berth_lint *l, const struct berth_lint_decl *d,
+		       struct berth_lint_finding *f)
+{
+	struct berth_range to = d->ports.ports;
+	uint32_t len = berth_range_len(to);
+
+	if (to.first < l->ephemeral.first)
+		to.last = (uint16_t)(l->ephemeral.first - 1);
+	else if (to.last > l->ephemeral.last)
+		to.first = (uint16_t)(l->ephemeral.last + 1);
+	else
+		return;
+	if (berth_range_len(to) >= 1000 || berth_range_len(to) * 2 >= len)
+		add_way(f, moved(l, d, to));
 }
 
 static void way_to_narrow(struct berth_lint *l, const struct berth_lint_decl *d,
@@ -145,6 +187,7 @@ void berth_lint_ways_ephemeral(struct berth_lint *l, const struct berth_lint_dec
 			       struct berth_lint_finding *f)
 {
 	way_to_reserve(l, f);
+	way_to_cut(l, d, f);
 	way_to_move(l, d, f);
 	way_to_narrow(l, d, f);
 }
@@ -155,11 +198,8 @@ void berth_lint_ways_floating(struct berth_lint *l, const struct berth_lint_decl
 	bool is_range = d->key->shape == BERTH_LINT_PAIR || d->key->shape == BERTH_LINT_SPAN;
 	struct berth_range to;
 
-	if (!find_place(l, d, is_range ? 1000 : 1, &to))
-		return;
-	add_way(f,
-		berth_lint_format(&l->arena, is_range ? "%s: set %s to %u-%u" : "%s: set %s to %u",
-				  d->spot.file, d->label, to.first, to.last));
+	if (find_place(l, is_range ? 1000 : 1, &to))
+		add_way(f, set_to(l, d, to));
 }
 
 void berth_lint_ways_move(struct berth_lint *l, const struct berth_lint_decl *a,
@@ -167,40 +207,226 @@ void berth_lint_ways_move(struct berth_lint *l, const struct berth_lint_decl *a,
 {
 	way_to_move(l, a, f);
 	way_to_move(l, b, f);
-	if (!f->way[0])
-		add_way(f, berth_lint_format(&l->arena, "give %s or %s an address of its own",
-					     a->service, b->service));
+	if (f->way[0])
+		return;
+	add_way(f, berth_lint_format(&l->arena, "give %s or %s an address of its own", a->service,
+				     b->service));
+	add_way(f, berth_lint_format(&l->arena, "systemctl disable --now %s", a->service));
+	add_way(f, berth_lint_format(&l->arena, "systemctl disable --now %s", b->service));
+}
+
+/* The longest run of a pool's ports that has none of a set; false where none is left. */
+static bool longest_without(struct berth_range pool, const struct berth_portset *set,
+			    struct berth_range *out_range)
+{
+	uint32_t port, from = pool.first, best = 0;
+
+	for (port = pool.first; port <= pool.last + 1u; port++) {
+		if (port <= pool.last && !berth_portset_has(set, port))
+			continue;
+		if (port - from > best) {
+			best = port - from;
+			*out_range = (struct berth_range){ (uint16_t)from, (uint16_t)(port - 1) };
+		}
+		from = port + 1;
+	}
+	return best > 0;
+}
+
+/* What stands between name and value in the files of a place: taken from a line of theirs. */
+static char separator_of(const struct berth_lint *l, const struct berth_lint_place *place)
+{
+	size_t i;
+
+	for (i = 0; i < l->decl_count; i++) {
+		const struct berth_lint_decl *d = &l->decls[i];
+		const char *raw = d->place == place ? d->spot.raw : NULL;
+
+		if (raw && raw[strcspn(raw, "=: \t")])
+			return raw[strcspn(raw, "=: \t")];
+	}
+	return ' ';
+}
+
+/* "within BLOCK: NAME { 1; range 2 3; };", "NAME: 1,2-3", or, where a setting has one range, a line for each. */
+static const char *avoiding(struct berth_lint *l, const struct berth_lint_key *k,
+			    const struct berth_lint_place *place, const struct berth_portset *hit)
+{
+	const char *items = berth_lint_set_text(l, hit), *at = items;
+	size_t end = strcspn(k->key, "|");
+	const char *slash = memrchr(k->key, '/', end), *name = slash ? slash + 1 : k->key;
+	int name_len = (int)(k->key + end - name);
+	char text[900] = "", mark = separator_of(l, place);
+	size_t len = 0;
+
+	if (place->format != BERTH_LINT_BRACES && k->shape == BERTH_LINT_SET)
+		return berth_lint_format(&l->arena, "%.*s%c%s", name_len, name, mark, items);
+	while (*at && len < sizeof(text)) {
+		int n = (int)strcspn(at, ","), first = (int)strcspn(at, "-");
+
+		if (place->format != BERTH_LINT_BRACES)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s%c%s%.*s",
+						len ? ", and " : "", name_len, name, mark,
+						mark == ':' ? " " : "", n, at);
+		else if (first < n)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, " range %.*s %.*s;",
+						first, at, n - first - 1, at + first + 1);
+		else
+			len += (size_t)snprintf(text + len, sizeof(text) - len, " %.*s;", n, at);
+		at += n + (at[n] == ',');
+	}
+	if (place->format != BERTH_LINT_BRACES)
+		return berth_lint_keep(&l->arena, text, strlen(text));
+	return berth_lint_format(&l->arena, "within %.*s: %.*s {%s };", (int)strcspn(k->key, "/|"),
+				 k->key, name_len, name, text);
 }
 
 void berth_lint_ways_pool(struct berth_lint *l, const struct berth_lint_decl *pool,
 			  const struct berth_portset *hit, struct berth_lint_finding *f)
 {
 	const struct berth_lint_key *k;
-	char text[256];
+	struct berth_range rest;
 
-	for (k = pool->place->keys; k->key; k++) {
-		const char *name = strrchr(k->key, '/');
-
-		if (!(k->flags & BERTH_LINT_AVOID) ||
-		    berth_portset_format(hit, text, sizeof(text)) >= sizeof(text))
-			continue;
-		add_way(f, berth_lint_format(&l->arena, "%s: add %s %s", pool->spot.file,
-					     name ? name + 1 : k->key, text));
-		return;
-	}
-	if (pool->spot.raw)
+	for (k = pool->place->keys; k->key; k++)
+		if (k->flags & BERTH_LINT_AVOID) {
+			add_way(f, berth_lint_format(&l->arena, "%s: add %s", pool->spot.file,
+						     avoiding(l, k, pool->place, hit)));
+			return;
+		}
+	if (longest_without(l->ephemeral, hit, &rest) &&
+	    berth_range_len(rest) == berth_range_len(l->ephemeral))
 		add_way(f, moved(l, pool, l->ephemeral));
+	if (longest_without(pool->ports.ports, hit, &rest))
+		add_way(f, moved(l, pool, rest));
 }
 
 void berth_lint_ways_clients(struct berth_lint *l, const struct berth_lint_decl *range,
-			     uint32_t wanted, struct berth_lint_finding *f)
+			     const struct berth_lint_clients *clients, struct berth_lint_finding *f)
 {
+	uint32_t fewer = berth_range_len(range->ports.ports) / clients->each;
+	const char *line = clients->spot.raw ? with_number(l, clients->spot.raw,
+							   clients->ports / clients->each, fewer)
+					     : NULL;
 	struct berth_range to;
 
-	if (wanted <= 65535 && find_place(l, range, wanted, &to))
+	if (clients->ports <= 65535 && find_place(l, clients->ports, &to))
 		add_way(f, moved(l, range, to));
-	add_way(f, berth_lint_format(&l->arena, "allow fewer clients: %u ports are there",
-				     berth_range_len(range->ports.ports)));
+	if (line)
+		add_way(f, berth_lint_format(&l->arena, "%s:%u: %s", clients->spot.file,
+					     clients->spot.line, line));
+}
+
+/* Ports that the kernel's NFS client takes, by default. */
+#define SUNRPC_FIRST 665u
+#define SUNRPC_LAST 1023u
+
+void berth_lint_ways_resvport(struct berth_lint *l, struct berth_range in,
+			      struct berth_lint_finding *f)
+{
+	add_way(f, in.first == in.last
+			   ? berth_lint_format(&l->arena, "echo %u >>/etc/bindresvport.blacklist",
+					       in.first)
+			   : berth_lint_format(&l->arena, "seq %u %u >>/etc/bindresvport.blacklist",
+					       in.first, in.last));
+	/* The kernel's client does not read that file. */
+	if (in.last < SUNRPC_FIRST)
+		return;
+	if (SUNRPC_LAST - in.last >= in.first - SUNRPC_FIRST)
+		add_way(f, berth_lint_format(&l->arena, "sysctl -w sunrpc.min_resvport=%u",
+					     in.last + 1u));
+	else
+		add_way(f, berth_lint_format(&l->arena, "sysctl -w sunrpc.max_resvport=%u",
+					     in.first - 1u));
+}
+
+void berth_lint_ways_names(struct berth_lint *l, const struct berth_lint_decl *d,
+			   const struct berth_portset *named, struct berth_lint_finding *f)
+{
+	uint32_t len = berth_range_len(d->ports.ports), first;
+	const uint32_t step = len > 100 ? 1000 : 100;
+
+	for (first = 10000; first + len - 1 <= 65535; first += step) {
+		struct berth_range to = { (uint16_t)first, (uint16_t)(first + len - 1) };
+		int32_t next = berth_portset_next(named, first);
+
+		if ((next < 0 || next > to.last) && is_free(l, to)) {
+			add_way(f, moved(l, d, to));
+			return;
+		}
+	}
+}
+
+void berth_lint_ways_adjacent(struct berth_lint *l, const struct berth_lint_decl *d,
+			      struct berth_lint_finding *f)
+{
+	struct berth_portset set = l->reserved;
+
+	berth_portset_add_range(&set, d->ports.ports);
+	add_way(f, sysctl_reserve(l, berth_lint_set_text(l, &set)));
+}
+
+void berth_lint_ways_live(struct berth_lint *l, const struct berth_lint_decl *d, uint16_t port,
+			  struct berth_lint_finding *f)
+{
+	struct berth_range to = { port, port }, now = d->ports.ports;
+
+	if (now.first != now.last) {
+		to.first = port < now.first ? port : now.first;
+		to.last = port > now.last ? port : now.last;
+	}
+	add_way(f, berth_lint_format(&l->arena, "systemctl restart %s", d->service));
+	add_way(f, moved(l, d, to));
+}
+
+/* "FILE:LINE: NAME = VALUE" for the sysctl that a finding is about. */
+static const char *sysctl_line(struct berth_lint *l, const struct berth_lint_spot *s,
+			       const char *value)
+{
+	size_t len = strcspn(s->raw, "=");
+
+	while (len && isspace((unsigned char)s->raw[len - 1]))
+		len--;
+	return berth_lint_format(&l->arena, "%s:%u: %.*s = %s", s->file, s->line, (int)len, s->raw,
+				 value);
+}
+
+void berth_lint_ways_applied(struct berth_lint *l, struct berth_lint_finding *f, const char *value)
+{
+	add_way(f, "sysctl --system");
+	add_way(f, sysctl_line(l, &f->spot, value));
+}
+
+void berth_lint_ways_reserved(struct berth_lint *l, struct berth_lint_finding *f)
+{
+	struct berth_portset in = { 0 };
+	int32_t port = berth_portset_next(&l->reserved, l->ephemeral.first);
+
+	for (; port >= 0 && port <= l->ephemeral.last; port = berth_lint_after(&l->reserved, port))
+		berth_portset_add(&in, (uint32_t)port);
+	add_way(f, sysctl_line(l, &f->spot, berth_lint_set_text(l, &in)));
+}
+
+void berth_lint_ways_suppress(struct berth_lint *l, struct berth_lint_finding *f)
+{
+	add_way(f, berth_lint_format(&l->arena, "berth-lint: ignore%s %s: WHY IT IS WELL SO",
+				     f->spot.line ? "" : "-default", f->spot.ignore));
+}
+
+void berth_lint_ways_include(struct berth_lint *l, const char *path, struct berth_lint_finding *f)
+{
+	if (path)
+		add_way(f, berth_lint_format(&l->arena, "write %.512s", path));
+	if (f->spot.raw)
+		add_way(f, berth_lint_format(&l->arena, "take out %s:%u: %s", f->spot.file,
+					     f->spot.line, f->spot.raw));
+}
+
+const char *berth_lint_set_text(struct berth_lint *l, const struct berth_portset *set)
+{
+	char text[900];
+
+	berth_portset_format(set, text, sizeof(text));
+	return berth_lint_keep(&l->arena, text, strlen(text));
 }
 
 uint32_t berth_lint_reservation(const struct berth_lint *l, struct berth_portset *out_set)

@@ -23,7 +23,39 @@ void berth_lint_ways_pool(struct berth_lint *l, const struct berth_lint_decl *po
 
 /* A range that is too small. */
 void berth_lint_ways_clients(struct berth_lint *l, const struct berth_lint_decl *range,
-			     uint32_t wanted, struct berth_lint_finding *f);
+			     const struct berth_lint_clients *clients,
+			     struct berth_lint_finding *f);
+
+/* Low ports that RPC may take: spare them. */
+void berth_lint_ways_resvport(struct berth_lint *l, struct berth_range in,
+			      struct berth_lint_finding *f);
+
+/* Ports that belong to names (named): others. */
+void berth_lint_ways_names(struct berth_lint *l, const struct berth_lint_decl *d,
+			   const struct berth_portset *named, struct berth_lint_finding *f);
+
+/* NodePorts beside the ephemeral range: reserve them before it grows. */
+void berth_lint_ways_adjacent(struct berth_lint *l, const struct berth_lint_decl *d,
+			      struct berth_lint_finding *f);
+
+/* A listener at a port that its file does not declare. */
+void berth_lint_ways_live(struct berth_lint *l, const struct berth_lint_decl *d, uint16_t port,
+			  struct berth_lint_finding *f);
+
+/* A sysctl of a file that the kernel has with another value. */
+void berth_lint_ways_applied(struct berth_lint *l, struct berth_lint_finding *f, const char *value);
+
+/* A reservation of ports that the kernel never chooses. */
+void berth_lint_ways_reserved(struct berth_lint *l, struct berth_lint_finding *f);
+
+/* A suppression that lacks its reason. */
+void berth_lint_ways_suppress(struct berth_lint *l, struct berth_lint_finding *f);
+
+/* An include of a file that is not there. */
+void berth_lint_ways_include(struct berth_lint *l, const char *path, struct berth_lint_finding *f);
+
+/* A set as the kernel writes it, kept in the arena; cut where it is very long. */
+const char *berth_lint_set_text(struct berth_lint *l, const struct berth_portset *set);
 
 /*
  * The reservation that a sysctl.d file must have so that nothing is lost: what is reserved, and what the findings

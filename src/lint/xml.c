@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * XML, through expat. Besides elements and attributes it yields what two habits mean:
+ * XML, through expat. Besides elements and attributes it yields what three habits mean:
  * <param name="N" value="V"/> (FreeSWITCH) and <property><name>N</name><value>V</value></property> (Hadoop) are
- * the setting ".../N" with the value V.
+ * the setting ".../N" with the value V; <X-PRE-PROCESS cmd="C" data="D"/> (FreeSWITCH) is ".../X-PRE-PROCESS/C" with D.
  */
 #include <expat.h>
 #include <string.h>
@@ -52,13 +52,15 @@ static void XMLCALL begin(void *arg, const XML_Char *element, const XML_Char **a
 {
 	struct parser *p = arg;
 	unsigned line = line_now(p);
-	const char *name = NULL, *value = NULL;
+	const char *name = NULL, *value = NULL, *command = NULL, *data = NULL;
 
 	p->len = 0;
 	p->text[0] = 0;
 	for (; attributes[0]; attributes += 2) {
 		name = strcmp(attributes[0], "name") ? name : attributes[1];
 		value = strcmp(attributes[0], "value") ? value : attributes[1];
+		command = strcmp(attributes[0], "cmd") ? command : attributes[1];
+		data = strcmp(attributes[0], "data") ? data : attributes[1];
 		/* An attribute's path is "element/@attribute". */
 		if (p->path.depth + 2 < BERTH_LINT_DEPTH_MAX) {
 			char at[128] = "@";
@@ -73,6 +75,8 @@ static void XMLCALL begin(void *arg, const XML_Char *element, const XML_Char **a
 		emit(p, name, value, line);
 	if (!berth_lint_path_push(&p->path, element, strlen(element)))
 		XML_StopParser(p->xml, XML_FALSE);
+	else if (command && data)
+		emit(p, command, data, line);
 }
 
 static void XMLCALL characters(void *arg, const XML_Char *text, int len)

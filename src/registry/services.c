@@ -65,6 +65,20 @@ void berth_services_init(struct berth_services *s, berth_services_complain compl
 	load(s, BERTH_SERVICES_ETC, "/etc/services", &r);
 }
 
+int berth_services_set_etc(struct berth_services *s, char *text, size_t len)
+{
+	struct berth_services_builder *b = berth_services_builder_new();
+	struct file_report r = { NULL, NULL, "/etc/services" };
+	int err = b ? berth_services_parse_etc(text, len, b, report_line, &r) : -ENOMEM;
+
+	berth_services_layer_fini(&s->layer[BERTH_SERVICES_ETC]);
+	s->layer[BERTH_SERVICES_ETC] = (struct berth_services_layer){ 0 };
+	if (err >= 0)
+		err = berth_services_builder_finish(b, &s->layer[BERTH_SERVICES_ETC]);
+	berth_services_builder_free(b);
+	return err < 0 ? err : 0;
+}
+
 void berth_services_fini(struct berth_services *s)
 {
 	berth_services_layer_fini(&s->layer[BERTH_SERVICES_IMPORT]);

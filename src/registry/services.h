@@ -55,6 +55,12 @@ typedef void (*berth_services_complain)(void *arg, const char *file, unsigned li
  * (which may be NULL), and left out. berth_services_fini() frees.
  */
 void berth_services_init(struct berth_services *s, berth_services_complain complain, void *arg);
+
+/*
+ * Takes another /etc/services for this host's: an image's, of len bytes with a NUL behind them, which it changes while it
+ * reads. Returns 0, -ENOMEM or -E2BIG; the list is empty then.
+ */
+int berth_services_set_etc(struct berth_services *s, char *text, size_t len);
 void berth_services_fini(struct berth_services *s);
 
 /* The service at a port; false where it has none. O(log n). */

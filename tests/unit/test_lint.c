@@ -21,11 +21,18 @@ static void print_malformed(void *arg, unsigned line, const char *what)
 	fprintf(arg, "%u !\n", line);
 }
 
+/* "A" holds "v w", and no other does. */
+static const char *variable(void *arg, const char *name, size_t len)
+{
+	(void)arg;
+	return len == 1 && *name == 'A' ? "v w" : NULL;
+}
+
 /* All settings of a text as "LINE PATH=VALUE", complaints as "LINE !". */
 static void read_all(enum berth_lint_format format, const char *text, char *out, size_t size)
 {
 	FILE *f = fmemopen(out, size, "w");
-	struct berth_lint_sink sink = { f, print_item, print_malformed };
+	struct berth_lint_sink sink = { f, print_item, print_malformed, variable };
 	/* A copy without a NUL behind it: for valgrind and sanitizers. */
 	size_t len = strlen(text);
 	char *copy = malloc(len + 1);
@@ -57,11 +64,39 @@ static void test_formats(void **state)
 		{ BERTH_LINT_INI, "[a\nk=1\n[b]\nk=2\n", "1 !\n2 k=1\n4 b/k=2\n" },
 		{ BERTH_LINT_WORDS, "option port 1\noptions lockd a=1 b=2\n",
 		  "1 option=port 1\n1 option/port=1\n2 options=lockd a=1 b=2\n2 options/lockd=a=1 b=2\n" },
+		{ BERTH_LINT_CALLS,
+		  "-- setLocal('x')\nsetLocal('192.0.2.1:5300')\nif x then net.listen({\"::1\"}, 53, -- y)\n { kind = 'tls' }) end\n",
+		  "2 setLocal=192.0.2.1:5300\n3 net.listen=::1 53 kind tls\n" },
+		{ BERTH_LINT_CALLS, "--[[ a(1)\n]] b(2)\na:c(')')d(f(1), 2\ng(3)\n",
+		  "2 b=2\n3 a:c=)\n3 !\n3 f=1\n4 g=3\n" },
+		{ BERTH_LINT_CALLS, "a('b\nc(1)\n", "1 !\n2 c=1\n" },
+		{ BERTH_LINT_TERMS,
+		  "%% {a, 1}\n[{kernel, [\n {inet_dist_listen_min, 9100}, % it's\n {x, \"y z\"}]},\n{r, [{l, [5672,\n{\"::1\", 5673}]}]}].\n",
+		  "3 kernel/inet_dist_listen_min=9100\n4 kernel/x=y z\n5 r/l=5672\n6 r/l=[::1]:5673\n" },
+		{ BERTH_LINT_TERMS, "[{a, 1}\n}]\n", "1 a=1\n2 !\n" },
+		{ BERTH_LINT_TERMS, "[{a, \"1\n}", "1 !\n1 a=1\n1 !\n" },
 		{ BERTH_LINT_COLUMNS, "smtp inet n -\n  -o x=y\n", "1 inet/n=smtp\n" },
 		{ BERTH_LINT_BARE, "# x\n1 2\n", "2 =1 2\n" },
 		{ BERTH_LINT_SHELL, "A=1\nexport B=\"a b\"\\\n'c'\nif x; then\nC=\"1\n2\"\nD=4\n",
 		  "1 A=1\n2 B=a bc\n5 C=1 2\n7 D=4\n" },
 		{ BERTH_LINT_SHELL, "A=\"1\nB=2\n", "1 !\n2 B=2\n" },
+		{ BERTH_LINT_SHELL,
+		  "B=$A\nC='$A'\nD=${X:-5}\nE=\"${A:-5}x\"\nF=\"$Z\"\nG=${A\nH=${X-6}${A}\nI=${A#b}\n",
+		  "1 B=v w\n2 C=$A\n3 D=5\n4 E=v wx\n5 F=$Z\n6 G=${A\n7 H=6v w\n8 I=${A#b}\n" },
+		{ BERTH_LINT_LINES, "#!define P 1\n#define P 1\n#include \"x y\"\n",
+		  "1 #!define=P 1\n3 #include=x y\n" },
+		{ BERTH_LINT_INI, "[a]\n#include x.conf\n#includes x\n#tryinclude \"y\"\n",
+		  "2 a/#include=x.conf\n4 a/#tryinclude=y\n" },
+		{ BERTH_LINT_BRACES, "%include \"x\"\na { %include y\n b 1; }\n",
+		  "1 %include=\"x\"\n2 a/%include=y\n3 a/b=1\n" },
+		{ BERTH_LINT_PARENS,
+		  "@define p \"5\"\n@version: 3\n@include \"x\"\nsource s { t(port(`p`)); };\n",
+		  "1 @define=p \"5\"\n3 @include=\"x\"\n4 source=s\n4 source/t/port=`p`\n" },
+		{ BERTH_LINT_XML, "<a><X cmd=\"set\" data=\"p=1\"/><X cmd=\"set\"/></a>",
+		  "1 a/X/@cmd=set\n1 a/X/@data=p=1\n1 a/X/set=p=1\n1 a/X/@cmd=set\n" },
+		{ BERTH_LINT_NETFILTER,
+		  "define A = 1-2\n include \"x\"\nincluded 5\n masquerade to :${A}\n masquerade to :$Z\n",
+		  "1 define=A = 1-2\n2 include=\"x\"\n" },
 		{ BERTH_LINT_BRACES, "a {\n b 1\n  2;\n c { d \"x;y\"; } # z\n}\n",
 		  "2 a/b=1 2\n4 a/c/d=x;y\n" },
 		{ BERTH_LINT_BRACES, "listen-on port 53 { any; };\navoid { 1; range 2 3; };",
@@ -173,6 +208,13 @@ static void test_endpoints(void **state)
 		{ "http://localhost:2379,http://10.0.0.1:2379", "42379-2379/0 42379-2379/0 " },
 		{ "udp:10.0.0.1:5060", "45060-5060/2 " },
 		{ "udp6:[::1]:161", "6161-161/2 " },
+		{ "ldap:///", "*389-389/0 " },
+		{ "ldaps://[::1]/", "6636-636/0 " },
+		{ "ldap://localhost/", "4389-389/0 " },
+		{ "ldap://127.0.0.1:40389/", "440389-40389/0 " },
+		{ "ldapi:///", "" },
+		{ "ldapi://%2frun%2fx", "" },
+		{ "http://localhost/", "" },
 		{ "smtp", "*25-25/0 " },
 		{ "/run/x.sock", "" },
 		{ "unix:/run/x.sock", "" },
@@ -324,10 +366,13 @@ static void test_table(void **state)
 			struct berth_lint_ports ports;
 			const char *at = k->initial, *what;
 			bool is_pair = k->shape == BERTH_LINT_PAIR;
+			const char *two = k->option ? k->option : k->key;
 
-			if (is_pair &&
-			    (!strchr(k->key, '|') || strchr(strchr(k->key, '|') + 1, '|')))
+			if (is_pair && (!strchr(two, '|') || strchr(strchr(two, '|') + 1, '|')))
 				fail_msg("%s: %s: a pair has two keys", p->service, k->key);
+			if (k->flags & BERTH_LINT_ZERO_INITIAL && !k->initial)
+				fail_msg("%s: %s: 0 means a default that is not given", p->service,
+					 k->key);
 			if (k->when && !strchr(k->when, '='))
 				fail_msg("%s: %s: a condition is KEY=VALUE", p->service, k->key);
 			if (!k->initial || k->shape == BERTH_LINT_CONDITION ||
