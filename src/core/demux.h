@@ -87,21 +87,30 @@ BERTH_INLINE enum berth_demux_family berth_demux_family_(const struct berth_flow
 	return local && remote ? BERTH_DEMUX_OF_FAMILY6 : BERTH_DEMUX_OF_MIXED;
 }
 
+/*
+ * A word of an address, as an atomic: no compiler makes vectors out of these. A load of more than what one store wrote
+ * waits until the stores of whoever wrote it just now have left the processor, and so for all look-ups before.
+ */
+typedef uint32_t __attribute__((may_alias)) berth_demux_any32;
+
+BERTH_INLINE uint32_t berth_demux_load32_(const struct berth_address *a, uint32_t word)
+{
+	return __atomic_load_n((const berth_demux_any32 *)(const void *)a->byte + word,
+			       __ATOMIC_RELAXED);
+}
+
 /* The key of a flow with all that it says; n is the words of an address. */
 BERTH_INLINE void berth_demux_full_key_(const struct berth_flow *f, uint32_t n,
 					struct berth_pair_key *out_key)
 {
-	/*
-	 * Two loads: one of both ports would wait for the two stores of whoever wrote them just now to leave the
-	 * processor, and with them for all look-ups before.
-	 */
+	/* Two loads, for the same reason. */
 	uint32_t remote_port = __atomic_load_n(&f->remote_port, __ATOMIC_RELAXED), i;
 
 	out_key->protocol = f->protocol;
 	out_key->ports = berth_pair_ports(f->local_port, remote_port);
 	for (i = 0; i < n; i++) {
-		out_key->address[i] = berth_demux_word32_(f->local.byte + 16 - 4 * n + 4 * i);
-		out_key->address[n + i] = berth_demux_word32_(f->remote.byte + 16 - 4 * n + 4 * i);
+		out_key->address[i] = berth_demux_load32_(&f->local, 4 - n + i);
+		out_key->address[n + i] = berth_demux_load32_(&f->remote, 4 - n + i);
 	}
 }
 

@@ -214,7 +214,7 @@ static void test_threads(void **state)
 	assert_int_equal(memory.bytes, 0);
 }
 
-#define TURNS 100000u
+#define TURNS 200000u
 
 /* Two pairs of IPv4 whose bucket is the same. */
 static uint32_t neighbour[2];

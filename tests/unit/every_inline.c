@@ -104,6 +104,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_demux_is_v4_,
 	(void (*)(void))berth_demux_is_zero_,
 	(void (*)(void))berth_demux_family_,
+	(void (*)(void))berth_demux_load32_,
 	(void (*)(void))berth_demux_full_key_,
 	(void (*)(void))berth_demux_bound_key_,
 };
