@@ -18,9 +18,9 @@
 #include "src/sim/streams.h"
 
 #define STREAMS 65536u
-#define CHUNKS 262144u /* 34 MB, with the streams 40 MB */
-#define POINTS 20000u
-#define SERIES 8u
+#define CHUNKS 262144u      /* 34 MB, with the streams 40 MB */
+#define POINTS 40960u       /* all of --self */
+#define SERIES 10u          /* as many as --self has ways */
 #define DESTINATIONS_MIN 3u /* below it a host is not judged over all of them */
 
 struct point {
@@ -134,8 +134,8 @@ static int set_range(void *into, const char *value, struct berth_why *why)
 
 const struct berth_opt berth_audit_opts[] = {
 	{ "self", NULL, NULL,
-	  "Opens sockets on the loopback in five ways and judges the ports they get; what is done where neither --pcap "
-	  "nor --live is given.",
+	  "Opens sockets on the loopback in five ways, over IPv4 and over IPv6, and judges the ports they get; what is "
+	  "done where neither --pcap nor --live is given.",
 	  NULL, set_self },
 	{ "samples", "N", "600", "With --self: sockets for each way.", NULL, set_samples },
 	{ "pcap", "FILE", NULL,
@@ -268,17 +268,6 @@ static void show(struct view *view, const struct row *row, const struct berth_ju
 
 /* ---- this host ---- */
 
-static const char *const way_name[] = {
-#define NAME(id, name, one) name,
-	BERTH_OWN_WAYS(NAME)
-#undef NAME
-};
-static const bool way_one[] = {
-#define ONE(id, name, one) one,
-	BERTH_OWN_WAYS(ONE)
-#undef ONE
-};
-
 static void add_point(struct view *view, double x, uint16_t port, const char *series)
 {
 	unsigned i;
@@ -299,7 +288,8 @@ static int audit_self(struct view *view, struct berth_why *why)
 	struct berth_judgement j[BERTH_OWN_COUNT];
 	berth_auto_free char *text = NULL;
 	struct berth_range own;
-	int way, n, i;
+	/* Those of IPv6 come last. */
+	int ways = berth_own_has_six() ? BERTH_OWN_COUNT : BERTH_OWN_TCP6_ONE, way, n, i;
 
 	if (!view->knows_range &&
 	    !berth_file_read("/proc/sys/net/ipv4/ip_local_port_range", &text) &&
@@ -307,23 +297,26 @@ static int audit_self(struct view *view, struct berth_why *why)
 		view->of_habit[BERTH_HABIT_LINUX] = view->of_habit[BERTH_HABIT_LINUX_BIND] =
 			view->of_habit[BERTH_HABIT_LINUX_UDP] = own;
 	}
-	for (way = 0; way < BERTH_OWN_COUNT; way++) {
+	for (way = 0; way < ways; way++) {
 		n = berth_own_ports((enum berth_own_way)way, view->samples, port[way], why);
 		if (n < 0)
 			return n;
 		berth_judge(port[way], (size_t)n, view->knows_range ? &view->range : NULL, &j[way]);
 		for (i = 0; i < n; i++)
-			add_point(view, i, port[way][i], way_name[way]);
+			add_point(view, i, port[way][i], berth_own_rows[way].name);
 	}
-	for (way = 0; way < BERTH_OWN_COUNT; way++) {
-		struct row row = { "self", way < BERTH_OWN_UDP_ONE ? "tcp" : "udp", way_name[way],
-				   j[way].n, way_one[way] };
+	for (way = 0; way < ways; way++) {
+		const struct berth_own_row *how = &berth_own_rows[way];
+		struct row row = { "self", how->datagram ? "udp" : "tcp", how->name, j[way].n,
+				   !how->many };
 
-		row.hidden = way == BERTH_OWN_TCP_ONE &&
-			     j[BERTH_OWN_TCP_MANY].shape == BERTH_SHAPE_RANDOM;
+		/* Behind the way to one destination stands that to many. */
+		row.hidden = !how->many && !how->datagram && j[way + 1].shape == BERTH_SHAPE_RANDOM;
 		if (j[way].n >= view->least)
 			show(view, &row, &j[way]);
 	}
+	if (ways < BERTH_OWN_COUNT)
+		fprintf(stderr, "this host has no ::1: only IPv4 is judged\n");
 	return 0;
 }
 

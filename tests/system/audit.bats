@@ -51,13 +51,26 @@ shape() { jq -r --arg d "$2" 'select(.destination == $d).shape' "$1"; }
     (."tcp connect, one destination" | .odd == 0 and .system == "linux" and .bits_high < 3.5 and (.finding | not)) and
     (."tcp connect, a destination each" | .odd == 0 and .bits_high < 14) and
     (."tcp bind to port 0" | .odd == 1 and .bits_low > 11) and
-    (."udp connect, one destination" | .odd > 0.3 and .odd < 0.7)' "$tmp/o" >/dev/null
+    (."udp connect, one destination" | .odd > 0.3 and .odd < 0.7) and
+    (."tcp6 connect, one destination" | .odd == 0 and .system == "linux" and .bits_high < 3.5 and (.finding | not)) and
+    (."tcp6 connect, a destination each" | .odd == 0 and .sigma > 4000 and .bits_high < 14) and
+    (."tcp6 bind to port 0" | .odd == 1 and .bits_low > 11) and
+    (."udp6 connect, one destination" | .odd > 0.3 and .odd < 0.7) and length == 10' "$tmp/o" >/dev/null
+}
+
+@test "a host without the loopback of IPv6 is judged by IPv4" {
+  system_setup
+  near ip -6 addr flush dev lo
+  near "$berth" audit --json --samples 50 >"$tmp/o" 2>"$tmp/e" || [ $? = 1 ]
+  equal rows "$(wc -l <"$tmp/o")" 5
+  grep -qF "no ::1: only IPv4" "$tmp/e"
 }
 
 @test "under berth run it chooses as the policy says" {
   system_setup
   run -1 near "$berth" run --policy sequential -- "$berth" audit --json --samples 200
   equal sequential "$(shape <(echo "$output") "tcp connect, a destination each")" sequential
+  equal sequential "$(shape <(echo "$output") "tcp6 connect, a destination each")" sequential
   near "$berth" run -- "$berth" audit --json --samples 400 >"$tmp/o" || [ $? = 1 ]
   jq -e -s 'all(.bits_low > 11 and (.shape | test("steps|sequential|constant") | not))' "$tmp/o" >/dev/null
 }
