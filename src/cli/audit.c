@@ -17,8 +17,8 @@
 #include "src/registry/systems.h"
 #include "src/sim/streams.h"
 
-#define STREAMS 65536u
-#define CHUNKS 262144u      /* 34 MB, with the streams 40 MB */
+#define STREAMS 262144u
+#define CHUNKS 262144u      /* 34 MB, with the streams 56 MB; what is used is touched */
 #define POINTS 40960u       /* all of --self */
 #define SERIES 10u          /* as many as --self has ways */
 #define DESTINATIONS_MIN 3u /* below it a host is not judged over all of them */

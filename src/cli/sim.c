@@ -487,6 +487,7 @@ static void show(const struct view *view, const struct outcome *o, bool first)
 static void plot_reuse(struct berth_svg *svg, const struct outcome *o, unsigned number)
 {
 	double x[BERTH_SIM_REUSE_BINS], y[BERTH_SIM_REUSE_BINS], sum = 0;
+	char words[64];
 	size_t n = 0;
 	uint32_t i;
 
@@ -495,7 +496,9 @@ static void plot_reuse(struct berth_svg *svg, const struct outcome *o, unsigned 
 		x[n] = (double)berth_sim_reuse_top(i);
 		y[n++] = sum / (double)o->tally->reused;
 	}
-	berth_svg_curve(svg, n, x, y, number, berth_habit_row(o->load.habit).name);
+	snprintf(words, sizeof(words), "%s%s", berth_habit_row(o->load.habit).name,
+		 n ? "" : ": no pair twice");
+	berth_svg_curve(svg, n, x, y, number, words);
 }
 
 static void plot_track(struct berth_svg *svg, const struct outcome *o, unsigned number)
