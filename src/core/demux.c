@@ -132,28 +132,34 @@ BERTH_INLINE bool end_short(const struct short_way *w, uint64_t *out_owner)
 			       out_owner);
 }
 
-/* First step, IPv6: the bucket that names the pair. */
-BERTH_INLINE uint32_t fetch_bucket6(const struct berth_demux *d, const struct berth_flow *flow,
-				    struct berth_pair_key *out_key)
+/* The way of IPv6 in a batch. entry: the one that the bucket names first, NULL where it names none. */
+struct way6 {
+	struct berth_pair_key key;
+	uint32_t hash;
+	const uint32_t *entry;
+};
+
+/* First step: the bucket that names the pair. */
+BERTH_INLINE void fetch_bucket6(const struct berth_demux *d, const struct berth_flow *flow,
+				struct way6 *out)
 {
 	const struct berth_slots_view *v = __atomic_load_n(&d->v6.view, __ATOMIC_ACQUIRE);
-	uint32_t hash;
 
-	berth_demux_full_key_(flow, 4, out_key);
-	hash = berth_pair_hash(d->place_key, 4, out_key);
+	berth_demux_full_key_(flow, 4, &out->key);
+	out->hash = berth_pair_hash(d->place_key, 4, &out->key);
 	if (v)
-		__builtin_prefetch(berth_slots_bucket(v, berth_pair_home(hash, v->buckets)));
-	return hash;
+		__builtin_prefetch(berth_slots_bucket(v, berth_pair_home(out->hash, v->buckets)));
 }
 
-/* Second step, IPv6: fetches the entry that the bucket names. */
-BERTH_INLINE void fetch_entry6(const struct berth_demux *d, uint32_t hash)
+/* Second step: the entry that the bucket names. */
+BERTH_INLINE void fetch_entry6(const struct berth_demux *d, struct way6 *w)
 {
 	const struct berth_slots_view *v = __atomic_load_n(&d->v6.view, __ATOMIC_ACQUIRE);
+	uint32_t hash = w->hash, mask;
 	const uint64_t *slot;
 	uint64_t number;
-	uint32_t mask;
 
+	w->entry = NULL;
 	if (!v)
 		return;
 	slot = berth_slots_bucket(v, berth_pair_home(hash, v->buckets));
@@ -165,12 +171,28 @@ BERTH_INLINE void fetch_entry6(const struct berth_demux *d, uint32_t hash)
 		return;
 	}
 	if (number >> 32 == hash && (number & BERTH_SLOTS_INDEX)) {
-		const uint32_t *entry =
-			berth_slots_entry(v, (uint32_t)(number & BERTH_SLOTS_INDEX) - 1);
-
-		__builtin_prefetch(entry);
-		__builtin_prefetch(entry + BERTH_SLOTS_WORDS - 1);
+		w->entry = berth_slots_entry(v, (uint32_t)(number & BERTH_SLOTS_INDEX) - 1);
+		__builtin_prefetch(w->entry);
+		__builtin_prefetch(w->entry + BERTH_SLOTS_WORDS - 1);
 	}
+}
+
+/*
+ * Third step: true where the entry has the packet's pair and owner. It was named within this look-up; since then it may
+ * have become another pair's, which its stamp and key say, or its pair may have been given another value, which is as
+ * if this packet had come before.
+ */
+BERTH_INLINE bool try_entry6(const struct way6 *w, const struct berth_flow *flow,
+			     uint64_t *out_owner)
+{
+	struct berth_pair_value value;
+
+	if (!w->entry || !may_be_connected(w->key.ports) ||
+	    berth_slots_read(w->entry, &w->key, &value) != BERTH_PAIR_SAME ||
+	    value.device == BERTH_PAIR_MANY || (value.device && value.device != flow->device))
+		return false;
+	*out_owner = value.owner;
+	return true;
 }
 
 /* All levels, for a flow whose full key and hash are known. */
@@ -223,12 +245,9 @@ enum berth_demux_level berth_demux_find(const struct berth_demux *d, const struc
 	return find_long(d, flow, out_owner);
 }
 
-/* The second step: true where the packet has its owner, or else what comes next is fetched. */
-BERTH_INLINE bool try_short(const struct berth_demux *d, enum berth_demux_family family,
-			    const struct short_way *w, uint64_t *out_owner)
+/* The second step of IPv4: true where the packet has its owner, or else the next bucket is fetched. */
+BERTH_INLINE bool try_short(const struct short_way *w, uint64_t *out_owner)
 {
-	if (family == BERTH_DEMUX_OF_FAMILY6)
-		fetch_entry6(d, w->hash);
 	if (end_short(w, out_owner))
 		return true;
 	/* Behind the last bucket this names no memory that is there, which a prefetch may do. */
@@ -237,12 +256,24 @@ BERTH_INLINE bool try_short(const struct berth_demux *d, enum berth_demux_family
 	return false;
 }
 
+/* The third step, for a packet that has no owner yet. */
+BERTH_INLINE enum berth_demux_level find_left(const struct berth_demux *d,
+					      const struct berth_flow *flow, const struct way6 *w6,
+					      bool six, uint64_t *out_owner)
+{
+	if (!six)
+		return find_long(d, flow, out_owner);
+	if (try_entry6(w6, flow, out_owner))
+		return BERTH_DEMUX_CONNECTED;
+	return find_hashed6(d, flow, &w6->key, w6->hash, out_owner);
+}
+
 static void find_few(const struct berth_demux *d, const struct berth_flow *flow, size_t count,
 		     uint64_t *owner, uint8_t *level)
 {
-	uint8_t left[BATCH]; /* packets that the short way did not answer */
-	struct berth_pair_key key6[BATCH];
+	uint8_t left[BATCH]; /* packets that the second step did not answer */
 	struct short_way w[BATCH];
+	struct way6 w6[BATCH];
 	size_t i, lefts = 0;
 
 	for (i = 0; i < count; i++) {
@@ -251,10 +282,12 @@ static void find_few(const struct berth_demux *d, const struct berth_flow *flow,
 		if (level[i] == BERTH_DEMUX_OF_FAMILY4)
 			begin_short(d, &flow[i], &w[i]);
 		else if (level[i] == BERTH_DEMUX_OF_FAMILY6)
-			w[i].hash = fetch_bucket6(d, &flow[i], &key6[i]);
+			fetch_bucket6(d, &flow[i], &w6[i]);
 	}
 	for (i = 0; i < count; i++) {
-		if (try_short(d, level[i], &w[i], &owner[i]))
+		if (level[i] == BERTH_DEMUX_OF_FAMILY6)
+			fetch_entry6(d, &w6[i]);
+		if (try_short(&w[i], &owner[i]))
 			level[i] = BERTH_DEMUX_CONNECTED;
 		else
 			left[lefts++] = (uint8_t)i;
@@ -262,10 +295,8 @@ static void find_few(const struct berth_demux *d, const struct berth_flow *flow,
 	for (i = 0; i < lefts; i++) {
 		uint32_t k = left[i];
 
-		level[k] = (uint8_t)(level[k] == BERTH_DEMUX_OF_FAMILY6
-					     ? find_hashed6(d, &flow[k], &key6[k], w[k].hash,
-							    &owner[k])
-					     : find_long(d, &flow[k], &owner[k]));
+		level[k] = (uint8_t)find_left(d, &flow[k], &w6[k],
+					      level[k] == BERTH_DEMUX_OF_FAMILY6, &owner[k]);
 	}
 }
 
