@@ -98,6 +98,32 @@ shape() { jq -r --arg d "$2" 'select(.destination == $d).shape' "$1"; }
   "$berth" audit --pcap "$tmp/a.pcap" --least 3 --json 2>/dev/null | jq -e 'select(.host == "10.0.0.3").shape == "too-few"'
 }
 
+# linux_rows HOST DESTINATION...: rows of a capture, ports chosen as Linux does, destinations in turn
+linux_rows()
+{
+  awk -v host="$1" -v destinations="${*:2}" 'BEGIN {
+    srand(5)
+    n = split(destinations, to, " ")
+    for (k = 1; k <= n; k++) at[k] = int(rand() * 10000)
+    for (i = 0; i < 2000; i++) {
+      k = 1 + int(rand() * n)
+      at[k] += 1 + int(rand() * 8)
+      print host, to[k], 32768 + 2 * at[k]
+    }
+  }'
+}
+
+@test "walks of Linux to a few destinations in turn are no finding, those of another host are" {
+  capture "$tmp/a.pcap" < <(linux_rows 3 1 2 3)
+  run -0 --separate-stderr "$berth" audit --pcap "$tmp/a.pcap" --json
+  jq -e -s 'any(.destination == null and (.shape | test("correlated|uneven")) and (.finding | not)) and
+    ([.[] | select(.system == "linux")] | length == 3)' <<<"$output" >/dev/null
+  # The same ports 31,000 lower: a range in which Linux does not choose.
+  capture "$tmp/b.pcap" < <(linux_rows 3 1 2 3 | awk '{ print $1, $2, $3 - 31000 }')
+  run -1 --separate-stderr "$berth" audit --pcap "$tmp/b.pcap" --json
+  jq -e -s 'any(.destination == null and .finding)' <<<"$output" >/dev/null
+}
+
 @test "a capture that is cut short is judged and complained of; what is none is refused" {
   capture "$tmp/a.pcap" <<<"1 1 $(seq -s ' ' 5000 5099)"
   head -c 5000 "$tmp/a.pcap" >"$tmp/short.pcap"
