@@ -538,6 +538,7 @@ static void try_source(const struct berth_lint_place *p, const struct berth_lint
 static void try_avoid(const struct berth_lint_place *p, const struct berth_lint_key *k,
 		      unsigned which)
 {
+	const struct berth_range taken = { 32800, 32800 };
 	const struct berth_lint_key *pool = p->keys;
 	struct berth_lint l;
 	struct file f;
@@ -549,15 +550,15 @@ static void try_avoid(const struct berth_lint_place *p, const struct berth_lint_
 		fail_msg("%s: %s: nothing sends from ports", p->service, k->key);
 	begin_file(&f, p);
 	write_ports(&f, pool, 0, 0, inside);
-	write_ports(&f, k, which, 0, inside_one);
-	judge(&l, &f, inside_one.first);
+	write_ports(&f, k, which, 0, taken);
+	judge(&l, &f, taken.first);
 	if (found_at(&l, &f, BERTH_LINT_RULE_SOURCE, f.at[0].line))
 		fail_with(&f, &l, "a port that is avoided is found");
 	berth_lint_fini(&l);
 	begin_file(&f, p);
 	write_ports(&f, pool, 0, 0, inside);
 	write_ports(&f, k, which, 0, outside_one);
-	judge(&l, &f, inside.first);
+	judge(&l, &f, taken.first);
 	if (!found_at(&l, &f, BERTH_LINT_RULE_SOURCE, f.at[0].line))
 		fail_with(&f, &l, "the listener in the pool is not found");
 	berth_lint_fini(&l);
@@ -602,11 +603,14 @@ static void try_address(const struct berth_lint_place *p, const struct berth_lin
 static void try_clients(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
 	const struct berth_lint_key *range = first_listener(p, true);
+	unsigned enough = berth_range_len(outside) / (unsigned)(k->offset ? k->offset : 1);
 	struct berth_lint l;
 	struct file f;
+	char number[16];
 
 	begin_file(&f, p);
-	add_setting(&f, k->key, 0, "101");
+	snprintf(number, sizeof(number), "%u", enough + 1);
+	add_setting(&f, k->key, 0, number);
 	write_conditions(&f, range->when, false);
 	write_ports(&f, range, 0, 0, outside);
 	judge(&l, &f, 0);
@@ -614,7 +618,8 @@ static void try_clients(const struct berth_lint_place *p, const struct berth_lin
 		fail_with(&f, &l, "the range is too small, and that is not found");
 	berth_lint_fini(&l);
 	begin_file(&f, p);
-	add_setting(&f, k->key, 0, "20");
+	snprintf(number, sizeof(number), "%u", enough);
+	add_setting(&f, k->key, 0, number);
 	write_conditions(&f, range->when, false);
 	write_ports(&f, range, 0, 0, outside);
 	judge(&l, &f, 0);
