@@ -87,6 +87,9 @@ int berth_lint_fix(const struct berth_lint *l, struct berth_tree *t, const char 
 	if (dry)
 		return 0;
 	err = berth_tree_write(t, DIRECTORY, NAME, fresh);
+	if (err == -ENOENT)
+		return berth_why(why, err, "--fix: there is no %s%s; mkdir -p %s%s", shown,
+				 DIRECTORY, shown, DIRECTORY);
 	if (err)
 		return berth_why(why, err, "--fix: cannot write %s%s: %s", shown,
 				 DIRECTORY "/" NAME, strerror(-err));

@@ -28,9 +28,11 @@ struct berth_lint_include {
 	const char *key;    /* as in places.h */
 	const char *option; /* the name is an option's value; NULL: the setting's */
 	enum missing missing;
-	const char *
-		base; /* what names are relative to: the one of "a|b" that the file lies below; NULL: the file's
-			     directory; "": where the program was started, and so nobody knows */
+	/*
+	 * What names are relative to: the one of "a|b" that the file lies below; NULL: the file's directory; "": where the
+	 * program was started, and so nobody knows.
+	 */
+	const char *base;
 	const char *part; /* files of a directory that is named; NULL: a directory is none */
 	bool is_list;     /* several names, blanks between them */
 };
@@ -110,6 +112,13 @@ static const struct berth_lint_include includes[] = {
 	{ NULL }
 };
 /* clang-format on */
+
+/* Settings that say what later names are relative to, but for those that are relative to their file. */
+static const struct {
+	const char *service, *key;
+} directories[] = { { "apache2", "ServerRoot" },
+		    { "bind9", "options/directory" },
+		    { "unbound", "directory" } };
 
 const struct berth_lint_include *berth_lint_includes_of(const struct berth_lint_place *place)
 {
@@ -193,6 +202,12 @@ static bool find_base(const struct berth_lint_reading *r, const struct berth_lin
 {
 	const char *path = berth_lint_path_of(r), *at = row->base, *slash = strrchr(path, '/');
 
+	if (row->base && r->l->reader.is_host && r->l->include_base &&
+	    r->l->include_base_of == r->place) {
+		*out_base = r->l->include_base;
+		*out_len = strlen(*out_base);
+		return true;
+	}
 	while (at && *at) {
 		size_t len = strcspn(at, "|");
 
@@ -407,9 +422,20 @@ void berth_lint_follow(struct berth_lint_reading *r, const char *path, const cha
 		       unsigned line)
 {
 	const struct berth_lint_include *i;
+	size_t n;
 
 	if (!r->l->reader.each)
 		return;
+	for (n = 0; n < sizeof(directories) / sizeof(*directories); n++)
+		if (!strcmp(directories[n].service, r->place->service) &&
+		    berth_lint_which_key(directories[n].key, path, false) >= 0) {
+			value += strspn(value, "\"'");
+			r->l->include_base_of = r->place;
+			r->l->include_base = *value != '/' ? NULL
+							   : berth_lint_keep(&r->l->arena, value,
+									     strcspn(value, "\"'"));
+			return;
+		}
 	for (i = r->includes;
 	     i->service && i->format == r->place->format && !strcmp(i->service, r->place->service);
 	     i++)

@@ -118,7 +118,10 @@ struct berth_lint {
 	struct berth_lint_reader reader; /* set after berth_lint_init() */
 	struct berth_lint_seen
 		*seen[BERTH_LINT_SEEN]; /* files of places that have includes, by name */
-	unsigned followed;              /* files that were included */
+	/* What a place said names are relative to; NULL where it did not. */
+	const struct berth_lint_place *include_base_of;
+	const char *include_base;
+	unsigned followed; /* files that were included */
 	/* Variables, of the place and scope that is read: what comes next begins anew. */
 	struct berth_lint_given *given;
 	size_t given_count, given_room;

@@ -138,7 +138,22 @@ static const char *sysctl_reserve(struct berth_lint *l, const char *set)
 	return berth_lint_format(&l->arena, "sysctl -w net.ipv4.ip_local_reserved_ports=%s", set);
 }
 
-static void way_to_reserve(struct berth_lint *l, struct berth_lint_finding *f)
+/* The command that reserves for good, where the files are: on this host, in an image, in a directory of files. */
+static const char *reserve_for_good(struct berth_lint *l, const struct berth_lint_decl *d,
+				    const struct berth_lint_finding *f)
+{
+	int shown = (int)l->reader.shown;
+
+	if (!l->reader.is_host)
+		return berth_lint_format(&l->arena, "berth reserve --why %s add %u-%u", d->service,
+					 f->reserve.first, f->reserve.last);
+	if (!shown)
+		return "berth lint --fix";
+	return berth_lint_format(&l->arena, "berth lint --root %.*s --fix", shown, f->spot.file);
+}
+
+static void way_to_reserve(struct berth_lint *l, const struct berth_lint_decl *d,
+			   struct berth_lint_finding *f)
 {
 	struct berth_portset set = l->reserved;
 	char text[512];
@@ -148,7 +163,8 @@ static void way_to_reserve(struct berth_lint *l, struct berth_lint_finding *f)
 	    berth_portset_format(&set, text, sizeof(text)) >= sizeof(text))
 		return;
 	add_way(f, sysctl_reserve(l, text));
-	add_way(f, "the same for each boot: berth lint --fix");
+	add_way(f, berth_lint_format(&l->arena, "the same for each boot: %s",
+				     reserve_for_good(l, d, f)));
 }
 
 /* A range that lies outside for the greater part, or for a thousand ports, can do with these. */
@@ -186,7 +202,7 @@ static void way_to_narrow(struct berth_lint *l, const struct berth_lint_decl *d,
 void berth_lint_ways_ephemeral(struct berth_lint *l, const struct berth_lint_decl *d,
 			       struct berth_lint_finding *f)
 {
-	way_to_reserve(l, f);
+	way_to_reserve(l, d, f);
 	way_to_cut(l, d, f);
 	way_to_move(l, d, f);
 	way_to_narrow(l, d, f);

@@ -61,7 +61,7 @@ END
   # Two need a running host, and have a test of their own.
   equal rules "$( (head -n 1 "$tmp/out" | tr ' ' '\n' && printf 'live\napplied\n') | sort)" \
     "$("$berth" lint --explain all | grep -oE '^[a-z]+ \(' | tr -d ' (' | sort)"
-  equal kinds "$(sed -n 2p "$tmp/out")" "add line reason spare sysctl take out write"
+  equal kinds "$(sed -n 2p "$tmp/out")" "add fix line reason spare sysctl take out write"
 }
 
 @test "lint: one port declared twice: addresses, protocols and wildcards" {
@@ -269,6 +269,7 @@ ephemeral services.yml 3"
   run --separate-stderr "$berth" lint --json "$tmp/project"
   equal found "$(jq -r '.rule + " " + .file' <<<"$output")" "ephemeral $tmp/project/dovecot/x.d/a.conf
 ephemeral $tmp/project/nginx/parts.inc"
+  [[ $output == *"the same for each boot: berth reserve --why dovecot add 40000-40000"* ]]
   # A file alone is read alone.
   run --separate-stderr "$berth" lint --json "$tmp/project/nginx/nginx.conf"
   equal alone "$status $output" "0 "
@@ -332,6 +333,9 @@ includes()
 /etc/apache2/apache2.conf | Include more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | told
 /etc/apache2/apache2.conf | Include more | /etc/apache2/more/x | Listen 40000 | told
 /etc/apache2/apache2.conf | IncludeOptional more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | quiet
+/etc/apache2/apache2.conf | ServerRoot "/srv/web"\nInclude more.conf | /srv/web/more.conf | Listen 40000 | told
+/etc/bind/named.conf | options {\n directory "/srv/named";\n include "x";\n}; | /srv/named/x | listen-on port 40000 { any; }; | told
+/etc/unbound/unbound.conf | server:\n directory: "/srv/unbound"\n include: x | /srv/unbound/x | port: 40000 | told
 /etc/bind/named.conf | options {\n include "/etc/bind/x";\n}; | /etc/bind/x | listen-on port 40000 { any; }; | told
 /etc/squid/squid.conf | include /etc/squid/a /etc/squid/b*.conf | /etc/squid/b1.conf | http_port 40000 | told
 /etc/squid/squid.conf | include /etc/squid/c*.conf | /etc/squid/c1.conf | http_port 40000 | told
@@ -598,6 +602,10 @@ END
   equal status "$status" 2
   [[ $output == *"/etc/sysctl.conf:1 sets ip_local_reserved_ports and would win"* ]]
   rm "$root/etc/sysctl.conf"
+  mv "$root/etc/sysctl.d" "$root/etc/kept"
+  run "$berth" lint --root "$root" --fix
+  [[ $status == 2 && $output == *"there is no $root/etc/sysctl.d; mkdir -p $root/etc/sysctl.d" ]]
+  mv "$root/etc/kept" "$root/etc/sysctl.d"
   # Nor is the range given away.
   printf 'pasv_min_port=33000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
   run "$berth" lint --root "$root" --fix
