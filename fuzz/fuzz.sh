@@ -16,15 +16,15 @@ for target in range opt lane csv services what destination frame grantrule lint 
   case $target in
   what) more='src/cli/what.c src/registry/schemes.c' ;;
   lint) more='src/lint/*.c -lyaml -lexpat' ;;
-  destination) more=src/cli/destination.c ;;
-  filter) more='src/cli/ports_filter.c src/cli/ports_field.c src/kernel/sockets.c' ;;
+  destination) more='src/cli/destination.c fuzz/names.c' ;;
+  filter) more='src/cli/ports_filter.c src/cli/destination.c fuzz/names.c src/cli/ports_field.c src/kernel/sockets.c' ;;
   esac
   mkdir -p "$build/corpus/$target" "$build/findings"
   # shellcheck disable=SC2086 # a list of files, a glob
   (cd "$root" && "$cc" -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
     -fno-sanitize-recover=all -I. "fuzz/fuzz_$target.c" src/core/range.c src/core/prefix.c src/core/grantrule.c \
     src/core/packet.c \
-    src/base/opt.c src/base/near.c src/base/text.c src/base/why.c src/registry/builder.c src/registry/csv.c src/registry/layer.c \
+    src/base/opt.c src/base/opt_shell.c src/base/near.c src/base/text.c src/base/why.c src/registry/builder.c src/registry/csv.c src/registry/layer.c \
     src/registry/parse.c src/sim/frame.c $more -o "$build/fuzz_$target")
   echo "$target: $seconds s"
   if ! "$build/fuzz_$target" -max_total_time="$seconds" -timeout=10 -max_len="$len" -verbosity=0 \

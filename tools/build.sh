@@ -22,7 +22,7 @@ wanted_stamp()
   local library
 
   printf 'prefix %s\n' "$prefix"
-  for library in cmocka glib-2.0 ck liburcu-cds; do
+  for library in cmocka usrsctp glib-2.0 ck liburcu-cds; do
     printf '%s %s\n' "$library" "$(pkg-config --modversion "$library" 2>/dev/null || echo absent)"
   done
 }

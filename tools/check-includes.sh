@@ -34,6 +34,7 @@ expat.h           | lint
 curses.h          | cli
 sys/capability.h  | kernel
 pcap/             | kernel cli
+usrsctp.h         | examples
 '
 
 find abi bpf examples include src -name '*.[ch]' -print | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' |

@@ -42,6 +42,7 @@ tests | dnsmasq-base     | cmd:dnsmasq     | a UDP server under test
 tests | bind9-dnsutils   | cmd:dig         | a UDP client under test
 tests | netcat-openbsd   | cmd:nc          | a UDP client of examples/udp-host
 tests | iputils-ping     | cmd:ping        | drives examples/udp-host
+tests | libusrsctp-dev   | lib:usrsctp     | SCTP in user space, for examples/sctp
 tests | lsof             | cmd:lsof        | what it says is compared with berth ports
 tests | tmux             | cmd:tmux        | a terminal of a given size for system tests
 tests | jq               | cmd:jq          | reads JSON in system tests

@@ -14,23 +14,20 @@
  *
  * Limits: no fragments, no extension headers of IPv6, no path MTU.
  */
+#include "../common/common.h"
 #include "dns.h"
 #include "sockets.h"
 #include "wire.h"
 
 #include <berth/packet.h>
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ERRORS_A_SECOND 1000
@@ -62,29 +59,9 @@ struct host {
 	uint32_t second, errors_left;
 	struct counters counters;
 	struct socket sockets[SOCKETS];
-	size_t line_size;
-	char line[1024];
+	struct lines lines;
 	uint8_t in[WIRE_ROOM], out[WIRE_ROOM], payload[WIRE_ROOM];
 };
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int number)
-{
-	(void)number;
-	stopped = 1;
-}
-
-static bool read_address(const char *text, struct berth_address *out_address)
-{
-	uint8_t v4[4];
-
-	if (inet_pton(AF_INET, text, v4) == 1)
-		*out_address = berth_address_v4(v4);
-	else if (inet_pton(AF_INET6, text, out_address) != 1)
-		return false;
-	return true;
-}
 
 /* Sends what stands in host.out. A device without room drops, as a network does. */
 static void transmit(struct host *h, size_t size)
@@ -123,17 +100,6 @@ static void ask(struct host *h, const char *address, unsigned port, const char *
 	printf("asked %s %u from %u\n", address, port, s->at.at.local_port);
 	s->sent++;
 	transmit(h, wire_udp(h->out, &s->at.at, text, strlen(text)));
-}
-
-/* A client's one answer, from who knows where: only what a terminal may see. */
-static void print_answer(const struct socket *s, const uint8_t *data, size_t size)
-{
-	size_t i;
-
-	printf("answer to %u: ", s->at.at.local_port);
-	for (i = 0; i < size; i++)
-		putchar(data[i] < 128 && isprint(data[i]) ? data[i] : '.');
-	putchar('\n');
 }
 
 /* True for addresses that may be answered: those of one host that is not this one. RFC 1122 section 3.2.2. */
@@ -207,7 +173,8 @@ static void deliver(struct host *h, struct socket *s, const struct berth_packet 
 	h->counters.datagrams++;
 	s->received++;
 	if (!s->service) {
-		print_answer(s, h->in + p->payload, size);
+		printf("answer to %u: ", s->at.at.local_port);
+		print_foreign(h->in + p->payload, size);
 		table_close(&h->table, s);
 		return;
 	}
@@ -313,8 +280,9 @@ static void print_table(const struct host *h)
 #undef PRINT
 }
 
-static void take_command(struct host *h, const char *line)
+static void take_command(void *context, char *line)
 {
+	struct host *h = context;
 	char address[INET6_ADDRSTRLEN + 1];
 	unsigned port;
 	int text = 0;
@@ -327,27 +295,6 @@ static void take_command(struct host *h, const char *line)
 		ask(h, address, port, line + text);
 	else
 		fprintf(stderr, "udp-host: no such command: ask ADDRESS PORT TEXT, table, quit\n");
-}
-
-/* Takes the whole lines of what is there. False: stdin has ended. A line without end is cut. */
-static bool read_commands(struct host *h)
-{
-	ssize_t size = read(0, h->line + h->line_size, sizeof(h->line) - 1 - h->line_size);
-	char *end;
-
-	if (size <= 0)
-		return false;
-	h->line_size += (size_t)size;
-	h->line[h->line_size] = 0;
-	while ((end = memchr(h->line, '\n', h->line_size))) {
-		*end++ = 0;
-		take_command(h, h->line);
-		h->line_size -= (size_t)(end - h->line);
-		memmove(h->line, end, h->line_size);
-	}
-	if (h->line_size == sizeof(h->line) - 1)
-		h->line_size = 0;
-	return true;
 }
 
 /* Returns at a signal or "quit". Signals are let in during ppoll() only, so that none is missed. */
@@ -364,7 +311,7 @@ static void run(struct host *h, const sigset_t *open)
 			die("ppoll");
 		if (ready > 0 && fds[0].revents)
 			read_device(h);
-		if (ready > 0 && fds[1].revents && !read_commands(h))
+		if (ready > 0 && fds[1].revents && !read_lines(&h->lines, take_command, h))
 			fds[1].fd = -1;
 		table_advance(&h->table);
 		fflush(stdout);
@@ -388,19 +335,6 @@ static void open_device(struct host *h, const char *name)
 }
 
 /* Reads the arguments; false where they are none. */
-static bool read_range(const char *text, uint16_t *out_first, uint16_t *out_last)
-{
-	unsigned first, last;
-	char more;
-
-	if (sscanf(text, "%5u-%5u%c", &first, &last, &more) != 2 || !first || first > last ||
-	    last > 65535)
-		return false;
-	*out_first = (uint16_t)first;
-	*out_last = (uint16_t)last;
-	return true;
-}
-
 static bool read_arguments(struct host *h, int argc, char **argv)
 {
 	int option;
@@ -425,8 +359,7 @@ static bool read_arguments(struct host *h, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct host h = { .table.idle_ms = 5000 };
-	struct sigaction action = { .sa_handler = stop };
-	sigset_t closed, open;
+	sigset_t open;
 	size_t i;
 
 	if (!read_arguments(&h, argc, argv)) {
@@ -435,12 +368,7 @@ int main(int argc, char **argv)
 			ADDRESSES);
 		return 2;
 	}
-	sigemptyset(&closed);
-	sigaddset(&closed, SIGINT);
-	sigaddset(&closed, SIGTERM);
-	sigprocmask(SIG_BLOCK, &closed, &open);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	catch_signals(&open);
 	open_device(&h, argv[optind]);
 	table_open(&h.table);
 	for (i = 0; i < sizeof(services) / sizeof(services[0]); i++)

@@ -2,77 +2,13 @@
 /* Binds, connects, finds and closes the host's sockets by libberth. */
 #include "sockets.h"
 
-#include <arpa/inet.h>
+#include "../common/common.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
 
 /* Services have the right to system ports; clients need none. */
 enum owner { SYSTEM, CLIENTS, OWNERS };
-
-void die(const char *what)
-{
-	fprintf(stderr, "udp-host: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-/* Errors of the space have a sentence. */
-static void must(int error, const char *what)
-{
-	if (!error)
-		return;
-	fprintf(stderr, "udp-host: %s: %s\n", what, berth_space_error(error));
-	exit(2);
-}
-
-static void *get(void *context, size_t size)
-{
-	void *memory = malloc(size);
-
-	if (memory)
-		((struct table *)context)->memory += size;
-	return memory;
-}
-
-static void *get_aligned(void *context, size_t size, size_t align)
-{
-	void *memory;
-
-	if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, size))
-		return NULL;
-	((struct table *)context)->memory += size;
-	return memory;
-}
-
-static void put(void *context, void *memory, size_t size)
-{
-	((struct table *)context)->memory -= size;
-	free(memory);
-}
-
-uint32_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint32_t)((uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
-}
-
-static void fill_random(void *out, size_t size)
-{
-	if (getrandom(out, size, 0) != (ssize_t)size)
-		die("getrandom");
-}
-
-static const char *address_text(const struct berth_address *a, char out[INET6_ADDRSTRLEN])
-{
-	bool is_v4 = berth_address_is_v4(a);
-
-	return inet_ntop(is_v4 ? AF_INET : AF_INET6, a->byte + (is_v4 ? 12 : 0), out,
-			 INET6_ADDRSTRLEN);
-}
 
 static void open_space(struct table *t)
 {
@@ -83,7 +19,7 @@ static void open_space(struct table *t)
 					     .owners = OWNERS,
 					     .idle_ms = t->idle_ms,
 					     .now_ms = now_ms() };
-	struct berth_space_memory memory = { get, put, t };
+	struct berth_space_memory memory = { memory_get, memory_put, &t->memory };
 	struct berth_space_room room = { .sockets = SOCKETS, .destinations = SOCKETS };
 	static const uint8_t zero[4];
 	struct berth_address any4 = berth_address_v4(zero), any6 = { 0 };
@@ -102,7 +38,9 @@ static void open_space(struct table *t)
 
 static void open_demux(struct table *t)
 {
-	struct berth_demux_memory memory = { .get = get_aligned, .put = put, .context = t };
+	struct berth_demux_memory memory = { .get = memory_get_aligned,
+					     .put = memory_put,
+					     .context = &t->memory };
 	uint64_t key[2];
 
 	fill_random(key, sizeof(key));

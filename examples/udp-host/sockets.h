@@ -45,12 +45,6 @@ struct table {
 	struct socket sockets[SOCKETS];
 };
 
-/* Says what failed, by errno, and ends the program. */
-void die(const char *what) __attribute__((noreturn));
-
-/* The clock of the space. */
-uint32_t now_ms(void);
-
 /* Makes the space and the demultiplexer. */
 void table_open(struct table *t);
 

@@ -52,6 +52,13 @@ struct berth_verb {
 const struct berth_verb *berth_opt_find_verb(const struct berth_verb *verbs, int count,
 					     char **words, int *out_words);
 
+/* The second word of a verb's name; NULL where it has one only. */
+const char *berth_opt_second_word(const struct berth_verb *verb);
+
+/* The first verb below parent ("ports free" below "ports"), from verb on; NULL at the end. */
+const struct berth_verb *berth_opt_next_below(const struct berth_verb *verb,
+					      const struct berth_verb *parent);
+
 /* A variable of the environment that a verb reads or sets; a table of them ends with a row without name. */
 struct berth_variable {
 	const char *name;
@@ -68,8 +75,9 @@ int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *i
 		    struct berth_why *why);
 
 /*
- * As berth_opt_parse(), with options and operands in any order up to "--". Moves the operands to the front of argv and
- * returns how many there are; *out_rest is the index of the first word behind "--", argc where there is none.
+ * As berth_opt_parse(), with options and operands in any order up to "--". Moves the operands to the front of argv, a
+ * NULL behind them, and returns how many there are; *out_rest is the index of the first word behind "--", argc where
+ * there is none. With out_rest NULL the words behind "--" are operands, too.
  */
 int berth_opt_words(const struct berth_opt *opts, int argc, char **argv, void *into, int *out_rest,
 		    struct berth_why *why);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "src/cli/cli.h"
+#include "src/cli/default_pool.h"
 #include "src/kernel/probe.h"
 #include "src/preload/launch.h"
 
@@ -17,6 +18,7 @@
 #define HEALTH_WIDTH 8
 #define INDENT (HEALTH_WIDTH + 2)
 #define NARROWEST 60
+#define NARROW_POOL 16384u /* fewer ports than half of the kernel's default range */
 
 struct options {
 	bool json;
@@ -83,18 +85,46 @@ static void find_library(struct berth_fact *out_fact)
 	put(out_fact->value, why.text);
 }
 
+/* The pool of a run: of what is declared the probes of the kernel do not know either. */
+static void find_pool(struct berth_fact *out_fact)
+{
+	static struct berth_portset ports;
+	struct berth_why why;
+	int from = berth_default_pool(&ports, &why);
+
+	*out_fact = (struct berth_fact){ .name = "default pool", .need = BERTH_NEED_USEFUL };
+	if (!from && ports.count >= NARROW_POOL) {
+		snprintf(out_fact->value, sizeof(out_fact->value),
+			 "%u ports beside the ephemeral range", ports.count);
+		return;
+	}
+	out_fact->health = BERTH_HEALTH_DEGRADED;
+	if (from < 0)
+		put(out_fact->value, why.text);
+	else
+		snprintf(out_fact->value, sizeof(out_fact->value),
+			 "%u ports %s the ephemeral range", ports.count,
+			 from ? "out of" : "beside");
+	put(out_fact->cost,
+	    from > 0 ? "ports under berth are taken away from programs that are not"
+		     : "`berth run` without --ports has few ports toward one destination");
+	put(out_fact->remedy,
+	    "berth run --ports SET, or sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+}
+
 /* Finds all facts; false where memory ran out. The facts are the caller's to free. */
 static bool examine(struct report *report)
 {
 	size_t probes = berth_probe_count();
 
-	*report = (struct report){ .count = probes + 1 };
+	*report = (struct report){ .count = probes + 2 };
 	report->facts = calloc(report->count, sizeof(*report->facts));
 	if (!report->facts)
 		return false;
 	for (size_t i = 0; i < probes; i++)
 		berth_probe_fact(i, &report->facts[i]);
-	find_library(&report->facts[probes]);
+	find_pool(&report->facts[probes]);
+	find_library(&report->facts[probes + 1]);
 	for (size_t i = 0; i < report->count; i++)
 		report->tally[report->facts[i].health]++;
 	report->verdict = worst(report, BERTH_NEED_BPF, true);

@@ -454,31 +454,12 @@ static int gather(struct berth_explain *e, struct berth_why *why)
 	return 0;
 }
 
-/* Options may also stand behind the question. Returns 0 or negative with the sentence in why. */
-static int parse(struct berth_explain *e, int argc, char **argv, struct berth_why *why)
-{
-	char **words = calloc((size_t)argc, sizeof(*words));
-	int n = 0, at, name = 0, ret = 0;
-
-	if (!words)
-		return berth_why(why, -ENOMEM, "no memory");
-	for (;;) {
-		at = berth_opt_parse(berth_explain_opts, argc - name, argv + name, e, why);
-		if (at < 0 || name + at >= argc)
-			break;
-		name += at;
-		words[n++] = argv[name];
-	}
-	ret = at < 0 ? at : berth_what_parse(words, n, &e->what, why);
-	free(words);
-	return ret;
-}
-
 int berth_explain_main(int argc, char **argv)
 {
 	struct berth_explain e = { 0 };
 	struct berth_why why;
-	int ret = parse(&e, argc, argv, &why);
+	int words = berth_opt_words(berth_explain_opts, argc, argv, &e, NULL, &why);
+	int ret = words < 0 ? words : berth_what_parse(argv, words, &e.what, &why);
 
 	if (ret)
 		return berth_complain("explain", &why, BERTH_EXIT_FAILURE);

@@ -245,28 +245,17 @@ static int look(const struct wish *w, struct berth_headroom_reader *reader)
 	return alert ? BERTH_EXIT_FINDINGS : BERTH_EXIT_OK;
 }
 
-/* Options and the destination in any order. */
 static int parse(int argc, char **argv, struct wish *w, struct berth_why *why)
 {
-	int i = 0, at;
+	int words = berth_opt_words(berth_headroom_opts, argc, argv, w, NULL, why);
 
-	while (i + 1 < argc) {
-		at = berth_opt_parse(berth_headroom_opts, argc - i, argv + i, w, why);
-		if (at < 0)
-			return at;
-		i += at;
-		if (i >= argc)
-			break;
-		if (w->destination)
-			return berth_why(why, -EINVAL,
-					 "\"%s\": one destination is enough; a prefix names many",
-					 argv[i]);
-		w->destination = argv[i];
-		at = destination_parse(argv[i], &w->query.ask, why);
-		if (at < 0)
-			return at;
-	}
-	return 0;
+	if (words > 1)
+		return berth_why(why, -EINVAL,
+				 "\"%s\": one destination is enough; a prefix names many", argv[1]);
+	if (words < 1)
+		return words;
+	w->destination = argv[0];
+	return destination_parse(argv[0], &w->query.ask, why);
 }
 
 int berth_headroom_main(int argc, char **argv)

@@ -13,7 +13,6 @@
 #include "src/kernel/file.h"
 #include "src/kernel/proctext.h"
 #include "src/kernel/sockets.h"
-#include "src/registry/services.h"
 
 struct view {
 	bool json, sarif, live, notes, fix, dry, places;
@@ -74,8 +73,6 @@ const struct berth_opt berth_lint_opts[] = {
 
 /* ---- the registry ---- */
 
-static uint16_t port_named(void *arg, const char *name, uint8_t protocols);
-
 struct wanted {
 	uint8_t protocols;
 	uint16_t port;
@@ -92,12 +89,11 @@ static void take_named(const struct berth_service *s, void *arg)
 		w->port = s->port;
 }
 
-static uint16_t port_named(void *arg, const char *name, uint8_t protocols)
+uint16_t berth_lint_port_named(void *services, const char *name, uint8_t protocols)
 {
-	struct view *view = arg;
 	struct wanted w = { protocols, 0 };
 
-	berth_services_named(&view->services, name, take_named, &w);
+	berth_services_named(services, name, take_named, &w);
 	return w.port;
 }
 
@@ -299,7 +295,7 @@ static int lint(struct view *view, const char *path, struct berth_why *why)
 	for (len = strlen(shown); len && shown[len - 1] == '/';)
 		shown[--len] = 0;
 	berth_services_init(&view->services, NULL, NULL);
-	berth_lint_init(&l, port_named, view);
+	berth_lint_init(&l, berth_lint_port_named, &view->services);
 	err = read_files(view, &l, &t, path, shown, why);
 	if (!err)
 		berth_lint_collect(&l);
@@ -332,20 +328,13 @@ int berth_lint_main(int argc, char **argv)
 {
 	struct view view = { 0 };
 	struct berth_why why;
-	int at = berth_opt_parse(berth_lint_opts, argc, argv, &view, &why), status = at;
-	const char *path = NULL;
+	int words = berth_opt_words(berth_lint_opts, argc, argv, &view, NULL, &why);
+	int status = words < 0 ? words : 0;
+	const char *path = argv[0];
 
-	if (at >= 0 && at < argc) {
-		int more;
-
-		/* Options may follow the path, too. */
-		path = argv[at];
-		more = berth_opt_parse(berth_lint_opts, argc - at, argv + at, &view, &why);
-		status = more < 0 ? more : 0;
-		if (more > 0 && at + more < argc)
-			status = berth_why(&why, -EINVAL, "one PATH at a time");
-	}
-	if (status >= 0)
+	if (words > 1)
+		status = berth_why(&why, -EINVAL, "one PATH at a time");
+	if (!status)
 		status = check_words(&view, path, &why);
 	if (!status && view.explain) {
 		status = explain(view.explain, &why);

@@ -65,7 +65,7 @@ static const struct berth_verb verbs[] = {
 	  "closes, one that nobody has accepted yet, one of the kernel's) has a row without a holder.\n"
 	  "A FILTER is a local port (443) or range (8000-8100), a program (nginx) or the name of a service, a word that a "
 	  "field can have (listening, public, udp, time-wait, ephemeral), FIELD=VALUE (pid=42, user=www-data, "
-	  "unit=ssh.service), to=ADDR[/LEN][:PORT] or from=ADDR[/LEN][:PORT]. Filters about the same field are "
+	  "unit=ssh.service), to=DESTINATION or from=DESTINATION (as in to=10.0.0.0/8:443). Filters about the same field are "
 	  "alternatives; all fields named must hold. --schema lists the fields.\n"
 	  "Without privileges the holders are those that the caller may look into, and berth says so.\n"
 	  "Exit status: 0 where there is a row, 1 where there is none.",

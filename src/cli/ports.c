@@ -218,23 +218,13 @@ static int show(struct ports_query *q, struct ports_out *out)
 	return s.rows ? BERTH_EXIT_OK : BERTH_EXIT_FINDINGS;
 }
 
-/* Options and filters in any order. */
 static int parse(int argc, char **argv, struct ports_query *q, struct berth_why *why)
 {
-	int i = 0, at;
+	int words = berth_opt_words(berth_ports_opts, argc, argv, q, NULL, why), err = 0, i;
 
-	while (i + 1 < argc) {
-		at = berth_opt_parse(berth_ports_opts, argc - i, argv + i, q, why);
-		if (at < 0)
-			return at;
-		i += at;
-		if (i >= argc)
-			break;
-		at = ports_filter_add(q->filter, argv[i], why);
-		if (at < 0)
-			return at;
-	}
-	return 0;
+	for (i = 0; i < words && !err; i++)
+		err = ports_filter_add(q->filter, argv[i], why);
+	return words < 0 ? words : err;
 }
 
 static int run(int argc, char **argv, struct ports_query *q)

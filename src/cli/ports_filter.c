@@ -3,10 +3,9 @@
  * Filters of berth ports: words. Terms about one field are alternatives, terms about different fields must all hold.
  *
  *   443 8000-8100     local port           listening public tcp    a word that a field can have
- *   FIELD=VALUE       any field            to=ADDR[/LEN][:PORT]    the other side
+ *   FIELD=VALUE       any field            to=ADDR[/LEN][:PORT]    the other side (destination.h)
  *   nginx             program, or the name of a service
  */
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 
 #include "src/base/near.h"
+#include "src/cli/destination.h"
 #include "src/cli/ports.h"
 #include "src/core/range.h"
 
@@ -23,10 +23,9 @@ struct term {
 	enum term_kind kind;
 	const struct ports_field *field; /* TERM_FIELD */
 	char *text;                      /* TERM_FIELD, TERM_WORD */
-	struct berth_range port;         /* TERM_PORT; TO, FROM: 0 for any */
-	uint8_t addr[16];                /* TO, FROM */
-	uint32_t addr_len;
-	uint32_t group; /* terms of one group are alternatives */
+	struct berth_range port;         /* TERM_PORT */
+	struct berth_headroom_ask side;  /* TO, FROM */
+	uint32_t group;                  /* terms of one group are alternatives */
 };
 
 struct ports_filter {
@@ -102,52 +101,6 @@ static bool read_range(const char *word, struct berth_range *out)
 	return !*word && out->last >= out->first;
 }
 
-/* "10.0.0.7", "10.0.0.0/8:443", "[2001:db8::1]:443", "2001:db8::/32", ":443" */
-static bool read_endpoint(const char *word, struct term *t)
-{
-	char addr[INET6_ADDRSTRLEN] = "";
-	const char *end = word;
-	bool v6, bracket = *word == '[';
-	size_t n;
-
-	if (bracket) {
-		end = strchr(++word, ']');
-		if (!end)
-			return false;
-	} else {
-		end += strspn(word, "0123456789.");
-		if (*end == ':' && end != word && !strchr(end + 1, ':'))
-			;
-		else if (*word != ':' || !isdigit((unsigned char)word[1]) || strchr(word + 1, ':'))
-			end += strspn(end, "0123456789abcdefABCDEF:.");
-	}
-	n = (size_t)(end - word);
-	if (n >= sizeof(addr))
-		return false;
-	memcpy(addr, word, n);
-	v6 = strchr(addr, ':');
-	if (n && inet_pton(v6 ? AF_INET6 : AF_INET, addr, v6 ? t->addr : t->addr + 12) != 1)
-		return false;
-	if (n && !v6)
-		memcpy(t->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-	t->addr_len = n ? 128 : 0;
-	end += bracket;
-	if (*end == '/') {
-		const char *slash = end;
-		unsigned long len = strtoul(end + 1, (char **)(uintptr_t)&end, 10);
-
-		if (!n || !isdigit((unsigned char)slash[1]) || len > (v6 ? 128u : 32u))
-			return false;
-		t->addr_len = (uint32_t)len + (v6 ? 0 : 96);
-	}
-	if (*end == ':') {
-		end++;
-		if (!read_port(&end, &t->port.first))
-			return false;
-	}
-	return !*end && (t->addr_len || t->port.first);
-}
-
 static bool has_word(const char *words, const char *word)
 {
 	size_t n = strlen(word);
@@ -195,12 +148,8 @@ static int add_field(struct ports_filter *f, const char *word, size_t name_len,
 	} else {
 		t.group = group_of(field);
 	}
-	if (t.kind != TERM_FIELD && !read_endpoint(value, &t))
-		return berth_why(
-			why, -EINVAL,
-			"\"%s\": no address and port; write to=10.0.0.7:443, to=10.0.0.0/8, "
-			"to=[2001:db8::1]:443 or to=:443",
-			word);
+	if (t.kind != TERM_FIELD && destination_parse(value, &t.side, why))
+		return -EINVAL;
 	if (field && !strcmp(field->name, "port")) {
 		t.kind = TERM_PORT;
 		t.group = GROUP_PORT;
@@ -242,16 +191,15 @@ int ports_filter_add(struct ports_filter *f, const char *word, struct berth_why 
 
 /* ---- rows ---- */
 
-static bool same_head(const uint8_t a[16], const uint8_t b[16], uint32_t bits)
+static bool has_endpoint(const struct berth_headroom_ask *side, const uint8_t bytes[16],
+			 uint16_t port)
 {
-	uint32_t bytes = bits / 8, rest = bits % 8;
+	uint64_t addr[2];
 
-	return !memcmp(a, b, bytes) && (!rest || !((a[bytes] ^ b[bytes]) >> (8 - rest)));
-}
-
-static bool has_endpoint(const struct term *t, const uint8_t addr[16], uint16_t port)
-{
-	return (!t->port.first || t->port.first == port) && same_head(addr, t->addr, t->addr_len);
+	memcpy(addr, bytes, sizeof(addr));
+	return (!side->port || side->port == port) &&
+	       !((addr[0] ^ side->addr[0]) & side->mask[0]) &&
+	       !((addr[1] ^ side->addr[1]) & side->mask[1]);
 }
 
 static bool field_is(const struct ports_row *row, const struct ports_field *f, const char *text)
@@ -275,9 +223,9 @@ static bool holds(const struct term *t, const struct ports_row *row)
 	case TERM_FIELD:
 		return field_is(row, t->field, t->text);
 	case TERM_TO:
-		return has_endpoint(t, s->peer, s->pport);
+		return has_endpoint(&t->side, s->peer, s->pport);
 	case TERM_FROM:
-		return has_endpoint(t, s->local, s->lport);
+		return has_endpoint(&t->side, s->local, s->lport);
 	case TERM_WORD:
 		return field_is(row, ports_field_find("program", 7), t->text) ||
 		       field_is(row, ports_field_find("service", 7), t->text);
@@ -364,9 +312,10 @@ static bool tell(const struct ports_filter *f, const struct term *t, struct bert
 		return true;
 	}
 	if (t->kind == TERM_TO && in_group(f, GROUP_TO) == 1) {
-		memcpy(ask->peer, t->addr, 16);
-		ask->peer_len = t->addr_len;
-		ask->pport = t->port.first;
+		memcpy(ask->peer, t->side.addr, 16);
+		ask->peer_len = (uint32_t)(__builtin_popcountll(t->side.mask[0]) +
+					   __builtin_popcountll(t->side.mask[1]));
+		ask->pport = t->side.port;
 		return true;
 	}
 	if (t->kind != TERM_FIELD)

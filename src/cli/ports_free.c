@@ -285,25 +285,19 @@ static int free_port(const struct wish *w, struct ports_names *names, struct lis
 
 static int parse(int argc, char **argv, struct wish *w, struct berth_why *why)
 {
+	int words = berth_opt_words(berth_ports_free_opts, argc, argv, w, NULL, why);
+	unsigned long port;
 	char *end;
-	unsigned long port = 0;
-	int i = 0, at;
 
-	while (i + 1 < argc) {
-		at = berth_opt_parse(berth_ports_free_opts, argc - i, argv + i, w, why);
-		if (at < 0)
-			return at;
-		i += at;
-		if (i >= argc)
-			break;
-		port = strtoul(argv[i], &end, 10);
-		if (w->port || *end || port < 1 || port > 65535)
-			return berth_why(why, -EINVAL, "\"%s\": name one port, 1 to 65535",
-					 argv[i]);
-		w->port = (uint16_t)port;
-	}
-	if (!w->port)
+	if (words < 0)
+		return words;
+	if (!words)
 		return berth_why(why, -EINVAL, "PORT is missing; write berth ports free 8080");
+	port = strtoul(argv[0], &end, 10);
+	if (words > 1 || *end || port < 1 || port > 65535)
+		return berth_why(why, -EINVAL, "\"%s\": name one port, 1 to 65535",
+				 argv[words - 1]);
+	w->port = (uint16_t)port;
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "src/base/auto.h"
 #include "src/base/text.h"
 #include "src/cli/cli.h"
+#include "src/cli/default_pool.h"
 #include "src/core/range.h"
 #include "src/kernel/assign.h"
 #include "src/kernel/cgroup.h"
@@ -141,8 +142,11 @@ const struct berth_opt berth_run_opts[] = {
 	  "Source addresses to connect from; for each destination the one with most headroom is taken. "
 	  "Without it the route decides, as ever.",
 	  NULL, set_pool },
-	{ "ports", "SET", "1024-65535 without the ephemeral range, reserved and named ports",
-	  "Ports to assign, as in 1024-32767,!5432,61000-65535.", NULL, set_ports },
+	{ "ports", "SET",
+	  "1024-65535 without the ephemeral range, reserved, named and declared ports",
+	  "Ports to assign, as in 1024-32767,!5432,61000-65535. Declared are those on which a configuration file lets "
+	  "a program listen, see \"berth lint\".",
+	  NULL, set_ports },
 	{ "policy", "NAME", "uniform", "How the next port is chosen.", policy_values, set_policy },
 	{ "reuse-after", "TIME", "1s",
 	  "A released port rests so long before it is chosen again, while another one is free.",
@@ -206,8 +210,8 @@ static int read_ports(struct session *s, struct berth_why *why)
 			why, -EINVAL,
 			"--ports: %s at character %zu, \"%.12s\"; write e.g. 1024-32767,!5432",
 			error.what, error.at + 1, s->want.ports + error.at);
-	err = s->want.ports ? 0 : berth_pool_default_ports(&s->ports, why);
-	if (err)
+	err = s->want.ports ? 0 : berth_default_pool(&s->ports, why);
+	if (err < 0)
 		return err;
 	dropped = berth_pool_drop_reserved(&s->ports);
 	if (dropped && s->want.ports)

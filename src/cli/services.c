@@ -364,33 +364,6 @@ static void complain_line(void *arg, const char *file, unsigned line, const char
 	fprintf(stderr, ": %s; passed over\n", what);
 }
 
-/*
- * Options may stand before, between and behind operands, up to "--". Operands are moved to the front of argv, with a
- * NULL behind them. Returns 0 or negative.
- */
-static int parse_words(struct view *view, int argc, char **argv, struct berth_why *why)
-{
-	int before = 0, operands = 0;
-
-	/* The parser passes over its first word: the verb, then the operand that was just taken. */
-	do {
-		int at = berth_opt_parse(berth_services_opts, argc - before, argv + before, view,
-					 why);
-		bool ended;
-
-		if (at < 0)
-			return at;
-		ended = at > 1 && !strcmp(argv[before + at - 1], "--");
-		before += at;
-		if (before < argc)
-			argv[operands++] = argv[before];
-		while (ended && ++before < argc)
-			argv[operands++] = argv[before];
-	} while (before + 1 < argc);
-	argv[operands] = NULL;
-	return 0;
-}
-
 static int check_words(const struct view *view, bool has_operands, struct berth_why *why)
 {
 	if ((view->schemes ? 1 : 0) + (view->systems ? 1 : 0) + (view->import ? 1 : 0) > 1)
@@ -409,10 +382,9 @@ int berth_services_main(int argc, char **argv)
 {
 	struct view view = { .transport = -1 };
 	struct berth_why why;
-	int status = parse_words(&view, argc, argv, &why);
+	int words = berth_opt_words(berth_services_opts, argc, argv, &view, NULL, &why);
+	int status = words < 0 ? words : check_words(&view, *argv, &why);
 
-	if (!status)
-		status = check_words(&view, *argv, &why);
 	if (status)
 		return berth_complain("services", &why, BERTH_EXIT_FAILURE);
 	if (view.import) {

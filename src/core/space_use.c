@@ -363,7 +363,7 @@ static int check_listener(const struct berth_space *sp, uint32_t listener,
 	uint32_t i = listener;
 	const struct berth_space_local *l;
 
-	if (!(sp->sock[listener].flags & (BERTH_SPACE_LISTENS | BERTH_SPACE_MANY)) ||
+	if (!(sp->sock[listener].flags & BERTH_SPACE_LISTENS) ||
 	    sp->sock[listener].state != BERTH_RECORD_BOUND)
 		return BERTH_SPACE_E_STATE;
 	do {

@@ -249,25 +249,30 @@ static void remove_named(struct berth_portset *s)
 	berth_services_fini(&services);
 }
 
+static void remove_all(struct berth_portset *s, const struct berth_portset *without)
+{
+	int32_t p;
+
+	for (p = berth_portset_next(without, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(without, (uint32_t)p + 1))
+		berth_portset_remove(s, (uint32_t)p);
+}
+
 static void remove_reserved(struct berth_portset *s)
 {
 	static struct berth_portset reserved;
 	struct berth_range_error error;
 	berth_auto_free char *text = NULL;
-	int32_t p;
 
 	if (berth_file_read("/proc/sys/net/ipv4/ip_local_reserved_ports", &text))
 		return;
 	text[strcspn(text, "\n")] = 0;
-	if (!text[0] || berth_portset_parse(text, &reserved, &error))
-		return;
-	for (p = berth_portset_next(&reserved, 0); p >= 0 && p < 65535;
-	     p = berth_portset_next(&reserved, (uint32_t)p + 1))
-		berth_portset_remove(s, (uint32_t)p);
-	berth_portset_remove(s, berth_portset_has(&reserved, 65535) ? 65535 : 0);
+	if (text[0] && !berth_portset_parse(text, &reserved, &error))
+		remove_all(s, &reserved);
 }
 
-int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *why)
+int berth_pool_default_ports(const struct berth_portset *declared, struct berth_portset *out_ports,
+			     struct berth_why *why)
 {
 	berth_auto_free char *text = NULL;
 	struct berth_range ephemeral;
@@ -284,13 +289,15 @@ int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *
 	berth_portset_remove_range(out_ports, ephemeral);
 	remove_named(out_ports);
 	remove_reserved(out_ports);
+	remove_all(out_ports, declared);
 	if (out_ports->count >= USABLE_MIN)
 		return 0;
 	memset(out_ports, 0, sizeof(*out_ports));
 	berth_portset_add_range(out_ports, ephemeral);
 	remove_named(out_ports);
 	remove_reserved(out_ports);
-	return 0;
+	remove_all(out_ports, declared);
+	return 1;
 }
 
 /* True where the reservation is for the caller's namespace. */
@@ -308,13 +315,10 @@ static int drop_reservation(const struct berth_reservation *r, void *arg)
 {
 	static struct berth_portset one;
 	struct berth_range_error error;
-	int32_t p;
 
 	if (!is_here(r->netns) || berth_portset_parse(r->ports, &one, &error))
 		return 0;
-	for (p = berth_portset_next(&one, 0); p >= 0;
-	     p = p == 65535 ? -1 : berth_portset_next(&one, (uint32_t)p + 1))
-		berth_portset_remove(arg, (uint32_t)p);
+	remove_all(arg, &one);
 	return 0;
 }
 

@@ -24,13 +24,14 @@ struct berth_pool {
 int berth_pool_parse(const char *text, struct berth_pool *out_pool, struct berth_why *why);
 
 /*
- * The ports that berth assigns from where nobody says otherwise: 1024-65535 without the namespace's
- * ephemeral range, without ip_local_reserved_ports, without ports that have a name in the service registry
- * (src/registry/services.h).
- * Where that leaves fewer than 1,024 ports the ephemeral range is used, without reserved and named ones.
- * Returns 0 or -errno.
+ * The ports that may be assigned where nobody says otherwise: 1024-65535 without the namespace's ephemeral range,
+ * without ip_local_reserved_ports, without ports that have a name in the service registry
+ * (src/registry/services.h), without the declared ones: those that the caller knows of.
+ * Where that leaves fewer than 1,024 ports the ephemeral range is used, without reserved, named and declared ones.
+ * Returns 0; 1: they are out of the ephemeral range; or -errno.
  */
-int berth_pool_default_ports(struct berth_portset *out_ports, struct berth_why *why);
+int berth_pool_default_ports(const struct berth_portset *declared, struct berth_portset *out_ports,
+			     struct berth_why *why);
 
 /*
  * Takes the ports out that the ledger of reservations (src/kernel/ledger.h) has for this network namespace,

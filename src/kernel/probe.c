@@ -27,7 +27,6 @@
 
 #include "src/base/auto.h"
 #include "src/kernel/file.h"
-#include "src/kernel/pool.h"
 #include "src/kernel/proctext.h"
 
 #ifndef IP_LOCAL_PORT_RANGE
@@ -36,7 +35,6 @@
 
 #define OLDEST_RELEASE 6001     /* 6.1 as berth_release_parse() gives it */
 #define NARROW_EPHEMERAL 16384u /* fewer ports than half of the kernel's default range */
-#define NARROW_POOL 16384u      /* likewise for the pool of `berth run` */
 #define FEW_DESCRIPTORS 16384u
 
 #define REMEDY_KERNEL                                                                              \
@@ -456,28 +454,6 @@ static enum berth_health find_reserved(const struct row *row, struct berth_fact 
 	return BERTH_HEALTH_OK;
 }
 
-static enum berth_health find_pool(const struct row *row, struct berth_fact *fact)
-{
-	struct berth_portset ports;
-	struct berth_range range = { 0, 0 };
-	struct berth_why why = { "" };
-	int32_t next;
-	bool inside;
-
-	(void)row;
-	if (berth_pool_default_ports(&ports, &why) || ephemeral_range(&range)) {
-		say(fact->value, "unknown: %s", why.text);
-		return BERTH_HEALTH_DEGRADED;
-	}
-	next = berth_portset_next(&ports, range.first);
-	inside = next >= 0 && next <= range.last;
-	say(fact->value, "%u ports %s the ephemeral range", ports.count,
-	    inside ? "out of" : "beside");
-	if (inside)
-		say(fact->cost, "ports under berth are taken away from programs that are not");
-	return inside || ports.count < NARROW_POOL ? BERTH_HEALTH_DEGRADED : BERTH_HEALTH_OK;
-}
-
 static enum berth_health find_bpffs(const struct row *row, struct berth_fact *fact)
 {
 	const char *path = "/sys/fs/bpf";
@@ -613,10 +589,6 @@ static const struct row rows[] = {
 	{ .name = "ip_local_reserved_ports", .need = BERTH_NEED_USEFUL, .find = find_reserved,
 	 .cost = "`berth run` cannot keep off the reserved ports",
 	 .remedy = "mount -t proc proc /proc" },
-	{ .name = "default pool", .need = BERTH_NEED_USEFUL, .find = find_pool,
-	 .cost = "`berth run` without --ports has few ports toward one destination",
-	 .remedy = "berth run --ports SET, or "
-		   "sysctl -w net.ipv4.ip_local_port_range='32768 60999'" },
 	{ .name = "tcp_tw_reuse", .need = BERTH_NEED_USEFUL, .find = find_tw_reuse,
 	 .cost = "ports that the kernel chooses, also for the preload path, rest 60 s once closed",
 	 .remedy = "sysctl -w net.ipv4.tcp_tw_reuse=2" },

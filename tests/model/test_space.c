@@ -328,7 +328,7 @@ static void do_accept(void)
 		return;
 	if (twin_is_wild(&twin, w.local))
 		expected = BERTH_SPACE_E_NOT_LOCAL;
-	else if (l->paired || l->rests || (!l->listens && l->locals == 1))
+	else if (l->paired || l->rests || !l->listens)
 		expected = BERTH_SPACE_E_STATE;
 	else if (!twin_is_on(&twin, l, w.local))
 		expected = BERTH_SPACE_E_NOT_LOCAL;

@@ -114,7 +114,7 @@ library_row()
     status=0
     "$berth" ports "$word" >"$tmp/o" 2>"$tmp/e" || status=$?
     equal "status of '$word'" $status 2
-    grep -qF "berth ports: \"$word\"" "$tmp/e"
+    grep -qF "berth ports: \"${word#to=}\"" "$tmp/e"
     [ ! -s "$tmp/o" ]
   done
 }

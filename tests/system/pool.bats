@@ -475,3 +475,25 @@ await_own_address()
 {
   await sh -c "ip -n $near_ns -6 -o addr show to $1 | grep -qv tentative"
 }
+
+default_pool_size()
+{
+  near "$berth" doctor --json | jq -r '.rows[] | select(.name == "default pool").value | split(" ")[0]'
+}
+
+@test "the default pool leaves out what configuration files declare, --ports does not" {
+  local before after
+
+  mkdir -p "$tmp/etc/redis"
+  cp /etc/passwd /etc/group /etc/nsswitch.conf /etc/services "$tmp/etc"
+  near mount --bind "$tmp/etc" /etc
+  before=$(default_pool_size)
+  printf 'port 22022\n' >"$tmp/etc/redis/redis.conf"
+  after=$(default_pool_size)
+  equal "one port less" $((before - after)) 1
+  serve far "$far4" 8000
+  berth_run --stats "$tmp/stats" -- "$client" tcp --count 1 "$far4" 8000 >/dev/null
+  equal "the pool of a run" "$(jq -r .ports "$tmp/stats" | grep -c -- '-22021,22023-')" 1
+  berth_run --ports 22022 -- "$client" tcp --count 1 "$far4" 8000 >"$tmp/o"
+  equal "asked for" "$(cat "$tmp/o")" "$near4 22022"
+}

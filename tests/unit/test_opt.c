@@ -96,6 +96,39 @@ static void test_parse(void **state)
 	assert_string_equal(why.text, "");
 }
 
+/* Operands are found wherever they stand; what is behind "--" is one where nobody asks for it. */
+static void test_words(void **state)
+{
+	char *given[] = { "run", "a", "--verbose", "b", "--", "--ports", "c", NULL };
+	char *argv[8];
+	struct into got = { 0 };
+	struct berth_why why = { "" };
+	int rest;
+
+	(void)state;
+	memcpy(argv, given, sizeof(given));
+	assert_int_equal(berth_opt_words(opts, 7, argv, &got, &rest, &why), 2);
+	assert_int_equal(rest, 5);
+	assert_string_equal(argv[0], "a");
+	assert_string_equal(argv[1], "b");
+	assert_null(argv[2]);
+	assert_string_equal(argv[rest], "--ports");
+	assert_int_equal(got.verbose, 1);
+	memcpy(argv, given, sizeof(given));
+	assert_int_equal(berth_opt_words(opts, 7, argv, &got, NULL, &why), 4);
+	assert_string_equal(argv[2], "--ports");
+	assert_string_equal(argv[3], "c");
+	assert_null(argv[4]);
+	assert_null(got.ports);
+	memcpy(argv, given, sizeof(given));
+	assert_int_equal(berth_opt_words(opts, 1, argv, &got, &rest, &why), 0);
+	assert_int_equal(rest, 1);
+	assert_null(argv[0]);
+	argv[0] = "run";
+	argv[1] = "--polcy";
+	assert_true(berth_opt_words(opts, 2, argv, &got, &rest, &why) < 0);
+}
+
 static void test_refusals(void **state)
 {
 	static const struct {
@@ -331,10 +364,11 @@ static void test_verbs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_help),  cmocka_unit_test(test_man),
-		cmocka_unit_test(test_bash),  cmocka_unit_test(test_zsh),
-		cmocka_unit_test(test_fish),  cmocka_unit_test(test_verbs),
+		cmocka_unit_test(test_parse),    cmocka_unit_test(test_words),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_help),
+		cmocka_unit_test(test_man),      cmocka_unit_test(test_bash),
+		cmocka_unit_test(test_zsh),      cmocka_unit_test(test_fish),
+		cmocka_unit_test(test_verbs),
 	};
 
 	/* A shell that is not there has ended before it is fed. */
