@@ -83,6 +83,9 @@ static void measure(struct berth_space *sp)
 	struct berth_draw_span span = berth_draw_span(c->first, c->last, c->part, c->parts);
 	uint32_t port;
 
+	/* A counter may stand at the length of the range before, where that means 0. */
+	if (sp->range)
+		berth_space_forget_offsets(sp);
 	sp->range = (uint32_t)c->last - c->first + 1;
 	sp->pool = 0;
 	for (port = c->first; port <= c->last; port++)

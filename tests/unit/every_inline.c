@@ -108,6 +108,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_space_idle_cut,
 	(void (*)(void))berth_space_idle_put,
 	(void (*)(void))berth_space_set_idle,
+	(void (*)(void))berth_space_choice_of,
 	(void (*)(void))berth_space_lane_of,
 	(void (*)(void))berth_space_is_thin,
 	(void (*)(void))berth_space_enter_plain,
