@@ -31,6 +31,7 @@
 #define LIST BERTH_LINT_LIST
 #define SECOND BERTH_LINT_SECOND
 #define COUNT BERTH_LINT_COUNT
+#define FIXED BERTH_LINT_FIXED
 #define EACH BERTH_LINT_EACH
 #define INSTANCES (BERTH_LINT_EACH | BERTH_LINT_INSTANCES)
 #define F(name) BERTH_LINT_##name
@@ -252,7 +253,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "query_ssh_port", PORT, TCP, 0, "10022" }) },
 	/* What mosh-server takes is compiled in; its profile for the firewall shows that it is there. */
 	{ "mosh", "mosh-server", "mosh", "/etc/ufw/applications.d/mosh", F(LINES), 0, KEYS(
-		{ "UDP ports", SPAN, UDP, RETRY, "60000-61000" }) },
+		{ "UDP ports", SPAN, UDP, RETRY | FIXED, "60000-61000" }) },
 	/* ---- virtual machines, clusters, storage ---- */
 	{ "libvirt", "libvirtd|virtqemud|qemu-system-x86_64|qemu-system-x86", "libvirt-daemon-system", "/etc/libvirt/qemu.conf", F(LINES), 0, KEYS(
 		{ "migration_port_min|migration_port_max", PAIR, TCP, RETRY, "49152-49215" },
@@ -326,7 +327,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "interface", ADDRESS },
 		{ "outgoing-port-permit", SPAN, UDP, ADD | SOURCE },
 		{ "outgoing-port-avoid", SPAN, UDP, ADD | AVOID },
-		{ "outgoing ports", SPAN, UDP, SOURCE | UNNAMED, "1024-65535" },
+		{ "outgoing ports", SPAN, UDP, SOURCE | UNNAMED | FIXED, "1024-65535" },
 		{ "control-port", PORT, TCP }) },
 	{ "pdns-recursor", "pdns_recursor", "pdns-recursor", "/etc/powerdns/recursor.conf|/etc/powerdns/recursor.d/*.conf", F(LINES), 0, KEYS(
 		{ "local-port", PORT, BOTH, 0, "53" },
@@ -352,7 +353,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "cmdport", PORT, UDP, OFF, "127.0.0.1:323" },
 		{ "ntsport", PORT, TCP }) },
 	{ "ntpsec", "ntpd", "ntpsec", "/etc/ntpsec/ntp.conf", F(LINES), 0, KEYS(
-		{ "NTP port", PORT, UDP, 0, "123" }) }, /* no setting moves it */
+		{ "NTP port", PORT, UDP, FIXED, "123" }) }, /* no setting moves it */
 	{ "gpsd", NULL, "gpsd", "/etc/default/gpsd", F(SHELL), 0, KEYS(
 		{ "GPSD_OPTIONS", PORT, TCP, 0, NULL, "-S" }) },
 	{ "dnsdist", NULL, "dnsdist", "/etc/dnsdist/dnsdist.conf", F(CALLS), 0, KEYS(
@@ -454,7 +455,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--dashboard-port" },
 		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--node-manager-port" },
 		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--object-manager-port" },
-		{ "autoscaler metrics", PORT, TCP, 0, "44217" }) },
+		{ "metrics port of the autoscaler", PORT, TCP, FIXED, "44217" }) },
 	{ "mesos", "mesos-agent|mesos-slave", NULL, "/etc/mesos-slave/resources|/etc/mesos-agent/resources", F(BARE), 0, KEYS(
 		{ "", SET, BOTH, RETRY, NULL, "ports:" }) },
 	{ "marathon", "java", NULL, "/etc/default/marathon", F(SHELL), 0, KEYS(

@@ -37,6 +37,7 @@ enum {
 	BERTH_LINT_LIST = 1024,       /* blanks separate entries, too */
 	BERTH_LINT_SECOND = 2048,     /* the value is "ADDRESS PORT" */
 	BERTH_LINT_COUNT = 4096,      /* PAIR: the second says how many ports */
+	BERTH_LINT_FIXED = 8192,      /* no setting moves it: the key is a name for reports */
 };
 
 struct berth_lint_key {

@@ -128,6 +128,8 @@ static void way_to_move(struct berth_lint *l, const struct berth_lint_decl *d,
 {
 	struct berth_range to;
 
+	if (d->key->flags & BERTH_LINT_FIXED)
+		return;
 	/* Whoever owns a port below 1024 cannot move: clients know it. */
 	if (d->ports.ports.first >= 1024 && find_place(l, berth_range_len(d->ports.ports), &to))
 		add_way(f, moved(l, d, to));

@@ -449,10 +449,12 @@ static bool is_silent(const struct berth_lint *l, const struct file *f)
 
 /* ---- what is tried ---- */
 
-/* A key that is none: blanks do not stand in this format's keys, and only the default counts. */
+/* A key that is none, and only the default counts: a blank, which keys do not have but in ini, keeps it from being found. */
 static bool is_default_only(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
-	return strchr(k->key, ' ') && p->format != BERTH_LINT_INI;
+	assert_true(p->format == BERTH_LINT_INI ||
+		    !strchr(k->key, ' ') == !(k->flags & BERTH_LINT_FIXED));
+	return k->flags & BERTH_LINT_FIXED;
 }
 
 static bool is_listener(const struct berth_lint_key *k)
