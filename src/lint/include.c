@@ -354,14 +354,15 @@ static int open_directory(const struct following *f, const char *path, const cha
 static void open_one(const struct following *f, const char *name)
 {
 	const struct berth_lint_reader *reader = &f->by->l->reader;
-	const char *comma = strchr(name, ','), *part = f->row->part;
+	/* dnsmasq: "DIRECTORY,*.ext"; ",.ext", which leaves files out, is passed over. */
+	const char *comma = strcmp(f->row->key, "conf-dir") ? NULL : strchr(name, ','),
+		   *part = f->row->part;
 	char path[1024], bare[1024];
 	bool is_pattern;
 	int n;
 
-	/* dnsmasq: "DIRECTORY,*.ext" */
-	snprintf(bare, sizeof(bare), "%.*s", (int)(part && comma ? comma - name : 1023), name);
-	if (part && comma && comma[1] == '*' && !strchr(comma, '/'))
+	snprintf(bare, sizeof(bare), "%.*s", (int)(comma ? comma - name : 1023), name);
+	if (comma && comma[1] == '*' && !strchr(comma, '/'))
 		part = comma + 1;
 	if (!resolve(f->by, f->row, bare, path, sizeof(path)))
 		return;
@@ -418,14 +419,11 @@ static void follow_row(struct berth_lint_reading *r, const struct berth_lint_inc
 	}
 }
 
-void berth_lint_follow(struct berth_lint_reading *r, const char *path, const char *value,
-		       unsigned line)
+/* True for a setting that says what names are relative to. */
+static bool take_base(struct berth_lint_reading *r, const char *path, const char *value)
 {
-	const struct berth_lint_include *i;
 	size_t n;
 
-	if (!r->l->reader.each)
-		return;
 	for (n = 0; n < sizeof(directories) / sizeof(*directories); n++)
 		if (!strcmp(directories[n].service, r->place->service) &&
 		    berth_lint_which_key(directories[n].key, path, false) >= 0) {
@@ -434,8 +432,18 @@ void berth_lint_follow(struct berth_lint_reading *r, const char *path, const cha
 			r->l->include_base = *value != '/' ? NULL
 							   : berth_lint_keep(&r->l->arena, value,
 									     strcspn(value, "\"'"));
-			return;
+			return true;
 		}
+	return false;
+}
+
+void berth_lint_follow(struct berth_lint_reading *r, const char *path, const char *value,
+		       unsigned line)
+{
+	const struct berth_lint_include *i;
+
+	if (!r->l->reader.each || take_base(r, path, value))
+		return;
 	for (i = r->includes;
 	     i->service && i->format == r->place->format && !strcmp(i->service, r->place->service);
 	     i++)

@@ -331,6 +331,7 @@ includes()
 /etc/nginx/nginx.conf | http {\n include [d-f]xtra/*.conf;\n} | /etc/nginx/extra/a.conf | server { listen 40000; } | quiet
 /etc/apache2/apache2.conf | Include more.conf | /etc/apache2/more.conf | Listen 40000 | told
 /etc/apache2/apache2.conf | Include more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | told
+/etc/apache2/apache2.conf | Include a,b.conf | /etc/apache2/a,b.conf | Listen 40000 | told
 /etc/apache2/apache2.conf | Include more | /etc/apache2/more/x | Listen 40000 | told
 /etc/apache2/apache2.conf | IncludeOptional more/*.conf | /etc/apache2/more/x.conf | Listen 40000 | quiet
 /etc/apache2/apache2.conf | ServerRoot "/srv/web"\nInclude more.conf | /srv/web/more.conf | Listen 40000 | told
@@ -604,7 +605,7 @@ END
   rm "$root/etc/sysctl.conf"
   mv "$root/etc/sysctl.d" "$root/etc/kept"
   run "$berth" lint --root "$root" --fix
-  [[ $status == 2 && $output == *"there is no $root/etc/sysctl.d; mkdir -p $root/etc/sysctl.d" ]]
+  [[ $status == 2 && $output == *"there is no $root/etc/sysctl.d; mkdir -p $root/etc/sysctl.d"* ]]
   mv "$root/etc/kept" "$root/etc/sysctl.d"
   # Nor is the range given away.
   printf 'pasv_min_port=33000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
