@@ -10,7 +10,7 @@
 
 #include "../src/core/lane.h"
 
-#define BERTH_ASSIGN_ABI 2u
+#define BERTH_ASSIGN_ABI 3u
 
 #define BERTH_POOL_MAX 256u   /* addresses and prefixes in one pool */
 #define BERTH_LANES_MAX 4096u /* lanes that a host can hold, 160 KB each when in use */
@@ -100,16 +100,18 @@ _Static_assert(sizeof(struct berth_lane_slot) == 16, "lane slot");
  * claim_ms: until when a tuple is claimed: for a socket that the kernel has not hashed yet, or to rest where no
  * lane keeps it; hashed, so that one may stand for another, which costs that one a try.
  * kept: ports that bind() was given and that have not connected yet, all namespaces together, a bit each.
+ * withheld: ports that were reserved after runs began whose pools have them; berth_withhold() writes it.
  */
 struct berth_shared {
 	uint32_t claim_ms[BERTH_CLAIMS];
 	uint64_t kept[BERTH_PORTSET_LEAVES];
+	uint64_t withheld[BERTH_PORTSET_LEAVES];
 	uint32_t lanes;           /* built and not reclaimed */
 	uint32_t slabs;           /* given by user space, under the lock of the run registry */
 	uint32_t claims_until_ms; /* no claim lasts longer */
 	uint32_t pad;
 };
-_Static_assert(sizeof(struct berth_shared) == 270352, "shared page");
+_Static_assert(sizeof(struct berth_shared) == 278544, "shared page");
 
 /* Longest prefix of a destination, and the interface that its route leaves by. */
 struct berth_egress_key {
@@ -141,6 +143,7 @@ enum berth_scope { BERTH_SCOPE_GLOBAL, BERTH_SCOPE_LOOPBACK, BERTH_SCOPE_LINK };
 struct berth_assign_config {
 	uint64_t netns;    /* cookie of the namespace that the run was started in */
 	uint64_t rest_ns;  /* --reuse-after */
+	uint64_t rekey_ns; /* --rekey; 0: one key for the whole run */
 	uint64_t key[4];   /* secret halves of F and G, RFC 6056 3.3.3 and 3.3.4 */
 	uint32_t pool_id;  /* the same number <=> the same ports, policy and rest */
 	uint32_t load_id;  /* the same number <=> the same pool addresses, in the same order */
@@ -152,6 +155,6 @@ struct berth_assign_config {
 	uint8_t no_port_bit; /* of inet_flags: IP_BIND_ADDRESS_NO_PORT is set; 0: not known on this kernel */
 	uint8_t pad;
 };
-_Static_assert(sizeof(struct berth_assign_config) == 72, "config");
+_Static_assert(sizeof(struct berth_assign_config) == 80, "config");
 
 #endif

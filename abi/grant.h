@@ -4,7 +4,8 @@
  *
  * A port leads to a class (all ports of a protocol with the very same rules), the class and the address to a
  * set (all addresses with the very same rules), the set and the process to a right. Each step is one look-up,
- * however many rules there are.
+ * however many rules there are, and all but the last resorts are in arrays, which programs read without a call: where
+ * the processor's returns are guarded, the call of a helper costs a kernel program as much as all the rest.
  *
  * Integers are in host order but where a name says _be; addresses are 16 bytes in network order, IPv4 as
  * ::ffff:a.b.c.d. The tables are pinned: a change of a struct changes BERTH_GRANT_ABI.
@@ -14,7 +15,7 @@
 
 #include "../src/core/bits.h"
 
-#define BERTH_GRANT_ABI 1u
+#define BERTH_GRANT_ABI 2u
 
 #define BERTH_GRANT_PROTOCOLS 2u       /* 0: TCP, 1: UDP */
 #define BERTH_GRANT_CLASSES 65535u     /* at most; class 0 has no rules */
@@ -55,6 +56,7 @@ enum berth_grant_class_flag {
 	BERTH_GRANT_CLASS_PREFIXES = 1, /* the address decides: ask the prefixes */
 	BERTH_GRANT_CLASS_GUARDED = 2,  /* some set of the class has a deny rule */
 	BERTH_GRANT_CLASS_TRIE = 4,     /* too many lengths of prefixes: ask the trie */
+	BERTH_GRANT_CLASS_WILDCARD = 8, /* 0.0.0.0 or :: have a set of their own, length 128 */
 };
 
 #define BERTH_GRANT_LENGTHS 8u /* of prefixes in a class, asked for one by one */
@@ -83,15 +85,15 @@ struct berth_grant_class {
 	uint32_t flags; /* enum berth_grant_class_flag */
 	uint32_t pad;
 	struct berth_grant_set set; /* without BERTH_GRANT_CLASS_PREFIXES */
-	/* With BERTH_GRANT_CLASS_PREFIXES: longest first; BERTH_GRANT_NO_LENGTH where there are fewer. */
+	/*
+	 * With BERTH_GRANT_CLASS_PREFIXES: longest first, without those of the wildcards; BERTH_GRANT_NO_LENGTH where
+	 * there are fewer.
+	 */
 	uint8_t length[BERTH_GRANT_LENGTHS];
 };
 _Static_assert(sizeof(struct berth_grant_class) == 32, "grant class");
 
-/*
- * Key of the trie, and of the table for classes whose prefixes have few lengths: there a look-up for each length
- * is quicker than the trie, which walks down the number of the class bit by bit.
- */
+/* Key of the trie, and of areas. */
 struct berth_grant_prefix {
 	uint32_t prefix_len; /* 32 more than that of the address */
 	uint32_t class_be;
@@ -99,17 +101,58 @@ struct berth_grant_prefix {
 };
 _Static_assert(sizeof(struct berth_grant_prefix) == 24, "grant prefix");
 
+/*
+ * Two tables are arrays of slots, a power of two of them: an entry is in the slot of its hash or in one of the next
+ * BERTH_GRANT_PROBES - 1, with no free slot in between. Nothing is ever taken out.
+ */
+#define BERTH_GRANT_PROBES 32u
+
+/*
+ * Prefixes of the classes that have few lengths: there a look-up for each length is quicker than the trie, which walks
+ * down the number of the class bit by bit.
+ */
+struct berth_grant_area {
+	struct berth_grant_prefix key; /* prefix_len 0: free */
+	struct berth_grant_set set;
+};
+_Static_assert(sizeof(struct berth_grant_area) == 40, "grant area");
+
 enum berth_grant_kind { BERTH_GRANT_USER, BERTH_GRANT_GROUP, BERTH_GRANT_CGROUP };
 
 enum berth_grant_right { BERTH_GRANT_MAY = 1, BERTH_GRANT_OWNS = 2 };
 
-/* id: uid, gid (of the initial user namespace), hash of a cgroup's path. The value is enum berth_grant_right. */
 struct berth_grant_member {
 	uint32_t set;
-	uint32_t kind; /* enum berth_grant_kind */
-	uint64_t id;
+	uint32_t kind;   /* enum berth_grant_kind */
+	uint64_t id;     /* uid, gid (of the initial user namespace), hash of a cgroup's path */
+	uint32_t rights; /* enum berth_grant_right; 0: free */
+	uint32_t pad;
 };
-_Static_assert(sizeof(struct berth_grant_member) == 16, "grant member");
+_Static_assert(sizeof(struct berth_grant_member) == 24, "grant member");
+
+/* Hash of up to three words; who makes the rules chooses them, and a look-up is bounded. */
+BERTH_INLINE uint32_t berth_grant_hash_(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t h =
+		a * 0x9e3779b97f4a7c15ULL ^ b * 0xc2b2ae3d27d4eb4fULL ^ c * 0xd6e8feb86659fd93ULL;
+
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ULL;
+	return (uint32_t)(h >> 32);
+}
+
+/* Hash of a member; the slot is its low bits. */
+BERTH_INLINE uint32_t berth_grant_member_hash(uint32_t set, uint32_t kind, uint64_t id)
+{
+	return berth_grant_hash_(id, set, kind);
+}
+
+/* Hash of an area: class, length of the address's prefix, and its two words as they lie in memory. */
+BERTH_INLINE uint32_t berth_grant_area_hash(uint32_t class, uint32_t len, uint64_t high,
+					    uint64_t low)
+{
+	return berth_grant_hash_(high, low, (uint64_t) class << 8 | len);
+}
 
 /*
  * What is hashed for each level of a cgroup's path: the hash of the level above (0 at the root) and the name.
@@ -129,13 +172,13 @@ struct berth_grant_place {
 };
 
 /*
- * What bind4 or bind6 has let pass on this CPU, so that post_bind need not ask again. A call that goes on at
- * another CPU is asked again. One that failed in between leaves this behind: for the same thread and port, which
- * it had the right to a moment ago.
+ * What bind4 or bind6 has let pass on this CPU, so that post_bind need not ask again. A call that goes on at another
+ * CPU is asked again. One that failed in between leaves this behind until a call of this CPU: for the same socket and
+ * port, which it had the right to a moment ago; bind() with port 0 clears it.
  */
 struct berth_grant_passed {
-	uint64_t thread;
-	uint64_t port; /* and the protocol */
+	uint64_t socket; /* the kernel's address of it */
+	uint64_t port;   /* and the protocol */
 };
 
 /* One refusal. */

@@ -14,7 +14,7 @@
 
 #include "abi/assign.h"
 
-#define BERTH_PRELOAD_ABI 1u
+#define BERTH_PRELOAD_ABI 2u
 #define BERTH_PRELOAD_MAGIC 0x6265727468706c31ULL
 #define BERTH_PRELOAD_ENV "BERTH_PRELOAD" /* names the shared file, in the program's environment */
 #define BERTH_PRELOAD_FILE_PREFIX                                                                  \
@@ -78,6 +78,8 @@ struct berth_preload_file {
 	uint32_t pad;
 	uint64_t range_next_ns; /* when it is to be read again */
 	uint64_t draws;         /* how many random words were drawn */
+	/* Ports that were reserved after the run began, a bit each; berth_withhold() writes it. */
+	uint64_t withheld[BERTH_PORTSET_LEAVES];
 	struct berth_preload_counter verdict[BERTH_VERDICT_COUNT];
 	uint32_t policy_counter[BERTH_PRELOAD_COUNTERS];
 	/* Tuples being connected: hash << 32 | ms; 0 or older than 2 s: free. */

@@ -189,7 +189,7 @@ part_core() {
 part_grant() {
   can_measure grant || return 0
   say "grant: bind() with 10,000 rules"
-  BUILD=$BUILD BERTH=$BERTH unshare --mount --propagation private bench/grant.sh $((ROUNDS * 2)) "$RAW/grant.jsonl" ||
+  BUILD=$BUILD BERTH=$BERTH unshare --mount --propagation private bench/grant.sh $((ROUNDS * 8)) "$RAW/grant.jsonl" ||
     not_here grant "the run failed"
 }
 

@@ -84,6 +84,10 @@ __attribute__((noinline)) int policy_begin(struct attempt *a)
 		uint64_t f[2] = { config.key[0], config.key[1] },
 			 g[2] = { config.key[2], config.key[3] };
 
+		if (config.rekey_ns) {
+			berth_siphash_period(f, a->want.now_ns / config.rekey_ns);
+			berth_siphash_period(g, a->want.now_ns / config.rekey_ns);
+		}
 		offset = (uint32_t)berth_siphash(f, (const uint64_t *)&a->key, sizeof(a->key) / 8);
 		if (policy == BERTH_POLICY_DOUBLE_HASH)
 			a->counter_at = (uint32_t)berth_siphash(g, (const uint64_t *)&a->key,

@@ -27,6 +27,11 @@
 #define PASS 1
 #define PASS_WITHOUT_CAPABILITY 3
 #define REFUSE 0
+/* What the rules say besides: as PASS or REFUSE, of a process that cannot be told. */
+#define FAIL_OPEN 4
+#define FAIL_CLOSED 5
+
+#define PROBES_IN_PLACE 2
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -85,12 +90,32 @@ const volatile struct berth_grant_config config;
 /* Written before the load only, but not read-only: what the verifier knew of it would vary with the rules. */
 uint16_t port_class[BERTH_GRANT_PROTOCOLS * 65536];
 
+uint32_t area_mask, member_mask; /* slots of the tables, less one */
+
+/* User space writes the arrays as memory. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, uint32_t);
 	__type(value, struct berth_grant_class);
 } classes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct berth_grant_area);
+} areas SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct berth_grant_member);
+} members SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -99,20 +124,6 @@ struct {
 	__type(key, struct berth_grant_prefix);
 	__type(value, struct berth_grant_set);
 } prefixes SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct berth_grant_prefix);
-	__type(value, struct berth_grant_set);
-} areas SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct berth_grant_member);
-	__type(value, uint32_t);
-} members SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -184,13 +195,40 @@ static const struct cred *current_cred(void)
 	return task->cred;
 }
 
-/* Rights of the set's member, 0 where it is none. */
-static uint32_t rights(uint32_t set, enum berth_grant_kind kind, uint64_t id)
+/*
+ * Rights of the set's member, 0 where it is none. Global, as is area_slot(): verified once, and called where the first
+ * slots, which are looked at in place, did not tell.
+ */
+__attribute__((noinline)) int member_rights(uint32_t set, uint32_t kind, uint64_t id)
 {
-	struct berth_grant_member key = { .set = set, .kind = kind, .id = id };
-	uint32_t *found = bpf_map_lookup_elem(&members, &key);
+	uint32_t at = berth_grant_member_hash(set, kind, id) & member_mask, i;
+	const struct berth_grant_member *m;
 
-	return found ? *found : 0;
+	for (i = 0; i < BERTH_GRANT_PROBES; i++) {
+		m = bpf_map_lookup_elem(&members, &at);
+		if (!m || !m->rights)
+			break;
+		if (m->id == id && m->set == set && m->kind == kind)
+			return (int)m->rights;
+		at = (at + 1) & member_mask;
+	}
+	return 0;
+}
+
+static __attribute__((always_inline)) uint32_t user_rights(uint32_t set, uint32_t uid)
+{
+	uint32_t at = berth_grant_member_hash(set, BERTH_GRANT_USER, uid) & member_mask, i;
+	const struct berth_grant_member *m;
+
+	for (i = 0; i < PROBES_IN_PLACE; i++) {
+		m = bpf_map_lookup_elem(&members, &at);
+		if (!m || !m->rights)
+			return 0;
+		if (m->id == uid && m->set == set && m->kind == BERTH_GRANT_USER)
+			return m->rights;
+		at = (at + 1) & member_mask;
+	}
+	return (uint32_t)member_rights(set, BERTH_GRANT_USER, uid);
 }
 
 struct group_walk {
@@ -204,7 +242,7 @@ static long one_group(uint32_t i, struct group_walk *w)
 
 	if (bpf_probe_read_kernel(&gid, sizeof(gid), (char *)w->info->gid + i * sizeof(gid)))
 		return 1;
-	w->rights |= rights(w->set, BERTH_GRANT_GROUP, gid.val);
+	w->rights |= (uint32_t)member_rights(w->set, BERTH_GRANT_GROUP, gid.val);
 	return 0;
 }
 
@@ -213,7 +251,7 @@ static uint32_t group_rights(uint32_t set, const struct cred *cred)
 	struct group_walk w = { .info = cred->group_info, .set = set };
 	uint32_t n = (uint32_t)w.info->ngroups;
 
-	w.rights = rights(set, BERTH_GRANT_GROUP, cred->egid.val);
+	w.rights = (uint32_t)member_rights(set, BERTH_GRANT_GROUP, cred->egid.val);
 	bpf_loop(n < BERTH_GRANT_GROUPS ? n : BERTH_GRANT_GROUPS, one_group, &w, 0);
 	return w.rights;
 }
@@ -286,7 +324,7 @@ static uint32_t cgroup_rights(uint32_t set, bool *known)
 	for (i = 0; i < BERTH_GRANT_DEPTH; i++) {
 		if (i >= place->levels)
 			break;
-		found |= rights(set, BERTH_GRANT_CGROUP, place->hash[i]);
+		found |= (uint32_t)member_rights(set, BERTH_GRANT_CGROUP, place->hash[i]);
 	}
 	return found;
 }
@@ -302,7 +340,7 @@ static uint32_t find_rights(const struct berth_grant_set *set, bool *known)
 		if (set->flags & BERTH_GRANT_SET_LONE)
 			found |= cred->euid.val == set->uid ? set->rights : 0;
 		else if (set->flags & BERTH_GRANT_SET_USERS)
-			found |= rights(set->id, BERTH_GRANT_USER, cred->euid.val);
+			found |= user_rights(set->id, cred->euid.val);
 		if (set->flags & BERTH_GRANT_SET_GROUPS)
 			found |= group_rights(set->id, cred);
 	}
@@ -311,17 +349,17 @@ static uint32_t find_rights(const struct berth_grant_set *set, bool *known)
 	return found;
 }
 
-/* What the rules of one set say of the current process: PASS, PASS_WITHOUT_CAPABILITY or REFUSE. */
-static int weigh(const struct berth_grant_set *set)
+/* What the rules of one set say of the current process. */
+static __attribute__((always_inline)) int weigh(const struct berth_grant_set *set)
 {
-	bool known = true, open = set->flags & BERTH_GRANT_SET_OPEN;
+	bool known = true;
 	uint32_t found = find_rights(set, &known);
 
 	if (!(set->flags & BERTH_GRANT_SET_GUARDED) || (found & BERTH_GRANT_OWNS))
 		return found & BERTH_GRANT_MAY ? PASS_WITHOUT_CAPABILITY : PASS;
-	if (!known)
-		count(open ? BERTH_GRANT_FAILED_OPEN : BERTH_GRANT_FAILED_CLOSED);
-	return !known && open ? PASS : REFUSE;
+	if (known)
+		return REFUSE;
+	return set->flags & BERTH_GRANT_SET_OPEN ? FAIL_OPEN : FAIL_CLOSED;
 }
 
 /* The first bits of a word of an address. */
@@ -332,35 +370,92 @@ static uint64_t masked(uint64_t be, int bits)
 	return bits >= 64 ? be : be & bpf_cpu_to_be64(~0ULL << (64 - bits));
 }
 
-/* The set of the address: by the longest prefix of the class that has it. */
-static const struct berth_grant_set *find_set(const struct question *q)
+static __attribute__((always_inline)) bool is_area(const struct berth_grant_area *a, uint32_t class,
+						   uint32_t length, uint64_t high, uint64_t low)
 {
-	struct berth_grant_prefix key = { .prefix_len = 32 + 128, .class_be = bpf_htonl(q->class) };
-	uint64_t *to = (uint64_t *)key.addr;
+	const uint64_t *addr = (const uint64_t *)a->key.addr;
+
+	return addr[1] == low && addr[0] == high && a->key.prefix_len == 32 + length &&
+	       a->key.class_be == bpf_htonl(class);
+}
+
+/* The slot of an area, -1 where there is none. */
+__attribute__((noinline)) int area_slot(uint32_t class, uint32_t length, uint64_t high,
+					uint64_t low)
+{
+	uint32_t at = berth_grant_area_hash(class, length, high, low) & area_mask, i;
+	const struct berth_grant_area *a;
+
+	for (i = 0; i < BERTH_GRANT_PROBES; i++) {
+		a = bpf_map_lookup_elem(&areas, &at);
+		if (!a || !a->key.prefix_len)
+			break;
+		if (is_area(a, class, length, high, low))
+			return (int)at;
+		at = (at + 1) & area_mask;
+	}
+	return -1;
+}
+
+/* The set of the first bits of an address in the class; NULL where that is no prefix of a rule. */
+static __attribute__((always_inline)) const struct berth_grant_set *find_area(uint32_t class,
+									      uint32_t length,
+									      uint64_t high,
+									      uint64_t low)
+{
+	uint32_t at = berth_grant_area_hash(class, length, high, low) & area_mask, i;
+	const struct berth_grant_area *a;
+
+	for (i = 0; i < PROBES_IN_PLACE; i++) {
+		a = bpf_map_lookup_elem(&areas, &at);
+		if (!a || !a->key.prefix_len)
+			return 0;
+		if (is_area(a, class, length, high, low))
+			return &a->set;
+		at = (at + 1) & area_mask;
+	}
+	at = (uint32_t)area_slot(class, length, high, low);
+	a = bpf_map_lookup_elem(&areas, &at);
+	return a ? &a->set : 0;
+}
+
+/* The set of the address: by the longest prefix of the class that has it. */
+static __attribute__((always_inline)) const struct berth_grant_set *find_set(
+	const struct question *q)
+{
 	const uint64_t *addr = (const uint64_t *)q->addr;
+	uint64_t high = addr[0], low = addr[1];
 	const struct berth_grant_set *set;
 	uint32_t i;
 
-	to[0] = addr[0];
-	to[1] = addr[1];
-	if (q->rules->flags & BERTH_GRANT_CLASS_TRIE)
+	if (q->rules->flags & BERTH_GRANT_CLASS_TRIE) {
+		struct berth_grant_prefix key = { .prefix_len = 32 + 128,
+						  .class_be = bpf_htonl(q->class) };
+		uint64_t *to = (uint64_t *)key.addr;
+
+		to[0] = high;
+		to[1] = low;
 		return bpf_map_lookup_elem(&prefixes, &key);
+	}
+	if ((q->rules->flags & BERTH_GRANT_CLASS_WILDCARD) && !high &&
+	    (!low || low == bpf_cpu_to_be64(0xffffULL << 32))) {
+		set = find_area(q->class, 128, high, low);
+		if (set)
+			return set;
+	}
 	for (i = 0; i < BERTH_GRANT_LENGTHS; i++) {
 		uint8_t length = q->rules->length[i];
 
 		if (length == BERTH_GRANT_NO_LENGTH)
 			break;
-		key.prefix_len = 32u + length;
-		to[0] = masked(addr[0], length);
-		to[1] = masked(addr[1], length - 64);
-		set = bpf_map_lookup_elem(&areas, &key);
+		set = find_area(q->class, length, masked(high, length), masked(low, length - 64));
 		if (set)
 			return set;
 	}
 	return 0;
 }
 
-/* As weigh(), for the address and port in question. Inlined: a call is a thirtieth of a bind(). */
+/* As weigh(), for the address and port in question. */
 static __attribute__((always_inline)) int judge(const struct question *q)
 {
 	const struct berth_grant_set *set = &q->rules->set;
@@ -392,17 +487,13 @@ static void remember(const struct question *q)
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 }
 
-/* Counts the verdict and gives what the hook returns. */
-static int conclude(const struct question *q, int verdict)
+static bool is_refusal(int verdict)
 {
-	if (verdict == PASS)
-		return PASS;
-	if (verdict == PASS_WITHOUT_CAPABILITY) {
-		if (q->chosen)
-			return PASS;
-		count(config.observe ? BERTH_GRANT_WOULD_GRANT : BERTH_GRANT_GRANTED);
-		return config.observe ? PASS : PASS_WITHOUT_CAPABILITY;
-	}
+	return verdict == REFUSE || verdict == FAIL_CLOSED;
+}
+
+static int refuse(const struct question *q)
+{
 	remember(q);
 	if (config.observe) {
 		count(BERTH_GRANT_WOULD_REFUSE);
@@ -413,27 +504,41 @@ static int conclude(const struct question *q, int verdict)
 	return REFUSE;
 }
 
-/* True where the port has rules; fills them in. */
-static bool has_rules(struct question *q, uint32_t protocol, uint32_t port)
+/* Counts a verdict other than PASS and gives what the hook returns. */
+static __attribute__((always_inline)) int conclude(const struct question *q, int verdict)
 {
-	uint32_t class;
+	if (verdict == PASS_WITHOUT_CAPABILITY) {
+		if (q->chosen)
+			return PASS;
+		count(config.observe ? BERTH_GRANT_WOULD_GRANT : BERTH_GRANT_GRANTED);
+		return config.observe ? PASS : PASS_WITHOUT_CAPABILITY;
+	}
+	if (verdict == FAIL_OPEN || verdict == FAIL_CLOSED)
+		count(verdict == FAIL_OPEN ? BERTH_GRANT_FAILED_OPEN : BERTH_GRANT_FAILED_CLOSED);
+	return verdict == FAIL_OPEN ? PASS : refuse(q);
+}
 
+/* True where the port has a class; fills it in. */
+static bool has_class(struct question *q, uint32_t protocol, uint32_t port)
+{
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return false;
 	q->protocol = protocol == IPPROTO_UDP;
 	q->port = port & 65535;
-	class = port_class[q->protocol << 16 | q->port];
-	if (!class)
-		return false;
-	q->class = class;
+	q->class = port_class[q->protocol << 16 | q->port];
+	return q->class != 0;
+}
+
+static bool has_rules(struct question *q)
+{
+	uint32_t class = q->class;
+
 	q->rules = bpf_map_lookup_elem(&classes, &class);
 	return q->rules != 0;
 }
 
-static bool is_elsewhere(uint64_t netns)
-{
-	return config.netns && config.netns != netns;
-}
+/* True where the socket is in another network namespace than that of the rules; ctx is what the hook was given. */
+#define IS_ELSEWHERE(ctx) (config.netns && config.netns != bpf_get_netns_cookie(ctx))
 
 static void set_v4(uint8_t addr[16], uint32_t be)
 {
@@ -461,79 +566,121 @@ static bool is_dual(const struct bpf_sock *sk)
 	return at && !BPF_CORE_READ_BITFIELD_PROBED((struct sock *)at, __sk_common.skc_ipv6only);
 }
 
+/* As judge(), for 0.0.0.0. Global: judge() twice in one program is more than twice the work for the verifier. */
+__attribute__((noinline)) int judge_any_v4(uint32_t class)
+{
+	struct question q = { .class = class };
+
+	if (!has_rules(&q))
+		return PASS;
+	set_v4(q.addr, 0);
+	return judge(&q);
+}
+
 /* As judge(); :: of a socket for both families needs both. */
-static int judge_v6(struct question *q, const struct bpf_sock *sk)
+static __attribute__((always_inline)) int judge_v6(const struct question *q,
+						   const struct bpf_sock *sk)
 {
 	const uint64_t *w = (const uint64_t *)q->addr;
 	int verdict = judge(q), other;
 
-	if (verdict == REFUSE || w[0] || w[1] || !is_dual(sk))
+	if (is_refusal(verdict) || w[0] || w[1] || !is_dual(sk))
 		return verdict;
-	set_v4(q->addr, 0);
-	other = judge(q);
-	set_v6(q->addr, 0, 0, 0, 0);
-	return other == REFUSE || other == PASS ? other : verdict;
+	other = judge_any_v4(q->class);
+	return other == PASS_WITHOUT_CAPABILITY ? verdict : other;
 }
 
 /* Remembers for post_bind, which runs where a deny rule is about the port, that the call has passed. */
-static int let_pass(const struct question *q, int verdict)
-{
-	uint32_t zero = 0;
-	struct berth_grant_passed *p;
-
-	if (!(q->rules->flags & BERTH_GRANT_CLASS_GUARDED) || verdict == REFUSE)
-		return verdict;
-	p = bpf_map_lookup_elem(&passed, &zero);
-	if (p) {
-		p->thread = bpf_get_current_pid_tgid();
-		p->port = q->protocol << 16 | q->port;
-	}
-	return verdict;
-}
-
-/* True where bind4 or bind6 has let this very call pass. */
-static bool has_passed(const struct question *q)
+static __attribute__((always_inline)) void let_pass(const struct question *q, struct bpf_sock *sk)
 {
 	uint32_t zero = 0;
 	struct berth_grant_passed *p = bpf_map_lookup_elem(&passed, &zero);
-	bool same = p && p->port == (q->protocol << 16 | q->port) &&
-		    p->thread == bpf_get_current_pid_tgid();
+
+	if (!p)
+		return;
+	p->socket = (uint64_t)(long)sk;
+	p->port = q->protocol << 16 | q->port;
+}
+
+/* True where bind4 or bind6 has let this very call pass. */
+static __attribute__((always_inline)) bool has_passed(const struct question *q,
+						      const struct bpf_sock *sk)
+{
+	uint32_t zero = 0;
+	struct berth_grant_passed *p = bpf_map_lookup_elem(&passed, &zero);
+	bool same =
+		p && p->socket == (uint64_t)(long)sk && p->port == (q->protocol << 16 | q->port);
 
 	if (same)
-		p->thread = 0;
+		p->socket = 0;
 	return same;
+}
+
+static void forget_passed(void)
+{
+	uint32_t zero = 0;
+	struct berth_grant_passed *p = bpf_map_lookup_elem(&passed, &zero);
+
+	if (p)
+		p->socket = 0;
+}
+
+/* What bind4 and bind6 return. The namespace is asked for only where the answer is not PASS. */
+static __attribute__((always_inline)) int answer(struct bpf_sock_addr *ctx,
+						 const struct question *q, int verdict)
+{
+	if (verdict != PASS && !IS_ELSEWHERE(ctx))
+		verdict = conclude(q, verdict);
+	else
+		verdict = PASS;
+	if (verdict != REFUSE && (q->rules->flags & BERTH_GRANT_CLASS_GUARDED))
+		let_pass(q, ctx->sk);
+	return verdict;
 }
 
 SEC("cgroup/bind4")
 int grant_bind4(struct bpf_sock_addr *ctx)
 {
+	uint32_t port = bpf_ntohs((uint16_t)ctx->user_port);
 	struct question q = {};
 
-	if (!has_rules(&q, ctx->protocol, bpf_ntohs((uint16_t)ctx->user_port)) ||
-	    is_elsewhere(bpf_get_netns_cookie(ctx)))
+	if (!port)
+		forget_passed();
+	if (!has_class(&q, ctx->protocol, port) || !has_rules(&q))
 		return PASS;
 	set_v4(q.addr, ctx->user_ip4);
-	return let_pass(&q, conclude(&q, judge(&q)));
+	return answer(ctx, &q, judge(&q));
 }
 
 SEC("cgroup/bind6")
 int grant_bind6(struct bpf_sock_addr *ctx)
 {
+	uint32_t port = bpf_ntohs((uint16_t)ctx->user_port);
 	struct question q = {};
 
-	if (!has_rules(&q, ctx->protocol, bpf_ntohs((uint16_t)ctx->user_port)) ||
-	    is_elsewhere(bpf_get_netns_cookie(ctx)))
+	if (!port)
+		forget_passed();
+	if (!has_class(&q, ctx->protocol, port) || !has_rules(&q))
 		return PASS;
 	set_v6(q.addr, ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]);
-	return let_pass(&q, conclude(&q, judge_v6(&q, ctx->sk)));
+	return answer(ctx, &q, judge_v6(&q, ctx->sk));
 }
 
 /* True where a deny rule may be about the port, and was not asked before. */
-static bool is_guarded(struct question *q, uint32_t protocol, uint32_t port)
+static __attribute__((always_inline)) bool is_guarded(struct question *q, struct bpf_sock *sk)
 {
 	q->chosen = 1;
-	return has_rules(q, protocol, port) && (q->rules->flags & BERTH_GRANT_CLASS_GUARDED) &&
-	       !has_passed(q);
+	return has_class(q, sk->protocol, sk->src_port) && !has_passed(q, sk) && has_rules(q) &&
+	       (q->rules->flags & BERTH_GRANT_CLASS_GUARDED);
+}
+
+/* What post_bind4 and post_bind6 return. */
+static __attribute__((always_inline)) int answer_chosen(struct bpf_sock *ctx,
+							const struct question *q, int verdict)
+{
+	if (verdict == PASS || IS_ELSEWHERE(ctx))
+		return PASS;
+	return conclude(q, verdict) & PASS;
 }
 
 SEC("cgroup/post_bind4")
@@ -541,11 +688,10 @@ int grant_post_bind4(struct bpf_sock *ctx)
 {
 	struct question q = {};
 
-	if (!is_guarded(&q, ctx->protocol, ctx->src_port) ||
-	    is_elsewhere(bpf_get_netns_cookie(ctx)))
+	if (!is_guarded(&q, ctx))
 		return PASS;
 	set_v4(q.addr, ctx->src_ip4);
-	return conclude(&q, judge(&q)) & PASS;
+	return answer_chosen(ctx, &q, judge(&q));
 }
 
 SEC("cgroup/post_bind6")
@@ -553,9 +699,8 @@ int grant_post_bind6(struct bpf_sock *ctx)
 {
 	struct question q = {};
 
-	if (!is_guarded(&q, ctx->protocol, ctx->src_port) ||
-	    is_elsewhere(bpf_get_netns_cookie(ctx)))
+	if (!is_guarded(&q, ctx))
 		return PASS;
 	set_v6(q.addr, ctx->src_ip6[0], ctx->src_ip6[1], ctx->src_ip6[2], ctx->src_ip6[3]);
-	return conclude(&q, judge_v6(&q, ctx)) & PASS;
+	return answer_chosen(ctx, &q, judge_v6(&q, ctx));
 }

@@ -126,11 +126,13 @@ static uint64_t *kept_word(uint32_t port)
 	return all ? &all->kept[(port >> 6) & (BERTH_PORTSET_LEAVES - 1)] : 0;
 }
 
+/* True where the port is not to be assigned now: bind() was given it, or it was reserved after the run began. */
 static bool port_is_kept(uint32_t port)
 {
-	uint64_t *word = kept_word(port);
+	uint32_t zero = 0, at = (port >> 6) & (BERTH_PORTSET_LEAVES - 1);
+	struct berth_shared *all = bpf_map_lookup_elem(&shared, &zero);
 
-	return word && (*word >> (port & 63)) & 1;
+	return all && ((all->kept[at] | all->withheld[at]) >> (port & 63)) & 1;
 }
 
 static void port_keep(uint32_t port)

@@ -41,7 +41,7 @@ fi
 
 # Each header stands alone.
 for header in include/berth/*.h; do
-  printf '#include "%s"\n' "$header" >"$work/alone.c"
+  printf '#include "%s"\nextern int alone;\n' "$header" >"$work/alone.c"
   cc -std=c99 -pedantic -Wall -Wextra -Werror -I. -fsyntax-only "$work/alone.c"
   command -v c++ >/dev/null &&
     c++ -x c++ -std=c++11 -Wall -Wextra -Werror -I. -fsyntax-only "$work/alone.c"

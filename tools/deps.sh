@@ -51,6 +51,7 @@ tests | clang-format-14  | cmd:clang-format-14 | checks the form of the sources
 tests | shellcheck       | cmd:shellcheck  | checks the shell scripts
 tests | codespell        | cmd:codespell   | checks the spelling
 tests | mandoc           | cmd:mandoc      | checks the man page
+tests | abigail-tools    | cmd:abidiff     | compares the interface of libberth with the released one
 bench | wrk              | cmd:wrk         | load for the figures
 bench | libglib2.0-dev   | lib:glib-2.0    | a rival of the demultiplexer
 bench | libck-dev        | lib:ck          | a rival of the demultiplexer

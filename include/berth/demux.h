@@ -25,8 +25,9 @@
  * one another on the same table: hold a lock of your own. A look-up may still give the owner of a socket that is
  * being removed: the caller gives the owner's memory back after a grace period, as it does with retired memory.
  *
- * Memory: a connected pair takes at most 64 bytes, all tables counted, once there are 100,000. Only
- * adding and reserving ask for memory. A table never shrinks.
+ * Memory: a connected pair takes at most 64 bytes, all tables counted, once there are 100,000; one of IPv4 that has
+ * an interface, 64 more, and its look-ups a line of memory more. Only adding and reserving ask for memory. A table never
+ * shrinks.
  */
 #ifndef BERTH_DEMUX_H
 #define BERTH_DEMUX_H

@@ -48,6 +48,7 @@ BERTH_API int berth_parts_add_local(struct berth_parts *parts, const struct bert
 BERTH_API int berth_parts_set_range(struct berth_parts *parts, uint16_t first, uint16_t last);
 BERTH_API int berth_parts_withhold(struct berth_parts *parts, uint16_t first, uint16_t last,
 				   bool withhold);
+BERTH_API void berth_parts_rekey(struct berth_parts *parts, const uint64_t key[4]);
 BERTH_API int berth_parts_set_owner(struct berth_parts *parts, uint16_t owner, uint32_t quota,
 				    unsigned rights);
 BERTH_API uint32_t berth_parts_owned(struct berth_parts *parts, uint16_t owner);

@@ -12,8 +12,8 @@
 #define PALE "#e5e7eb"
 #define GREY "#4b5563"
 
-static const char *const colours[] = { "#0e7490", "#c2410c", "#4d7c0f", "#7e22ce",
-				       "#1d4ed8", "#db2777", "#1f2937", "#ca8a04" };
+static const char *const colours[] = { "#0e7490", "#c2410c", "#4d7c0f", "#7e22ce", "#1d4ed8",
+				       "#db2777", "#1f2937", "#ca8a04", "#65a30d", "#b91c1c" };
 
 /* What lies below another curve is seen in its gaps. */
 static const char *const dashes[] = { "none", "12 6", "6 6", "2 5" };

@@ -25,7 +25,7 @@ struct berth_svg {
 void berth_svg_begin(struct berth_svg *svg, const char *title, const char *subtitle);
 
 /*
- * A line through n points, and its row in the legend. colour is a number: each has another one, up to eight, and
+ * A line through n points, and its row in the legend. colour is a number: each has another one, up to ten, and
  * other dashes, so that a line below another is seen.
  */
 void berth_svg_curve(struct berth_svg *svg, size_t n, const double *x, const double *y,

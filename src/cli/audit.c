@@ -8,19 +8,19 @@
 
 #include "src/base/auto.h"
 #include "src/base/svg.h"
+#include "src/cli/audit_row.h"
 #include "src/cli/cli.h"
 #include "src/core/habits.h"
 #include "src/kernel/capture.h"
 #include "src/kernel/file.h"
 #include "src/kernel/ownports.h"
 #include "src/kernel/proctext.h"
-#include "src/registry/systems.h"
 #include "src/sim/streams.h"
 
-#define STREAMS 65536u
-#define CHUNKS 262144u /* 34 MB, with the streams 40 MB */
-#define POINTS 20000u
-#define SERIES 8u
+#define STREAMS 262144u
+#define CHUNKS 262144u      /* 34 MB, with the streams 56 MB; what is used is touched */
+#define POINTS 40960u       /* all of --self */
+#define SERIES 10u          /* as many as --self has ways */
 #define DESTINATIONS_MIN 3u /* below it a host is not judged over all of them */
 
 struct point {
@@ -45,14 +45,6 @@ struct view {
 	size_t points;
 	char series[SERIES][INET6_ADDRSTRLEN + 8];
 	unsigned series_count;
-};
-
-/* What a row is about. */
-struct row {
-	const char *host, *protocol, *destination; /* "*": over all destinations */
-	uint64_t seen; /* ports in all, of which the judgement has the first */
-	bool one;      /* one destination */
-	bool hidden;   /* over all destinations this host's ports show no pattern */
 };
 
 /* ---- options ---- */
@@ -134,8 +126,8 @@ static int set_range(void *into, const char *value, struct berth_why *why)
 
 const struct berth_opt berth_audit_opts[] = {
 	{ "self", NULL, NULL,
-	  "Opens sockets on the loopback in five ways and judges the ports they get; what is done where neither --pcap "
-	  "nor --live is given.",
+	  "Opens sockets on the loopback in five ways, over IPv4 and over IPv6, and judges the ports they get; what is "
+	  "done where neither --pcap nor --live is given.",
 	  NULL, set_self },
 	{ "samples", "N", "600", "With --self: sockets for each way.", NULL, set_samples },
 	{ "pcap", "FILE", NULL,
@@ -160,124 +152,20 @@ const struct berth_opt berth_audit_opts[] = {
 
 /* ---- a row ---- */
 
-static const char *const oarc_name[] = { "POOR", "GOOD", "GREAT" };
-
-/*
- * A walk to one destination is by design where it starts anywhere for the next (RFC 6056 algorithms 3 and 4): where
- * that was seen, or is known of the system.
- */
-static bool is_finding(const struct row *row, const struct berth_judgement *j, int habit)
-{
-	bool walk = j->shape == BERTH_SHAPE_SEQUENTIAL || j->shape == BERTH_SHAPE_SHORT_STEPS ||
-		    j->shape == BERTH_SHAPE_CORRELATED;
-
-	return berth_shape_is_finding(j->shape) &&
-	       !(row->one && walk && (row->hidden || habit == BERTH_HABIT_LINUX));
-}
-
-static void json_known(const char *key, double value, bool known)
-{
-	if (known)
-		printf(",\"%s\":%.6g", key, value);
-	else
-		printf(",\"%s\":null", key);
-}
-
-static void row_json(const struct row *row, const struct berth_judgement *j, int habit)
-{
-	uint32_t i;
-
-	printf("{\"host\":\"%s\",\"protocol\":\"%s\",\"destination\":", row->host, row->protocol);
-	if (*row->destination == '*')
-		printf("null");
-	else
-		printf("\"%s\"", row->destination);
-	printf(",\"seen\":%llu,\"n\":%zu,\"first\":%u,\"last\":%u,\"unique\":%u",
-	       (unsigned long long)row->seen, j->n, j->seen.first, j->seen.last, j->unique);
-	printf(",\"holes\":[");
-	for (i = 0; i < j->holes; i++)
-		printf("%s\"%u-%u\"", i ? "," : "", j->hole[i].first, j->hole[i].last);
-	putchar(']');
-	json_known("unique_expected", j->unique_expected, true);
-	json_known("odd", j->odd, true);
-	json_known("gcd", j->gcd, true);
-	json_known("rising", j->rising, true);
-	json_known("sigma", j->sigma, true);
-	json_known("lag1", j->lag1, true);
-	json_known("runs_z", j->runs_z, true);
-	json_known("chi2", j->chi2, j->chi2_p >= 0);
-	json_known("chi2_p", j->chi2_p, j->chi2_p >= 0);
-	printf(",\"oarc\":\"%s\"", oarc_name[j->oarc]);
-	json_known("oarc_bits", j->oarc_bits, true);
-	json_known("bits_low", j->bits_low, true);
-	json_known("bits_high", j->bits_high, j->bits_high >= 0);
-	printf(",\"shape\":\"%s\",\"finding\":%s,\"system\":", berth_shape_name(j->shape),
-	       is_finding(row, j, habit) ? "true" : "false");
-	if (habit < 0)
-		puts("null}");
-	else
-		printf("\"%s\"}\n", berth_habit_row((enum berth_habit)habit).name);
-}
-
-static const char *parity_of(const struct berth_judgement *j)
-{
-	return j->odd <= 0 ? "even" : j->odd >= 1 ? "odd" : "both";
-}
-
-static void print_bits(const struct berth_judgement *j)
-{
-	char words[32];
-
-	if (j->shape == BERTH_SHAPE_TOO_FEW)
-		snprintf(words, sizeof(words), "-");
-	else if (j->bits_high < 0)
-		snprintf(words, sizeof(words), ">= %.1f", j->bits_low);
-	else if (j->bits_high - j->bits_low < 0.05)
-		snprintf(words, sizeof(words), "%.1f", j->bits_low);
-	else
-		snprintf(words, sizeof(words), "%.1f-%.1f", j->bits_low, j->bits_high);
-	printf(" %-9s", words);
-}
-
-static void row_text(const struct row *row, const struct berth_judgement *j, int habit, bool first)
-{
-	if (first)
-		printf("%-15s %-5s %-36s %8s %-11s %-6s %6s %-5s %-9s %-12s %s\n", "HOST", "PROTO",
-		       "DESTINATION", "PORTS", "SEEN", "PARITY", "LAG-1", "OARC", "BITS", "SHAPE",
-		       "LIKE");
-	printf("%-15s %-5s %-36s %8llu %5u-%-5u %-6s %6.3f %-5s", row->host, row->protocol,
-	       row->destination, (unsigned long long)row->seen, j->seen.first, j->seen.last,
-	       parity_of(j), j->lag1, oarc_name[j->oarc]);
-	print_bits(j);
-	printf(" %-12s %s%s\n", berth_shape_name(j->shape),
-	       habit < 0 ? "-" : berth_habit_row((enum berth_habit)habit).name,
-	       is_finding(row, j, habit) ? "  FINDING" : "");
-}
-
-static void show(struct view *view, const struct row *row, const struct berth_judgement *j)
+static void show(struct view *view, const struct berth_audit_row *row,
+		 const struct berth_judgement *j)
 {
 	int habit = berth_judge_habit(j, view->of_habit, row->one);
 
 	if (view->json)
-		row_json(row, j, habit);
+		berth_audit_row_json(row, j, habit);
 	else
-		row_text(row, j, habit, !view->rows);
+		berth_audit_row_text(row, j, habit, !view->rows);
 	view->rows++;
-	view->findings += is_finding(row, j, habit);
+	view->findings += berth_audit_is_finding(row, j, habit);
 }
 
 /* ---- this host ---- */
-
-static const char *const way_name[] = {
-#define NAME(id, name, one) name,
-	BERTH_OWN_WAYS(NAME)
-#undef NAME
-};
-static const bool way_one[] = {
-#define ONE(id, name, one) one,
-	BERTH_OWN_WAYS(ONE)
-#undef ONE
-};
 
 static void add_point(struct view *view, double x, uint16_t port, const char *series)
 {
@@ -299,7 +187,8 @@ static int audit_self(struct view *view, struct berth_why *why)
 	struct berth_judgement j[BERTH_OWN_COUNT];
 	berth_auto_free char *text = NULL;
 	struct berth_range own;
-	int way, n, i;
+	/* Those of IPv6 come last. */
+	int ways = berth_own_has_six() ? BERTH_OWN_COUNT : BERTH_OWN_TCP6_ONE, way, n, i;
 
 	if (!view->knows_range &&
 	    !berth_file_read("/proc/sys/net/ipv4/ip_local_port_range", &text) &&
@@ -307,23 +196,26 @@ static int audit_self(struct view *view, struct berth_why *why)
 		view->of_habit[BERTH_HABIT_LINUX] = view->of_habit[BERTH_HABIT_LINUX_BIND] =
 			view->of_habit[BERTH_HABIT_LINUX_UDP] = own;
 	}
-	for (way = 0; way < BERTH_OWN_COUNT; way++) {
+	for (way = 0; way < ways; way++) {
 		n = berth_own_ports((enum berth_own_way)way, view->samples, port[way], why);
 		if (n < 0)
 			return n;
 		berth_judge(port[way], (size_t)n, view->knows_range ? &view->range : NULL, &j[way]);
 		for (i = 0; i < n; i++)
-			add_point(view, i, port[way][i], way_name[way]);
+			add_point(view, i, port[way][i], berth_own_rows[way].name);
 	}
-	for (way = 0; way < BERTH_OWN_COUNT; way++) {
-		struct row row = { "self", way < BERTH_OWN_UDP_ONE ? "tcp" : "udp", way_name[way],
-				   j[way].n, way_one[way] };
+	for (way = 0; way < ways; way++) {
+		const struct berth_own_row *how = &berth_own_rows[way];
+		struct berth_audit_row row = { "self", how->datagram ? "udp" : "tcp", how->name,
+					       j[way].n, !how->many };
 
-		row.hidden = way == BERTH_OWN_TCP_ONE &&
-			     j[BERTH_OWN_TCP_MANY].shape == BERTH_SHAPE_RANDOM;
+		/* Behind the way to one destination stands that to many. */
+		row.hidden = !how->many && !how->datagram && j[way + 1].shape == BERTH_SHAPE_RANDOM;
 		if (j[way].n >= view->least)
 			show(view, &row, &j[way]);
 	}
+	if (ways < BERTH_OWN_COUNT)
+		fprintf(stderr, "this host has no ::1: only IPv4 is judged\n");
 	return 0;
 }
 
@@ -417,6 +309,27 @@ static void judge_stream(const struct view *view, const struct berth_stream *s,
 	berth_judge(port, n, view->knows_range ? &view->range : NULL, out);
 }
 
+/*
+ * True where the destinations of the host, whose rows stand behind its own, have most of its ports and each is a walk
+ * of Linux: a few walks in turn look as if each port depended on the one before, though each begins anywhere.
+ */
+static bool is_walks(const struct view *view, const struct berth_stream **row, size_t n)
+{
+	uint64_t seen = 0;
+	size_t i;
+
+	for (i = 1; i < n && same_host(row[0], row[i]); i++) {
+		struct berth_judgement j;
+
+		judge_stream(view, row[i], &j);
+		if (j.shape != BERTH_SHAPE_TOO_FEW &&
+		    berth_judge_habit(&j, view->of_habit, true) != BERTH_HABIT_LINUX)
+			return false;
+		seen += row[i]->seen;
+	}
+	return seen > row[0]->seen / 2;
+}
+
 static void show_streams(struct view *view, const struct berth_stream **row, size_t n)
 {
 	const struct berth_stream *host = NULL;
@@ -428,12 +341,13 @@ static void show_streams(struct view *view, const struct berth_stream **row, siz
 		const struct berth_stream *s = row[i];
 		char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN],
 			destination[INET6_ADDRSTRLEN + 8] = "*";
-		struct row shown = { from, s->protocol == 6 ? "tcp" : "udp", destination, s->seen,
-				     !s->all };
+		struct berth_audit_row shown = { from, s->protocol == 6 ? "tcp" : "udp",
+						 destination, s->seen, !s->all };
 
 		judge_stream(view, s, &j);
 		if (s->all) {
 			host = s;
+			shown.walks = is_walks(view, row + i, n - i);
 			hidden = s->protocol == 6 && s->destinations >= DESTINATIONS_MIN &&
 				 j.shape == BERTH_SHAPE_RANDOM;
 			/* Of one or two destinations the row shows their walks, and nothing of its own. */
@@ -549,13 +463,10 @@ static int plot(const struct view *view, struct berth_why *why)
 
 static void find_ranges(struct view *view)
 {
-	const struct berth_system *s;
 	int i;
 
 	for (i = 0; i < BERTH_HABIT_COUNT; i++)
-		for (s = berth_systems; s->name; s++)
-			if (!strcmp(s->name, berth_habit_row((enum berth_habit)i).system))
-				view->of_habit[i] = s->range;
+		view->of_habit[i] = berth_habit_row((enum berth_habit)i).range;
 }
 
 static int parse(struct view *view, int argc, char **argv, struct berth_why *why)

@@ -20,6 +20,7 @@
 #include "src/kernel/ledger.h"
 #include "src/kernel/reserved.h"
 #include "src/kernel/runs.h"
+#include "src/kernel/withhold.h"
 
 struct want {
 	bool status, remove, dry_run, json;
@@ -247,7 +248,8 @@ static int show(const struct want *want)
 	else if (s.pinned)
 		print_text(&s);
 	else
-		fputs("no rules in force\n", stderr);
+		fprintf(stderr, "no rules %sin force\n",
+			s.newer || s.older ? "of this version " : "");
 	if (s.newer)
 		fprintf(stderr,
 			"berth grant: version %u is pinned beside, by a newer berth; it is left alone\n",
@@ -282,7 +284,7 @@ static int read_file(struct want *want, const char *path, struct berth_why *why)
 
 /*
  * Enters the ports of the deny rules into the ledger of reservations, owned by the pins, or takes them out where
- * there are none: the kernel's own choice and the pools of berth then pass them over.
+ * there are none: the kernel's own choice and the pools of berth then pass them over, those of runs in progress too.
  */
 static int reserve(const struct want *want, const struct berth_portset *guarded,
 		   struct berth_why *why)
@@ -311,7 +313,7 @@ static int reserve(const struct want *want, const struct berth_portset *guarded,
 	return err;
 }
 
-/* Runs in progress keep the pool that they began with: no hook sees a port that a run assigns. */
+/* A run that cannot be told keeps the pool that it began with: no hook sees a port that it assigns. */
 static int warn_run(const struct berth_run *run, bool alive, void *arg)
 {
 	static struct berth_portset pool;
@@ -320,20 +322,16 @@ static int warn_run(const struct berth_run *run, bool alive, void *arg)
 	int32_t p;
 
 	(void)alive;
-	if (berth_portset_parse(run->ports, &pool, &error))
+	if (berth_withhold_reaches(run) || berth_portset_parse(run->ports, &pool, &error))
 		return 0;
-	for (p = berth_portset_next(guarded, 0); p >= 0;
-	     p = berth_portset_next(guarded, (uint32_t)p + 1)) {
-		if (berth_portset_has(&pool, (uint32_t)p)) {
-			fprintf(stderr,
-				"berth grant: the run of process %d began with port %d in its pool and may assign it "
-				"until it ends; start it again\n",
-				(int)run->pid, p);
-			return 0;
-		}
-		if (p == 65535)
-			break;
-	}
+	p = berth_portset_next(guarded, 0);
+	while (p >= 0 && !berth_portset_has(&pool, (uint32_t)p))
+		p = p == 65535 ? -1 : berth_portset_next(guarded, (uint32_t)p + 1);
+	if (p >= 0)
+		fprintf(stderr,
+			"berth grant: the run of process %d (%s, version %u) began with port %d in its pool and may "
+			"assign it until it ends; start it again\n",
+			(int)run->pid, run->via, run->abi, p);
 	return 0;
 }
 
@@ -356,10 +354,10 @@ static int load(struct want *want, struct berth_why *why)
 		return err;
 	if (want->options.observe)
 		guarded = (struct berth_portset){ 0 };
-	berth_runs_each(warn_run, &guarded);
 	err = reserve(want, &guarded, why);
 	if (err)
 		return err;
+	berth_runs_each(warn_run, &guarded);
 	fprintf(stderr, "berth grant: %u rule%s %s%s\n", want->rules.count,
 		want->rules.count == 1 ? "" : "s", want->options.observe ? "observed" : "in force",
 		upgraded ? "; those of an older version are removed" : "");

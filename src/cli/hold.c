@@ -236,8 +236,8 @@ static int run(struct want *want, char **program)
 /* Options, endpoints, "--" and a program. Returns the index of the program, argc without one; negative: refused. */
 static int parse_words(struct want *want, int argc, char **argv, struct berth_why *why)
 {
+	bool ended = !strcmp(argv[argc - 1], "--"); /* looked at before the words are moved */
 	int rest, words = berth_opt_words(berth_hold_opts, argc, argv, want, &rest, why), err = 0;
-	bool runs = words >= 0 && (rest < argc || !strcmp(argv[argc - 1], "--"));
 
 	if (words > ENDPOINTS_MAX)
 		return berth_why(why, -E2BIG, "more than %d endpoints; start a second holder",
@@ -249,7 +249,7 @@ static int parse_words(struct want *want, int argc, char **argv, struct berth_wh
 	if (!words)
 		return berth_why(why, -EINVAL,
 				 "name what is to be held, e.g. berth hold 443 udp:443");
-	return runs && rest == argc ? berth_why(why, -EINVAL, "no program after \"--\"") : rest;
+	return ended && rest == argc ? berth_why(why, -EINVAL, "no program after \"--\"") : rest;
 }
 
 int berth_hold_main(int argc, char **argv)

@@ -21,6 +21,7 @@
 #include "src/kernel/assign.h"
 #include "src/kernel/cgroup.h"
 #include "src/kernel/child.h"
+#include "src/kernel/ledger.h"
 #include "src/kernel/pool.h"
 #include "src/kernel/route.h"
 #include "src/kernel/runs.h"
@@ -29,6 +30,7 @@
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND 127
 #define REST_DEFAULT_NS 1000000000ULL
+#define REKEY_DEFAULT_NS 10000000000ULL /* as often as Linux */
 
 enum via { VIA_AUTO, VIA_BPF, VIA_PRELOAD };
 
@@ -36,7 +38,7 @@ struct want {
 	const char *pool, *ports, *stats;
 	enum berth_policy policy;
 	enum via via;
-	uint64_t rest_ns;
+	uint64_t rest_ns, rekey_ns;
 	bool to_kernel;
 };
 
@@ -94,7 +96,7 @@ static int set_policy(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
-static int set_rest(void *into, const char *value, struct berth_why *why)
+static int read_time(const char *option, const char *value, uint64_t *out_ns, struct berth_why *why)
 {
 	static const struct {
 		const char *unit;
@@ -109,12 +111,22 @@ static int set_rest(void *into, const char *value, struct berth_why *why)
 		if (value[0] < '0' || value[0] > '9' || strcmp(end, units[i].unit) ||
 		    n * units[i].ns > 86400e9)
 			continue;
-		((struct want *)into)->rest_ns = (uint64_t)(n * units[i].ns);
+		*out_ns = (uint64_t)(n * units[i].ns);
 		return 0;
 	}
-	return berth_why(
-		why, -EINVAL,
-		"--reuse-after: \"%s\" is not a time up to a day; write e.g. 500ms, 1s, 2m", value);
+	return berth_why(why, -EINVAL,
+			 "--%s: \"%s\" is not a time up to a day; write e.g. 500ms, 1s, 2m", option,
+			 value);
+}
+
+static int set_rest(void *into, const char *value, struct berth_why *why)
+{
+	return read_time("reuse-after", value, &((struct want *)into)->rest_ns, why);
+}
+
+static int set_rekey(void *into, const char *value, struct berth_why *why)
+{
+	return read_time("rekey", value, &((struct want *)into)->rekey_ns, why);
 }
 
 static int set_exhausted(void *into, const char *value, struct berth_why *why)
@@ -148,6 +160,10 @@ const struct berth_opt berth_run_opts[] = {
 	  "a program listen, see \"berth lint\".",
 	  NULL, set_ports },
 	{ "policy", "NAME", "uniform", "How the next port is chosen.", policy_values, set_policy },
+	{ "rekey", "TIME", "10s",
+	  "hash and double-hash: so long a key is used. By one that lasts, strangers can know a host again "
+	  "(berth sim --scenario track). 0: one key for the whole run.",
+	  NULL, set_rekey },
 	{ "reuse-after", "TIME", "1s",
 	  "A released port rests so long before it is chosen again, while another one is free.",
 	  NULL, set_rest },
@@ -270,6 +286,22 @@ static int prepare(struct session *s, struct berth_why *why)
 	return err;
 }
 
+/*
+ * What was reserved between the reading of the pool and the lock of the registry: whoever reserves saves the
+ * ledger first and tells the runs of the registry then, so that one of the two is in time.
+ */
+static void withhold_late(struct berth_assign *assign)
+{
+	static struct berth_portset reserved;
+	struct berth_ledger *l;
+
+	if (berth_ledger_open(false, &l, NULL))
+		return;
+	berth_ledger_ports(l, "", &reserved);
+	berth_ledger_close(l);
+	berth_assign_withhold(assign, &reserved);
+}
+
 /* Loads the programs, makes the cgroup and enters the run. */
 static int open_bpf(struct session *s, struct berth_why *why)
 {
@@ -278,6 +310,7 @@ static int open_bpf(struct session *s, struct berth_why *why)
 
 	if (err)
 		return err;
+	withhold_late(s->assign);
 	if (s->pool.by_device) {
 		s->route_fd = berth_route_watch();
 		err = berth_route_tell(s->assign, s->route_fd);
@@ -331,6 +364,8 @@ static int open_preload(struct session *s, const char *program, int *out_status,
 					       : -1;
 		return err;
 	}
+	/* As withhold_late(): nobody else draws on this pool. */
+	berth_pool_drop_reserved(&s->ports);
 	err = berth_preload_prepare(&s->spec.config, &s->ports, s->pool.entry, &s->preload, why);
 	if (err)
 		return err;
@@ -494,6 +529,7 @@ static int describe(struct session *s, char **program, struct berth_why *why)
 	s->run.cgroup = s->run.shm = "";
 	s->spec = (struct berth_assign_spec){
 		.config = { .rest_ns = s->want.rest_ns,
+			    .rekey_ns = s->want.rekey_ns,
 			    .policy = s->want.policy,
 			    .entries = s->pool.entries,
 			    .exhausted_to_kernel = s->want.to_kernel,
@@ -532,7 +568,7 @@ static int run(struct session *s, char **program, struct berth_why *why, int *ou
 
 int berth_run_main(int argc, char **argv)
 {
-	struct session s = { .want = { .rest_ns = REST_DEFAULT_NS },
+	struct session s = { .want = { .rest_ns = REST_DEFAULT_NS, .rekey_ns = REKEY_DEFAULT_NS },
 			     .cgroup_fd = -1,
 			     .run_fd = -1,
 			     .route_fd = -1 };

@@ -7,9 +7,8 @@
 #include <time.h>
 
 #include "src/base/auto.h"
-#include "src/base/svg.h"
 #include "src/cli/cli.h"
-#include "src/registry/systems.h"
+#include "src/cli/sim_row.h"
 #include "src/sim/scenario.h"
 #include "src/sim/track.h"
 
@@ -23,15 +22,6 @@ struct view {
 	const char *plot;
 	bool json, csv, list, distribution;
 	uint32_t threads; /* 0: one for each processor */
-};
-
-/* What was played of one policy. */
-struct outcome {
-	struct berth_sim_load load;
-	struct berth_sim_result result;
-	struct berth_sim_track track;
-	struct berth_sim_tally *tally;
-	double seconds, cpu_seconds;
 };
 
 /* ---- options ---- */
@@ -89,6 +79,7 @@ SET_COUNT(hosts, load.hosts, 1, 1e7)
 SET_COUNT(connections, load.connections, 1, 1e13)
 SET_COUNT(destinations, load.destinations, 1, 65535)
 SET_COUNT(counters, load.counters, 1, BERTH_HABIT_TABLE)
+SET_COUNT(rekey, load.rekey_s, 0, 1e6)
 SET_COUNT(seed, load.seed, 0, 0x1p53)
 SET_COUNT(threads, threads, 1, THREADS_MAX)
 SET_DOUBLE(popularity, load.popularity, 0, 10)
@@ -163,6 +154,9 @@ const struct berth_opt berth_sim_opts[] = {
 	{ "counters", "N", "65536",
 	  "Counters of double-hash: RFC 6056 shows 10; the fewer, the more destinations share one.",
 	  NULL, set_counters },
+	{ "rekey", "SECONDS", "0",
+	  "hash and double-hash have a new key so often, as in berth run; 0: never, as RFC 6056 has it.",
+	  NULL, set_rekey },
 	{ "seed", "N", "0", "Another seed, other random numbers; the same one, the same figures.",
 	  NULL, set_seed },
 	{ "threads", "N", NULL,
@@ -186,16 +180,6 @@ const struct berth_opt berth_sim_opts[] = {
 
 /* ---- one policy ---- */
 
-static const struct berth_system *system_named(const char *name)
-{
-	const struct berth_system *s;
-
-	for (s = berth_systems; s->name; s++)
-		if (!strcmp(s->name, name))
-			return s;
-	return NULL;
-}
-
 static int read_set(const char *text, struct berth_portset *out, struct berth_why *why)
 {
 	struct berth_range_error error;
@@ -209,13 +193,13 @@ static int read_set(const char *text, struct berth_portset *out, struct berth_wh
 /* Range and pool of the load: what was asked for, else the scenario's, else the system's. */
 static int find_pool(const struct view *view, struct berth_sim_load *load, struct berth_why *why)
 {
-	const struct berth_system *system = system_named(berth_habit_row(load->habit).system);
+	struct berth_range own = berth_habit_row(load->habit).range;
 	struct berth_portset reserved;
 	int32_t p;
 
 	load->range = view->scenario->range;
 	if (!load->range.last)
-		load->range = system ? system->range : (struct berth_range){ 1024, 65535 };
+		load->range = own.last ? own : (struct berth_range){ 1024, 65535 };
 	memset(&load->pool, 0, sizeof(load->pool));
 	if (view->ports) {
 		if (read_set(view->ports, &load->pool, why))
@@ -293,7 +277,7 @@ static double now_s(clockid_t clock)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int play_track(struct outcome *o, struct berth_why *why)
+static int play_track(struct berth_sim_outcome *o, struct berth_why *why)
 {
 	berth_auto_free void *memory = calloc(1, berth_sim_track_memory(&o->load));
 
@@ -302,7 +286,7 @@ static int play_track(struct outcome *o, struct berth_why *why)
 	return berth_sim_track(&o->load, memory, &o->track, why);
 }
 
-static int play(const struct view *view, struct outcome *o, struct berth_why *why)
+static int play(const struct view *view, struct berth_sim_outcome *o, struct berth_why *why)
 {
 	uint32_t threads = view->threads ? view->threads : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	double began = now_s(CLOCK_MONOTONIC), cpu = now_s(CLOCK_PROCESS_CPUTIME_ID);
@@ -326,215 +310,15 @@ static int play(const struct view *view, struct outcome *o, struct berth_why *wh
 
 /* ---- rows ---- */
 
-static void json_number(const char *key, double value, bool known)
-{
-	if (known)
-		printf(",\"%s\":%.9g", key, value);
-	else
-		printf(",\"%s\":null", key);
-}
-
-static const char *const sight_name[] = { "blind", "other", "same" };
-
-static void json_distribution(const struct berth_sim_tally *t)
-{
-	bool first = true;
-	uint32_t i;
-
-	printf(",\"reuse\":[");
-	for (i = 0; i < BERTH_SIM_REUSE_BINS; i++)
-		if (t->reuse[i]) {
-			printf("%s[%llu,%llu]", first ? "" : ",",
-			       (unsigned long long)berth_sim_reuse_top(i),
-			       (unsigned long long)t->reuse[i]);
-			first = false;
-		}
-	putchar(']');
-}
-
-static void row_json(const struct view *view, const struct outcome *o)
-{
-	const struct berth_sim_result *r = &o->result;
-	char key[32];
-	int i;
-
-	printf("{\"scenario\":\"%s\",\"policy\":\"%s\",\"range\":\"%u-%u\",\"ports\":%u,\"seed\":%llu,"
-	       "\"hosts\":%u",
-	       view->scenario->name, berth_habit_row(o->load.habit).name, o->load.range.first,
-	       o->load.range.last, o->load.pool.count, (unsigned long long)o->load.seed,
-	       o->load.hosts);
-	if (view->scenario->track) {
-		json_number("known_again", o->track.known_again, true);
-		json_number("chance", o->track.chance, true);
-		json_number("pairs", o->track.pairs, true);
-		json_number("kept", o->track.kept, true);
-		json_number("connections", o->track.connections, true);
-	} else {
-		printf(",\"tried\":%llu", (unsigned long long)o->tally->tried);
-		printf(",\"refused\":%llu", (unsigned long long)o->tally->refused);
-		printf(",\"missed\":%llu", (unsigned long long)o->tally->missed);
-		printf(",\"collisions\":%llu", (unsigned long long)o->tally->collisions);
-		json_number("tries", r->tries, true);
-		json_number("tries_max", (double)o->tally->tries_max, true);
-		json_number("occupancy", r->occupancy, true);
-		json_number("occupancy_max", r->occupancy_max, true);
-		json_number("cycle", r->cycle, r->cycle > 0);
-		json_number("reuse_min", (double)r->reuse_min, r->reuse_min);
-		json_number("reuse_1", (double)r->reuse_1, r->reuse_min);
-		json_number("reuse_50", (double)r->reuse_50, r->reuse_min);
-		for (i = 0; i < BERTH_SIGHT_COUNT; i++) {
-			snprintf(key, sizeof(key), "guess_%s", sight_name[i]);
-			json_number(key, r->guess[i], r->guess[i] >= 0);
-		}
-	}
-	if (view->distribution && !view->scenario->track)
-		json_distribution(o->tally);
-	printf(",\"seconds\":%.3f,\"cpu_seconds\":%.3f}\n", o->seconds, o->cpu_seconds);
-}
-
-static void row_csv(const struct view *view, const struct outcome *o, bool first)
-{
-	const struct berth_sim_result *r = &o->result;
-	const char *name = berth_habit_row(o->load.habit).name;
-	int i;
-
-	if (view->scenario->track) {
-		if (first)
-			puts("policy,known_again,chance,pairs,kept,connections");
-		printf("%s,%.6f,%.6f,%.2f,%.4f,%.0f\n", name, o->track.known_again, o->track.chance,
-		       o->track.pairs, o->track.kept, o->track.connections);
-		return;
-	}
-	if (first)
-		puts("policy,first,last,ports,tried,refused,missed,collisions,tries,tries_max,occupancy,"
-		     "occupancy_max,cycle,reuse_min,reuse_1,reuse_50,guess_blind,guess_other,guess_same");
-	printf("%s,%u,%u,%u,%llu,%llu,%llu,%llu,%.4f,%llu,%.6f,%.6f,%.2f,%llu,%llu,%llu", name,
-	       o->load.range.first, o->load.range.last, o->load.pool.count,
-	       (unsigned long long)o->tally->tried, (unsigned long long)o->tally->refused,
-	       (unsigned long long)o->tally->missed, (unsigned long long)o->tally->collisions,
-	       r->tries, (unsigned long long)o->tally->tries_max, r->occupancy, r->occupancy_max,
-	       r->cycle, (unsigned long long)r->reuse_min, (unsigned long long)r->reuse_1,
-	       (unsigned long long)r->reuse_50);
-	for (i = 0; i < BERTH_SIGHT_COUNT; i++)
-		r->guess[i] < 0 ? (void)printf(",") : (void)printf(",%.9f", r->guess[i]);
-	putchar('\n');
-}
-
-static void print_share(double share, int width)
-{
-	char words[32];
-
-	if (share < 0)
-		snprintf(words, sizeof(words), "-");
-	else if (share == 0)
-		snprintf(words, sizeof(words), "0");
-	else if (share < 1e-4)
-		snprintf(words, sizeof(words), "%.1e", share);
-	else
-		snprintf(words, sizeof(words), "%.4f", share);
-	printf(" %*s", width, words);
-}
-
-static void row_text(const struct view *view, const struct outcome *o, bool first)
-{
-	const struct berth_sim_result *r = &o->result;
-	const char *name = berth_habit_row(o->load.habit).name;
-
-	if (view->scenario->track) {
-		if (first)
-			printf("%-20s %11s %8s %7s %7s %12s\n", "POLICY", "KNOWN AGAIN", "CHANCE",
-			       "PAIRS", "KEPT", "CONNECTIONS");
-		printf("%-20s %9.1f %% %6.1f %% %7.1f %5.0f %% %12.0f\n", name,
-		       100 * o->track.known_again, 100 * o->track.chance, o->track.pairs,
-		       100 * o->track.kept, o->track.connections);
-		return;
-	}
-	if (first)
-		printf("%-67s %17s %7s %23s\n%-20s %5s %10s %7s %7s %8s %7s %8s %8s %7s %7s %7s %7s\n",
-		       "", "----- reuse -----", "", "------- guessed -------", "POLICY", "PORTS",
-		       "TRIED", "REFUSED", "COLLIDE", "TRIES", "IN USE", "MIN", "MEDIAN", "CYCLE",
-		       "BLIND", "OTHER", "SAME");
-	printf("%-20s %5u %10llu", name, o->load.pool.count, (unsigned long long)o->tally->tried);
-	print_share(r->refused, 7);
-	print_share(r->collisions, 7);
-	printf(" %8.2f %5.1f %%", r->tries, 100 * r->occupancy);
-	if (r->reuse_min)
-		printf(" %8llu %8llu", (unsigned long long)r->reuse_min,
-		       (unsigned long long)r->reuse_50);
-	else
-		printf(" %8s %8s", "-", "-");
-	printf(" %7.0f", r->cycle);
-	print_share(r->guess[BERTH_SIGHT_BLIND], 7);
-	print_share(r->guess[BERTH_SIGHT_OTHER], 7);
-	print_share(r->guess[BERTH_SIGHT_SAME], 7);
-	putchar('\n');
-}
-
-static void show(const struct view *view, const struct outcome *o, bool first)
+static void show(const struct view *view, const struct berth_sim_outcome *o, bool first)
 {
 	if (view->json)
-		row_json(view, o);
+		berth_sim_row_json(view->scenario, o, view->distribution);
 	else if (view->csv)
-		row_csv(view, o, first);
+		berth_sim_row_csv(view->scenario, o, first);
 	else
-		row_text(view, o, first);
+		berth_sim_row_text(view->scenario, o, first);
 	fflush(stdout);
-}
-
-/* ---- plot ---- */
-
-/* Share of the reuses that are at most so far apart. */
-static void plot_reuse(struct berth_svg *svg, const struct outcome *o, unsigned number)
-{
-	double x[BERTH_SIM_REUSE_BINS], y[BERTH_SIM_REUSE_BINS], sum = 0;
-	size_t n = 0;
-	uint32_t i;
-
-	for (i = 1; i < BERTH_SIM_REUSE_BINS && o->tally->reused; i++) {
-		sum += (double)o->tally->reuse[i];
-		x[n] = (double)berth_sim_reuse_top(i);
-		y[n++] = sum / (double)o->tally->reused;
-	}
-	berth_svg_curve(svg, n, x, y, number, berth_habit_row(o->load.habit).name);
-}
-
-static void plot_track(struct berth_svg *svg, const struct outcome *o, unsigned number)
-{
-	double at = number + 1, x[4] = { at - 0.3, at - 0.3, at + 0.3, at + 0.3 };
-	double y[4] = { 0, o->track.known_again, o->track.known_again, 0 };
-
-	berth_svg_curve(svg, 4, x, y, number, berth_habit_row(o->load.habit).name);
-}
-
-static int plot(const struct view *view, const struct outcome *o, size_t n, struct berth_why *why)
-{
-	berth_auto_file FILE *out = fopen(view->plot, "we");
-	struct berth_svg svg = { .out = out };
-	size_t i;
-
-	if (!out)
-		return berth_why(why, -errno, "cannot write %s: %s", view->plot, strerror(errno));
-	if (view->scenario->track) {
-		svg.x = (struct berth_svg_axis){ "policy", 0, (double)n + 1, false };
-		svg.y = (struct berth_svg_axis){ "share of the devices that are known again", 0, 1,
-						 false };
-	} else {
-		svg.x = (struct berth_svg_axis){
-			"connections to one destination between two uses of a pair", 1, 1e6, true
-		};
-		svg.y = (struct berth_svg_axis){ "share of the reuses that come no later", 0, 1,
-						 false };
-	}
-	berth_svg_begin(&svg,
-			view->scenario->track ? "Devices known again"
-					      : "How soon a pair is used again",
-			view->scenario->name);
-	for (i = 0; i < n; i++)
-		(view->scenario->track ? plot_track : plot_reuse)(&svg, &o[i], (unsigned)i);
-	berth_svg_end(&svg);
-	if (fflush(out) || ferror(out))
-		return berth_why(why, -EIO, "cannot write %s", view->plot);
-	return 0;
 }
 
 /* ---- the verb ---- */
@@ -577,7 +361,8 @@ static int find_policy(const char *name, size_t len, struct berth_why *why)
 }
 
 /* Plays one policy after the other; at most as many as there are. */
-static int play_all(const struct view *view, struct outcome *o, size_t *n, struct berth_why *why)
+static int play_all(const struct view *view, struct berth_sim_outcome *o, size_t *n,
+		    struct berth_why *why)
 {
 	const char *at = view->policies;
 	bool all = !strcmp(at, "all");
@@ -626,7 +411,7 @@ static int parse(struct view *view, int argc, char **argv, struct berth_why *why
 int berth_sim_main(int argc, char **argv)
 {
 	struct view view = { 0 };
-	struct outcome *o = NULL;
+	struct berth_sim_outcome *o = NULL;
 	struct berth_why why;
 	size_t n = 0, i;
 	int error = parse(&view, argc, argv, &why);
@@ -640,7 +425,7 @@ int berth_sim_main(int argc, char **argv)
 	if (!error)
 		error = play_all(&view, o, &n, &why);
 	if (!error && view.plot)
-		error = plot(&view, o, n, &why);
+		error = berth_sim_plot(view.scenario, o, n, view.plot, &why);
 	for (i = 0; o && i < BERTH_HABIT_COUNT; i++)
 		free(o[i].tally);
 	free(o);

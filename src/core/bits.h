@@ -28,6 +28,10 @@ typedef __s64 int64_t;
 
 #define BERTH_INLINE static inline __attribute__((always_inline, unused))
 
+/* Not to be compiled into its caller, which so has fewer registers to save. */
+#define BERTH_APART static __attribute__((noinline))
+#define BERTH_LIKELY(x) __builtin_expect(!!(x), 1)
+
 /* How many bits of x are set. */
 BERTH_INLINE uint32_t berth_popcount64(uint64_t x)
 {

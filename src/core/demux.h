@@ -12,8 +12,6 @@
 #include "slots.h"
 #include "spread.h"
 
-#define BERTH_DEMUX_PLACE_KEYS 11 /* one for each word of a key of IPv6, and one more */
-
 /*
  * One of the sockets that share a key, or a group of them. Candidates stand in the order in which they are asked; one
  * that left is marked and stays until the set is copied.
@@ -37,7 +35,7 @@ struct berth_demux_set {
 struct berth_demux {
 	struct berth_cells v4;
 	struct berth_slots v6;
-	uint64_t place_key[BERTH_DEMUX_PLACE_KEYS];
+	uint64_t place_key[BERTH_PAIR_PLACE_KEYS];
 	uint64_t key[2]; /* of the spread of groups */
 	struct berth_demux_memory memory;
 	uint64_t set_bytes;
@@ -59,37 +57,20 @@ BERTH_INLINE uint32_t berth_demux_word32_(const uint8_t *bytes)
 	return word;
 }
 
-/*
- * The place of a key in its table, not 0. Multilinear-HM of Lemire and Kaser ("Strongly universal string hashing is fast",
- * 2014): whichever two keys are chosen without knowing place_key, they meet with a probability of 2^-32, and half of
- * the words cost a multiplication. It is linear in the words of one connection's end, so ports in a row would make
- * places in a row: the steps behind it (the end of MurmurHash3, a permutation) scatter them.
- */
-BERTH_INLINE uint32_t berth_demux_hash_key_(const struct berth_demux *d, uint32_t n,
-					    const struct berth_pair_key *key)
-{
-	const uint64_t *k = d->place_key;
-	uint64_t sum = k[0] + (k[1] + key->protocol) * (k[2] + key->ports);
-	uint32_t i, hash;
-
-	for (i = 0; i < n; i++)
-		sum += (k[3 + 2 * i] + key->address[2 * i]) *
-		       (k[4 + 2 * i] + key->address[2 * i + 1]);
-	hash = (uint32_t)(sum >> 32);
-	hash = (hash ^ hash >> 16) * 0x85ebca6bu;
-	hash = (hash ^ hash >> 13) * 0xc2b2ae35u;
-	hash ^= hash >> 16;
-	return hash ? hash : 1;
-}
-
 /* Whether a flow is of IPv4, and where its addresses are of two families: neither. */
 enum berth_demux_family { BERTH_DEMUX_OF_MIXED, BERTH_DEMUX_OF_FAMILY4, BERTH_DEMUX_OF_FAMILY6 };
 
+/* 0 for an address of IPv4. */
+BERTH_INLINE uint64_t berth_demux_not_v4_(const struct berth_address *a)
+{
+	return berth_demux_word64_(a->byte) |
+	       (berth_demux_word32_(a->byte + 8) ^
+		berth_demux_word32_((const uint8_t *)"\0\0\xff\xff"));
+}
+
 BERTH_INLINE bool berth_demux_is_v4_(const struct berth_address *a)
 {
-	return !(berth_demux_word64_(a->byte) |
-		 (berth_demux_word32_(a->byte + 8) ^
-		  berth_demux_word32_((const uint8_t *)"\0\0\xff\xff")));
+	return !berth_demux_not_v4_(a);
 }
 
 BERTH_INLINE bool berth_demux_is_zero_(const struct berth_address *a)
@@ -99,28 +80,37 @@ BERTH_INLINE bool berth_demux_is_zero_(const struct berth_address *a)
 
 BERTH_INLINE enum berth_demux_family berth_demux_family_(const struct berth_flow *f)
 {
-	bool local = berth_demux_is_v4_(&f->local), remote = berth_demux_is_v4_(&f->remote);
+	uint64_t local = berth_demux_not_v4_(&f->local), remote = berth_demux_not_v4_(&f->remote);
 
-	if (local != remote)
-		return BERTH_DEMUX_OF_MIXED;
-	return local ? BERTH_DEMUX_OF_FAMILY4 : BERTH_DEMUX_OF_FAMILY6;
+	if (!(local | remote))
+		return BERTH_DEMUX_OF_FAMILY4;
+	return local && remote ? BERTH_DEMUX_OF_FAMILY6 : BERTH_DEMUX_OF_MIXED;
+}
+
+/*
+ * A word of an address, as an atomic: no compiler makes vectors out of these. A load of more than what one store wrote
+ * waits until the stores of whoever wrote it just now have left the processor, and so for all look-ups before.
+ */
+typedef uint32_t __attribute__((may_alias)) berth_demux_any32;
+
+BERTH_INLINE uint32_t berth_demux_load32_(const struct berth_address *a, uint32_t word)
+{
+	return __atomic_load_n((const berth_demux_any32 *)(const void *)a->byte + word,
+			       __ATOMIC_RELAXED);
 }
 
 /* The key of a flow with all that it says; n is the words of an address. */
 BERTH_INLINE void berth_demux_full_key_(const struct berth_flow *f, uint32_t n,
 					struct berth_pair_key *out_key)
 {
-	/*
-	 * Two loads: one of both ports would wait for the two stores of whoever wrote them just now to leave the
-	 * processor, and with them for all look-ups before.
-	 */
+	/* Two loads, for the same reason. */
 	uint32_t remote_port = __atomic_load_n(&f->remote_port, __ATOMIC_RELAXED), i;
 
 	out_key->protocol = f->protocol;
 	out_key->ports = berth_pair_ports(f->local_port, remote_port);
 	for (i = 0; i < n; i++) {
-		out_key->address[i] = berth_demux_word32_(f->local.byte + 16 - 4 * n + 4 * i);
-		out_key->address[n + i] = berth_demux_word32_(f->remote.byte + 16 - 4 * n + 4 * i);
+		out_key->address[i] = berth_demux_load32_(&f->local, 4 - n + i);
+		out_key->address[n + i] = berth_demux_load32_(&f->remote, 4 - n + i);
 	}
 }
 

@@ -93,7 +93,7 @@ static struct place place_of(struct berth_demux *d, const struct berth_demux_soc
 	berth_demux_full_key_(&s->at, n, &p.key);
 	if (!s->at.remote_port)
 		berth_demux_bound_key_(&p.key, n, v4);
-	p.hash = berth_demux_hash_key_(d, n, &p.key);
+	p.hash = berth_pair_hash(d->place_key, n, &p.key);
 	return p;
 }
 
@@ -133,10 +133,10 @@ static bool alike(const struct berth_demux_candidate *c, const struct berth_demu
 	return !c->gone && c->device == other->device && c->rank == other->rank;
 }
 
-/* One that a single entry says all about. */
-static bool is_plain(const struct berth_demux_socket *s)
+/* One that a single entry says all about; that of IPv4 has no room for an interface. */
+static bool is_plain(const struct berth_demux_socket *s, bool four)
 {
-	return !s->flags && !is_dual(s);
+	return !s->flags && !is_dual(s) && !(four && s->at.device);
 }
 
 /* A candidate made of a socket; its value is the owner. */
@@ -289,7 +289,7 @@ static int add_at(struct berth_demux *d, const struct berth_demux_socket *s, boo
 		alone = candidate_alone(&value, s->at.protocol, four);
 		old = set ? set->candidate : &alone;
 		count = set ? set->count : 1;
-	} else if (is_plain(s)) {
+	} else if (is_plain(s, four)) {
 		value = (struct berth_pair_value){ s->at.device, s->owner };
 		return add_pair(d, &at, value);
 	}
@@ -352,7 +352,8 @@ static int remove_at(struct berth_demux *d, const struct berth_demux_socket *s, 
 		return -ENOENT;
 	set = set_of(&value);
 	if (!set) {
-		if (!is_plain(s) || value.device != s->at.device || value.owner != s->owner)
+		if (!is_plain(s, at.four) || value.device != s->at.device ||
+		    value.owner != s->owner)
 			return -ENOENT;
 		remove_pair(d, &at);
 		return 0;
@@ -421,8 +422,9 @@ int berth_demux_new(const struct berth_demux_memory *memory, const uint64_t key[
 	d->memory = *memory;
 	d->key[0] = key[0];
 	d->key[1] = key[1];
-	for (i = 0; i < BERTH_DEMUX_PLACE_KEYS; i++)
+	for (i = 0; i < BERTH_PAIR_PLACE_KEYS; i++)
 		d->place_key[i] = berth_siphash(key, &i, 1);
+	d->v4.place_key = d->place_key;
 	*out_demux = d;
 	return 0;
 }

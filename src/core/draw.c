@@ -39,7 +39,8 @@ void berth_draw_clear(struct berth_draw *d)
 void berth_draw_lend(struct berth_draw *d)
 {
 	struct berth_bag *b = d->stock->bags;
-	int32_t port = berth_portset_next(&d->set, 0);
+	uint32_t w;
+	uint64_t x;
 
 	if (!b || d->set.count > b->room)
 		return;
@@ -48,10 +49,9 @@ void berth_draw_lend(struct berth_draw *d)
 	b->count = 0;
 	b->at = UINT32_MAX;
 	memcpy(b->in, d->set.leaf, sizeof(b->in));
-	while (port >= 0) {
-		b->item[b->count++] = (uint16_t)port;
-		port = port < 65535 ? berth_portset_next(&d->set, (uint32_t)port + 1) : -1;
-	}
+	for (w = 0; w < BERTH_PORTSET_LEAVES; w++)
+		for (x = d->set.leaf[w]; x; x &= x - 1)
+			b->item[b->count++] = (uint16_t)(w << 6 | berth_ctz64(x));
 }
 
 void berth_draw_return(struct berth_draw *d)
@@ -59,6 +59,29 @@ void berth_draw_return(struct berth_draw *d)
 	d->bag->next = d->stock->bags;
 	d->stock->bags = d->bag;
 	d->bag = NULL;
+}
+
+int32_t berth_draw_onward(struct berth_draw *d, uint32_t w)
+{
+	struct berth_portset *s = &d->set;
+
+	while (s->count) {
+		uint32_t b = w >> 6, v;
+		uint64_t y = s->mid[b] & (~1ULL << (w & 63));
+
+		if (!y) {
+			v = s->top & (~1u << b);
+			b = berth_ctz64(v ? v : s->top);
+			y = s->mid[b];
+		}
+		v = b << 6 | berth_ctz64(y);
+		if (BERTH_LIKELY(s->leaf[v]))
+			return (int32_t)(v << 6 | berth_ctz64(s->leaf[v]));
+		s->mid[b] &= ~(1ULL << (v & 63));
+		if (!s->mid[b])
+			s->top &= ~(1u << b);
+	}
+	return -1;
 }
 
 /* Through the sums, made now. */
@@ -79,22 +102,38 @@ static int32_t by_counting(struct berth_draw *d, uint64_t rnd)
 	return berth_portset_kth(&d->set, (uint32_t)(((rnd >> 32) * d->set.count) >> 32));
 }
 
-int32_t berth_draw_search(struct berth_draw *d, uint64_t rnd)
+/* Out of the bag: what is stale goes. All members are in the bag, so there is an end. */
+static int32_t by_bag(struct berth_draw *d, uint64_t rnd)
 {
-	const struct berth_draw_span *s = &d->stock->span;
-	int i;
+	struct berth_bag *b = d->bag;
 
-	if (d->set.count <= d->stock->low) {
-		berth_draw_lend(d);
-		return d->bag ? berth_draw_any(d, rnd) : by_counting(d, rnd);
-	}
-	for (i = 0; i < TRIES; i++) {
-		uint32_t leaf = s->leaf + (uint32_t)(((rnd >> 32) * s->leaves) >> 32) * s->parts;
-		uint32_t bit = rnd & 63;
+	for (;;) {
+		uint32_t at = berth_draw_place(b, rnd), port = b->item[at];
 
-		if ((d->set.leaf[leaf] >> bit) & 1)
-			return (int32_t)(leaf << 6 | bit);
+		if (berth_portset_has(&d->set, port)) {
+			b->at = at;
+			return (int32_t)port;
+		}
+		b->item[at] = b->item[--b->count];
+		b->in[port >> 6] &= ~(1ULL << (port & 63));
 		rnd = berth_draw_mix(rnd);
 	}
-	return by_counting(d, berth_draw_mix(rnd));
+}
+
+int32_t berth_draw_again(struct berth_draw *d, uint64_t rnd)
+{
+	uint32_t port;
+	int i;
+
+	if (!d->bag && d->set.count <= d->stock->low)
+		berth_draw_lend(d);
+	if (d->bag)
+		return by_bag(d, rnd);
+	for (i = 0; i < TRIES && d->set.count > d->stock->low; i++) {
+		port = berth_draw_try(&d->stock->span, rnd);
+		if (berth_portset_has(&d->set, port))
+			return (int32_t)port;
+		rnd = berth_draw_mix(rnd);
+	}
+	return by_counting(d, i ? berth_draw_mix(rnd) : rnd);
 }

@@ -8,6 +8,7 @@
 #define LINUX_REKEY_S 10u       /* EPHEMERAL_PORT_SHUFFLE_PERIOD */
 #define LINUX_5_12_TABLE_BITS 8 /* INET_TABLE_PERTURB_SHIFT of 5.12 to 5.17 */
 #define LINUX_UDP_TABLE 4096u   /* with 8 GB of memory */
+#define NETBSD_TABLE 8u
 #define FREEBSD_RANDOM_CPS 10u
 #define FREEBSD_RANDOM_TIME_S 45u
 
@@ -17,16 +18,18 @@ struct berth_habit_row berth_habit_row(enum berth_habit habit)
 	switch (habit) {
 #define ROW(id, name, text)                                                                        \
 	case BERTH_HABIT_##id:                                                                     \
-		return (struct berth_habit_row){ name, "", text, "berth", true };
+		return (struct berth_habit_row){ name, "", text, "berth", { 0, 0 }, true };
 		BERTH_POLICIES(ROW)
 #undef ROW
-#define ROW(id, name, share, system, text, source)                                                 \
+#define ROW(id, name, share, first, last, system, text, source)                                    \
 	case BERTH_HABIT_##id:                                                                     \
-		return (struct berth_habit_row){ name, system, text, source, share };
+		return (struct berth_habit_row){                                                   \
+			name, system, text, source, { first, last }, share                         \
+		};
 		BERTH_HABITS(ROW)
 #undef ROW
 	default:
-		return (struct berth_habit_row){ "", "", "", "", false };
+		return (struct berth_habit_row){ "", "", "", "", { 0, 0 }, false };
 	}
 }
 
@@ -54,13 +57,44 @@ static uint64_t mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
+static uint32_t counters_of(enum berth_habit habit)
+{
+	switch (habit) {
+	case BERTH_HABIT_DOUBLE_HASH:
+	case BERTH_HABIT_LINUX:
+		return BERTH_HABIT_TABLE;
+	case BERTH_HABIT_LINUX_5_12:
+		return 1u << LINUX_5_12_TABLE_BITS;
+	case BERTH_HABIT_NETBSD_DOUBLEHASH:
+		return NETBSD_TABLE;
+	default:
+		return 0;
+	}
+}
+
+size_t berth_habit_size(enum berth_habit habit)
+{
+	return offsetof(struct berth_habit_state, table) + counters_of(habit) * sizeof(uint32_t);
+}
+
+enum berth_habit berth_habit_of_bind(enum berth_habit habit)
+{
+	switch (habit) {
+	case BERTH_HABIT_LINUX:
+	case BERTH_HABIT_LINUX_5_12:
+	case BERTH_HABIT_LINUX_4_2:
+		return BERTH_HABIT_LINUX_BIND;
+	case BERTH_HABIT_LINUX_2_6:
+		return BERTH_HABIT_NETBSD_RANDOM_START;
+	default:
+		return habit;
+	}
+}
+
 void berth_habit_init(struct berth_habit_state *s, enum berth_habit habit, uint32_t (*draw)(void *),
 		      void *from)
 {
-	bool table = habit == BERTH_HABIT_DOUBLE_HASH || habit == BERTH_HABIT_LINUX ||
-		     habit == BERTH_HABIT_LINUX_5_12 || habit == BERTH_HABIT_NETBSD_DOUBLEHASH;
-
-	memset(s, 0, table ? sizeof(*s) : offsetof(struct berth_habit_state, table));
+	memset(s, 0, berth_habit_size(habit));
 	s->counter = draw(from);
 	s->salt = (uint64_t)draw(from) << 32 | draw(from);
 	s->udp_table = LINUX_UDP_TABLE;
@@ -76,6 +110,12 @@ static uint32_t counter_at(const struct berth_habit_state *s, uint32_t index)
 	return s->table[index] + (uint32_t)mix(s->salt + index * 0x9e3779b97f4a7c15ULL);
 }
 
+/* What hash would be under the key of a period. */
+static uint64_t rekeyed(uint64_t hash, uint32_t period)
+{
+	return mix(hash + period * 0x9e3779b97f4a7c15ULL);
+}
+
 static uint32_t draw_below(const struct berth_habit_ask *ask, uint32_t n)
 {
 	return berth_below(ask->draw(ask->from), n);
@@ -83,14 +123,49 @@ static uint32_t draw_below(const struct berth_habit_ask *ask, uint32_t n)
 
 /* ---- walks over the range ---- */
 
+static bool fits(const struct berth_habit_ask *ask, uint32_t port)
+{
+	return !ask->fits || ask->fits(ask->of, port);
+}
+
+static bool is_free(const struct berth_habit_ask *ask, uint32_t port)
+{
+	return berth_portset_has(ask->free, port) && fits(ask, port);
+}
+
+/* The lowest member in from..last; -1: none. Of a set that is drawn from only the leaves are right (draw.h). */
+static int32_t first_member(const struct berth_portset *s, uint32_t from, uint32_t last)
+{
+	uint32_t w = from >> 6;
+	uint64_t x = s->leaf[w] & (~0ULL << (from & 63));
+	int32_t port;
+
+	while (!x && w < last >> 6)
+		x = s->leaf[++w];
+	if (!x)
+		return -1;
+	port = (int32_t)(w << 6 | berth_ctz64(x));
+	return port > (int32_t)last ? -1 : port;
+}
+
+/* The lowest free port in from..last; -1: none. */
+static int32_t first_free(const struct berth_habit_ask *ask, uint32_t from, uint32_t last)
+{
+	int32_t port = first_member(ask->free, from, last);
+
+	while (port >= 0 && port < (int32_t)last && !fits(ask, (uint32_t)port))
+		port = first_member(ask->free, (uint32_t)port + 1, last);
+	return port == (int32_t)last && !fits(ask, last) ? -1 : port;
+}
+
 /* The free port that comes first in from, from + 1, ... to the range's end, then from its start; -1: none. */
 static int32_t walk_up(const struct berth_habit_ask *ask, uint32_t from, uint32_t *out_tries)
 {
-	int32_t port = berth_portset_next(ask->free, from);
+	int32_t port = first_free(ask, from, ask->range.last);
 
-	if (port < 0 || port > ask->range.last)
-		port = berth_portset_next(ask->free, ask->range.first);
-	if (port < 0 || port > ask->range.last) {
+	if (port < 0)
+		port = first_free(ask, ask->range.first, ask->range.last);
+	if (port < 0) {
 		*out_tries = berth_range_len(ask->range);
 		return -1;
 	}
@@ -115,12 +190,22 @@ static int32_t last_member(const struct berth_portset *s, uint32_t low, uint32_t
 	return port < (int32_t)low ? -1 : port;
 }
 
+/* The highest free port in low..from; -1: none. */
+static int32_t last_free(const struct berth_habit_ask *ask, uint32_t low, uint32_t from)
+{
+	int32_t port = last_member(ask->free, low, from);
+
+	while (port > (int32_t)low && !fits(ask, (uint32_t)port))
+		port = last_member(ask->free, low, (uint32_t)port - 1);
+	return port == (int32_t)low && !fits(ask, low) ? -1 : port;
+}
+
 static int32_t walk_down(const struct berth_habit_ask *ask, uint32_t from, uint32_t *out_tries)
 {
-	int32_t port = last_member(ask->free, ask->range.first, from);
+	int32_t port = last_free(ask, ask->range.first, from);
 
 	if (port < 0)
-		port = last_member(ask->free, ask->range.first, ask->range.last);
+		port = last_free(ask, ask->range.first, ask->range.last);
 	if (port < 0) {
 		*out_tries = berth_range_len(ask->range);
 		return -1;
@@ -146,6 +231,18 @@ static uint32_t first_of_parity(const struct berth_portset *s, uint32_t from, ui
 	return port > last ? n : (port - from) / 2;
 }
 
+/* As first_of_parity(), the first that fits. */
+static uint32_t free_of_parity(const struct berth_habit_ask *ask, uint32_t from, uint32_t n)
+{
+	uint32_t k = first_of_parity(ask->free, from, n);
+
+	while (k < n && !fits(ask, from + 2 * k)) {
+		k++;
+		k += k < n ? first_of_parity(ask->free, from + 2 * k, n - k) : 0;
+	}
+	return k;
+}
+
 /*
  * Linux' scan of one parity: from first + offset in steps of 2; past the end it goes back by remaining, the
  * number of ports made even. Adds to *tries; *out_i is the loop's i.
@@ -160,10 +257,10 @@ static int32_t scan_parity(const struct berth_habit_ask *ask, uint32_t offset, u
 		port -= remaining;
 	before = (high - port + 1) / 2;
 	before = before < n ? before : n;
-	k = first_of_parity(ask->free, port, before);
+	k = free_of_parity(ask, port, before);
 	if (k == before && k < n) {
 		port = port + 2 * before - remaining;
-		k = first_of_parity(ask->free, port, n - before);
+		k = free_of_parity(ask, port, n - before);
 		port -= 2 * before;
 		k += before;
 	}
@@ -199,8 +296,7 @@ static uint32_t linux_remaining(const struct berth_habit_ask *ask)
 static int32_t next_linux(struct berth_habit_state *s, const struct berth_habit_ask *ask,
 			  uint32_t *out_tries)
 {
-	/* The key is drawn anew each ten seconds: another hash. */
-	uint64_t hash = mix(ask->hash + ask->now_s / LINUX_REKEY_S * 0x9e3779b97f4a7c15ULL);
+	uint64_t hash = rekeyed(ask->hash, ask->now_s / LINUX_REKEY_S);
 	uint32_t index = (uint32_t)hash & (BERTH_HABIT_TABLE - 1), i = 0, step;
 	uint32_t remaining = linux_remaining(ask);
 	uint32_t offset = (counter_at(s, index) + (uint32_t)(hash >> 32)) % remaining & ~1u;
@@ -276,7 +372,7 @@ static int32_t next_linux_udp(const struct berth_habit_state *s, const struct be
 		do {
 			if (port >= ask->range.first && port <= ask->range.last) {
 				++*out_tries;
-				if (berth_portset_has(ask->free, port))
+				if (is_free(ask, port))
 					return port;
 			}
 			port = (uint16_t)(port + step);
@@ -383,7 +479,7 @@ static int32_t next_netbsd_doublehash(struct berth_habit_state *s,
 				      const struct berth_habit_ask *ask, uint32_t *out_tries)
 {
 	/* G draws its key anew, too. */
-	return walk_counter16(ask, &s->table[ask->draw(ask->from) % 8], out_tries);
+	return walk_counter16(ask, &s->table[ask->draw(ask->from) % NETBSD_TABLE], out_tries);
 }
 
 static int32_t next_netbsd_randinc(struct berth_habit_state *s, const struct berth_habit_ask *ask,
@@ -395,9 +491,23 @@ static int32_t next_netbsd_randinc(struct berth_habit_state *s, const struct ber
 		s->counter = (uint16_t)(s->counter + draw_below(ask, BERTH_RANDOM_INCREMENT_N) + 1);
 		port = ask->range.first + s->counter % n;
 		*out_tries = tries;
-		if (berth_portset_has(ask->free, port))
+		if (is_free(ask, port))
 			return (int32_t)port;
 	}
+	return -1;
+}
+
+/* Reserved ports are passed over as those in use are. */
+static int32_t next_random_pick(const struct berth_habit_ask *ask, uint32_t *out_tries)
+{
+	uint32_t n = berth_range_len(ask->range), port;
+
+	for (*out_tries = 1; *out_tries <= n; ++*out_tries) {
+		port = ask->range.first + draw_below(ask, n);
+		if (is_free(ask, port))
+			return (int32_t)port;
+	}
+	*out_tries = n;
 	return -1;
 }
 
@@ -434,7 +544,8 @@ static int32_t next_policy(enum berth_policy policy, struct berth_habit_state *s
 {
 	bool table = policy == BERTH_POLICY_DOUBLE_HASH,
 	     hashed = table || policy == BERTH_POLICY_HASH;
-	uint32_t index = berth_below((uint32_t)(ask->hash >> 32), s->counters);
+	uint64_t hash = s->rekey_s ? rekeyed(ask->hash, ask->now_s / s->rekey_s) : ask->hash;
+	uint32_t index = berth_below((uint32_t)(hash >> 32), s->counters);
 	uint32_t *counter = table ? &s->table[index] : &s->counter;
 	uint32_t rnd = ask->draw(ask->from), step, value, start;
 	int32_t port;
@@ -446,8 +557,8 @@ static int32_t next_policy(enum berth_policy policy, struct berth_habit_state *s
 	if (policy == BERTH_POLICY_RANDOM_INCREMENT)
 		*counter += step;
 	value = table ? counter_at(s, index) : *counter;
-	start = berth_policy_start(policy, ask->pool->count, value,
-				   hashed ? (uint32_t)ask->hash : 0, rnd);
+	start = berth_policy_start(policy, ask->pool->count, value, hashed ? (uint32_t)hash : 0,
+				   rnd);
 	port = berth_policy_pick(policy, ask->pool, ask->free, start, rnd);
 	*out_tries = port < 0 ? ask->pool->count
 			      : berth_policy_passed(ask->pool, start, (uint32_t)port) + 1;
@@ -485,7 +596,7 @@ int32_t berth_habit_next(enum berth_habit habit, struct berth_habit_state *s,
 	case BERTH_HABIT_NETBSD_RANDOM_START:
 		return next_random_start(ask, out_tries);
 	case BERTH_HABIT_NETBSD_RANDOM_PICK:
-		return next_retry(ask, out_tries);
+		return next_random_pick(ask, out_tries);
 	case BERTH_HABIT_NETBSD_HASH:
 		return walk_counter16(ask, &s->counter, out_tries);
 	case BERTH_HABIT_NETBSD_DOUBLEHASH:

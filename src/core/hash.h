@@ -45,6 +45,15 @@ BERTH_INLINE uint64_t berth_siphash(const uint64_t key[2], const uint64_t *word,
 }
 
 /*
+ * Makes of a key that lasts the one of a period, by the period's number: without the former they cannot be told from
+ * random ones.
+ */
+BERTH_INLINE void berth_siphash_period(uint64_t key[2], uint64_t period)
+{
+	key[0] = berth_siphash(key, &period, 1);
+}
+
+/*
  * SipHash-1-3 of 8n + 7 bytes: n words (n a compile-time constant), and the seven low bytes of the last one. Half
  * the rounds suffice where who chooses the input does not see the answers.
  */

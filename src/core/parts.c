@@ -202,6 +202,16 @@ int berth_parts_withhold(struct berth_parts *p, uint16_t first, uint16_t last, b
 	return error;
 }
 
+void berth_parts_rekey(struct berth_parts *p, const uint64_t key[4])
+{
+	uint32_t i;
+
+	lock_all(p);
+	for (i = 0; i < p->parts; i++)
+		berth_space_rekey(p->part[i].space, key);
+	unlock_all(p);
+}
+
 /*
  * Deals out the quota of an owner: to each part what the owner has there and an equal part of what is left; the rest
  * of that goes to part `first`. All locks are held. Returns how many more the owner may have.

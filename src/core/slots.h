@@ -143,7 +143,7 @@ BERTH_INLINE enum berth_pair_read berth_slots_in_bucket_(const struct berth_slot
 	return BERTH_PAIR_OTHER;
 }
 
-/* Finds a pair by its hash (not 0) and key. Reader. */
+/* Finds a pair by its hash and key. Reader. */
 BERTH_INLINE bool berth_slots_find(const struct berth_slots *p, uint32_t hash,
 				   const struct berth_pair_key *key,
 				   struct berth_pair_value *out_value)

@@ -15,10 +15,6 @@ static const struct {
 } errors[] = { BERTH_SPACE_ERRORS(NAME) };
 #undef NAME
 
-#define NAME(id, name, text) name,
-static const char policies[][20] = { BERTH_SPACE_POLICIES(NAME) };
-#undef NAME
-
 const char *berth_space_error_name(int error)
 {
 	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].name : "ok";
@@ -28,11 +24,6 @@ const char *berth_space_error(int error)
 {
 	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].text
 							: "nothing is wrong";
-}
-
-const char *berth_space_policy_name(unsigned policy)
-{
-	return policy < BERTH_SPACE_POLICY_COUNT ? policies[policy] : NULL;
 }
 
 void *berth_space_get_memory(struct berth_space *sp, size_t size)
@@ -62,10 +53,11 @@ static bool is_power(uint32_t n)
 static struct berth_space_config with_defaults(const struct berth_space_config *given)
 {
 	struct berth_space_config c = *given;
+	struct berth_space_policy_row row;
 
-	if (!c.first && !c.last) {
-		c.first = 49152;
-		c.last = 65535;
+	if (!c.first && !c.last && !berth_space_policy_row(c.policy, &row)) {
+		c.first = row.first;
+		c.last = row.last;
 	}
 	c.system_end = c.system_end ? c.system_end : 1024;
 	c.addresses = c.addresses ? c.addresses : 4;
@@ -91,11 +83,15 @@ static void measure(struct berth_space *sp)
 	struct berth_draw_span span = berth_draw_span(c->first, c->last, c->part, c->parts);
 	uint32_t port;
 
+	/* A counter may stand at the length of the range before, where that means 0. */
+	if (sp->range)
+		berth_space_forget_offsets(sp);
 	sp->range = (uint32_t)c->last - c->first + 1;
 	sp->pool = 0;
 	for (port = c->first; port <= c->last; port++)
 		sp->pool += berth_space_in_pool(sp, port);
 	berth_draw_stock_init(&sp->stock, &span);
+	berth_space_weigh_luck(sp);
 	berth_space_forget_offsets(sp);
 }
 
@@ -107,11 +103,6 @@ static size_t local_table(const struct berth_space *sp)
 static size_t owner_table(const struct berth_space *sp)
 {
 	return sp->config.owners * sizeof(struct berth_space_owner);
-}
-
-static size_t counter_table(const struct berth_space *sp)
-{
-	return sp->config.counters * sizeof(uint32_t);
 }
 
 int berth_space_new(const struct berth_space_config *config,
@@ -137,18 +128,12 @@ int berth_space_new(const struct berth_space_config *config,
 	berth_wheel_init(&sp->wheel, c.now_ms);
 	sp->local = berth_space_get_memory(sp, local_table(sp));
 	sp->owner = berth_space_get_memory(sp, owner_table(sp));
-	if (c.policy == BERTH_SPACE_DOUBLE_HASH)
-		sp->counters = berth_space_get_memory(sp, counter_table(sp));
-	if (!sp->local || !sp->owner || (c.policy == BERTH_SPACE_DOUBLE_HASH && !sp->counters)) {
+	if (!sp->local || !sp->owner || !berth_space_policy_begin(sp)) {
 		berth_space_free(sp);
 		return BERTH_SPACE_E_MEMORY;
 	}
 	for (i = 0; i < c.owners; i++)
 		sp->owner[i].limit = UINT32_MAX;
-	/* RFC 6056 section 3.3.4: the counters begin at random. */
-	sp->counter = (uint32_t)berth_draw_mix(sp->salt[0]);
-	for (i = 0; sp->counters && i < c.counters; i++)
-		sp->counters[i] = (uint32_t)berth_draw_mix(sp->salt[0] + i);
 	measure(sp);
 	*out_space = sp;
 	return 0;
@@ -314,6 +299,7 @@ static void tables_use(struct berth_space *sp, struct tables *t)
 	struct tables old = tables_of(sp);
 	uint32_t i;
 
+	berth_space_forget_recent(sp);
 	copy_records(sp, t);
 	bags_back(sp);
 	sp->sock = t->sock;
@@ -411,7 +397,7 @@ void berth_space_free(struct berth_space *sp)
 	berth_space_put_memory(sp, sp->withheld, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
 	berth_space_put_memory(sp, sp->local, local_table(sp));
 	berth_space_put_memory(sp, sp->owner, owner_table(sp));
-	berth_space_put_memory(sp, sp->counters, counter_table(sp));
+	berth_space_policy_end(sp);
 	sp->memory.put(sp->memory.context, sp, sizeof(*sp));
 }
 
@@ -453,6 +439,15 @@ static void count_family(struct berth_space *sp, struct berth_space_local *w)
 		}
 }
 
+static void cover_family(struct berth_space *sp, uint8_t family)
+{
+	uint32_t i;
+
+	for (i = 0; sp->wild[family] != 0xffff && i < sp->locals; i++)
+		if (sp->local[i]->family == family && !sp->local[i]->wild)
+			sp->local[i]->cover = sp->local[sp->wild[family]];
+}
+
 int berth_space_add_local(struct berth_space *sp, const struct berth_address *address,
 			  uint16_t *out_local)
 {
@@ -484,6 +479,7 @@ int berth_space_add_local(struct berth_space *sp, const struct berth_address *ad
 	sp->locals++;
 	if (l->wild)
 		count_family(sp, l);
+	cover_family(sp, l->family);
 	*out_local = (uint16_t)(sp->locals - 1);
 	berth_space_settle_all(sp);
 	return 0;
@@ -561,10 +557,16 @@ uint32_t berth_space_owned(const struct berth_space *sp, uint16_t owner)
 	return owner < sp->config.owners ? sp->owner[owner].used : 0;
 }
 
+/* 1 where the recent destination has no pair any more, else 0. */
+static uint32_t lingers(const struct berth_space *sp)
+{
+	return sp->recent.where && !sp->dest[sp->recent.dest].pairs;
+}
+
 int berth_space_count(const struct berth_space *sp, uint16_t local,
 		      struct berth_space_counts *out_counts)
 {
-	const struct berth_space_local *l;
+	struct berth_space_local *l;
 
 	if (local >= sp->locals)
 		return BERTH_SPACE_E_NOT_LOCAL;
@@ -572,10 +574,10 @@ int berth_space_count(const struct berth_space *sp, uint16_t local,
 	*out_counts = (struct berth_space_counts){
 		.sockets = sp->socks.used,
 		.resting = sp->resting,
-		.destinations = sp->dests.used,
+		.destinations = sp->dests.used - lingers(sp),
 		.crowded = sp->lanes_used,
 		.free = l->idle.set.count,
-		.open = l->open ? l->open->set.count : 0,
+		.open = l->open ? berth_space_choice_of(sp, l)->set.count : 0,
 	};
 	return 0;
 }
@@ -584,21 +586,21 @@ uint32_t berth_space_headroom(const struct berth_space *sp, uint16_t local,
 			      const struct berth_address *remote, uint16_t remote_port)
 {
 	const struct berth_portset *open;
-	uint32_t dest, n = 0;
-	int32_t port;
+	uint32_t dest, w, n = 0;
+	uint64_t x;
 
 	if (local >= sp->locals || sp->local[local]->wild || !sp->local[local]->open)
 		return 0;
-	open = &sp->local[local]->open->set;
+	open = &berth_space_choice_of(sp, sp->local[local])->set;
 	dest = berth_space_dest_find(sp, local, remote, remote_port);
-	if (dest == BERTH_SPACE_NONE)
+	if (dest == BERTH_SPACE_NONE || sp->alone)
 		return open->count -
 		       (!memcmp(remote, &sp->local[local]->address, sizeof(*remote)) &&
 			berth_portset_has(open, remote_port));
 	if (sp->dest[dest].lane != BERTH_SPACE_NO_LANE)
 		return sp->lane[sp->dest[dest].lane].free.set.count;
-	for (port = berth_portset_next(open, 0); port >= 0;
-	     port = port < 65535 ? berth_portset_next(open, (uint32_t)port + 1) : -1)
-		n += berth_space_usable(sp, dest, (uint16_t)port);
+	for (w = 0; w < BERTH_PORTSET_LEAVES; w++)
+		for (x = open->leaf[w]; x; x &= x - 1)
+			n += berth_space_usable(sp, dest, (uint16_t)(w << 6 | berth_ctz64(x)));
 	return n;
 }

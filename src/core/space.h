@@ -22,7 +22,15 @@
 
 #include "include/berth/space.h"
 #include "src/core/draw.h"
+#include "src/core/habits.h"
 #include "src/core/wheel.h"
+
+#define BERTH_SPACE_ONE(id, ...) +1
+enum {
+	BERTH_SPACE_POLICY_COUNT =
+		0 BERTH_SPACE_POLICIES(BERTH_SPACE_ONE) BERTH_SPACE_HABITS(BERTH_SPACE_ONE)
+};
+#undef BERTH_SPACE_ONE
 
 #define BERTH_SPACE_NONE UINT32_MAX
 #define BERTH_SPACE_FIRM 0xffffu /* in counts: one socket that shares with nobody */
@@ -31,6 +39,8 @@
 	8u /* a destination to which one in so many open ports is connected has a lane */
 #define BERTH_SPACE_FEW 16u     /* open ports: so few are walked */
 #define BERTH_SPACE_OFFSETS 16u /* destinations whose F is remembered */
+/* With more free ports than this, algorithm 2 fails less often than once in e^64. */
+#define BERTH_SPACE_LUCK 64u
 
 /* In flags of a socket, beside those of the contract. */
 enum {
@@ -56,8 +66,13 @@ struct berth_space_sock {
 	uint32_t dest; /* destination; only bound: number of the local address */
 	struct berth_wheel_node timer;
 	uint16_t port, owner;
-	uint16_t age; /* goes up with each use of the record */
-	uint8_t state, flags;
+	union {
+		struct {
+			uint16_t age; /* goes up with each use of the record */
+			uint8_t state, flags;
+		};
+		uint32_t mark; /* the three at once */
+	};
 };
 
 /* 28 bytes. */
@@ -109,6 +124,8 @@ struct berth_space_local {
 	struct berth_address address;
 	bool wild;
 	uint8_t family; /* 0: IPv6, 1: IPv4 */
+	struct berth_space_local
+		*cover; /* the wildcard of its family; NULL: there is none, or it is one */
 	struct berth_draw idle;
 	struct berth_draw *open; /* NULL: a wildcard, or no room yet */
 	uint16_t *count;         /* NULL: no room yet */
@@ -128,6 +145,20 @@ struct berth_space_offset {
 	uint32_t offset, slot;
 };
 
+/*
+ * The destination of the last connect. It keeps its place among the destinations after its last pair has gone, so
+ * that the next connect finds it; others are given up then.
+ */
+struct berth_space_recent {
+	struct berth_address remote;
+	uint32_t where; /* berth_space_where() of it; 0: there is none */
+	uint32_t dest;
+	/* The same as pointers; forgotten before the tables are given back. */
+	struct berth_space_dest *d;
+	struct berth_space_local *l;
+	uint32_t offset, *counter; /* of RFC 6056, where the policy has them */
+};
+
 struct berth_space {
 	struct berth_space_config config;
 	struct berth_space_memory memory;
@@ -144,7 +175,7 @@ struct berth_space {
 	struct berth_space_table socks;
 	struct berth_space_dest *dest;
 	struct berth_space_table dests;
-	uint32_t recent; /* the destination of the last connect; it may be another's by now */
+	struct berth_space_recent recent;
 	struct berth_space_share *share;
 	struct berth_space_table shares;
 	uint64_t *shared; /* a bit for each port that has shares anywhere */
@@ -161,7 +192,12 @@ struct berth_space {
 
 	uint32_t counter;
 	uint32_t *counters;
+	struct berth_habit_state *habit; /* NULL: the policy is no system's */
+	uint64_t clock_ms;               /* the caller's clock, as a habit reads it */
+	bool alone;                      /* connect gives no port to a second destination */
 	struct berth_space_offset offset[BERTH_SPACE_OFFSETS];
+	/* random-retry: the probability, of 2^32, that with so many free ports none is found. */
+	uint32_t no_luck[BERTH_SPACE_LUCK + 1];
 	uint64_t salt[2]; /* of the tables */
 	uint32_t shares_used;
 };
@@ -193,14 +229,27 @@ void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port);
 /* Makes the sets of all addresses, and the lanes, follow what is counted, after the pool or the room changed. */
 void berth_space_settle_all(struct berth_space *sp);
 
+/* space_bind.c: a record has another state and other flags, and is counted as such. */
+void berth_space_relabel(struct berth_space *sp, uint32_t i, uint8_t state, uint8_t flags);
+
 /* space_pair.c: destinations, pairs, lanes. */
 
 /* Number of the destination; a new one where there is none, with no pairs yet. NONE: no room. */
 uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 			      const struct berth_address *remote, uint16_t port);
 
-/* Gives a destination up where it has no pairs. */
+/* Gives a destination up where it has no pairs; the recent one keeps its place, but no lane. */
 void berth_space_dest_put(struct berth_space *sp, uint32_t dest);
+
+/* A destination that is thin loses its lane, and without pairs its place. */
+void berth_space_dest_thin(struct berth_space *sp, uint32_t dest);
+
+/* Makes a destination, which is not the recent one, that; a new one where there is none. False: no room. */
+bool berth_space_turn_to(struct berth_space *sp, uint16_t local, const struct berth_address *remote,
+			 uint16_t port);
+
+/* No destination is the recent one. */
+void berth_space_forget_recent(struct berth_space *sp);
 
 /* A port of an address has become open, or is no longer: the lanes follow. */
 void berth_space_lanes_follow(struct berth_space *sp, uint16_t local, uint16_t port, bool open);
@@ -217,11 +266,24 @@ struct berth_space_lane *berth_space_lane_build(struct berth_space *sp, uint32_t
 /* The tables after their memory has changed: all records in their chains, the rest free. */
 void berth_space_rehash(struct berth_space *sp);
 
-/* space_pick.c: which port comes next. A port, or an error. lane may be NULL. */
-int berth_space_pick_bind(struct berth_space *sp, const struct berth_space_bind *want,
-			  const uint16_t *locals, unsigned count);
-int berth_space_pick_connect(struct berth_space *sp, uint32_t dest, struct berth_space_lane *lane,
-			     uint64_t rnd);
+/* space_pick.c: what a choice of a port takes at times only; the rest is in space_pick.h. */
+
+/* F and, with double-hash, G of a destination, which are remembered; both 0 where the policy has none. */
+struct berth_space_offset berth_space_offset_of(struct berth_space *sp, uint32_t dest);
+
+/* The probabilities of no luck follow the length of the range. */
+void berth_space_weigh_luck(struct berth_space *sp);
+
+/*
+ * space_policy.c: what a policy remembers, but the order of longest-idle, which is an address's. Begun by the space's
+ * keys; false: no memory, and the end may be called.
+ */
+bool berth_space_policy_begin(struct berth_space *sp);
+void berth_space_policy_end(struct berth_space *sp);
+
+/* The port that the habit chooses out of ask's free, which the caller sets with fits and hash; -1: it gives up. */
+int32_t berth_space_habit_next(struct berth_space *sp, bool bind, uint64_t rnd,
+			       struct berth_habit_ask *ask);
 
 /* The counts of RFC 6056 brought below the length of the range; F and G forgotten. */
 void berth_space_forget_offsets(struct berth_space *sp);
@@ -231,7 +293,7 @@ BERTH_INLINE uint32_t berth_space_mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 x = (unsigned __int128)a * b;
 
-	return (uint32_t)((uint64_t)x ^ (uint64_t)(x >> 64));
+	return (uint32_t)x ^ (uint32_t)(x >> 64);
 }
 
 /* True where somebody shares the port, or may, on any address. */

@@ -15,9 +15,13 @@ uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 {
 	uint32_t i = berth_space_dest_find(sp, local, remote, port), *head;
 
-	if (i != BERTH_SPACE_NONE || sp->dests.free == BERTH_SPACE_NONE)
+	if (i != BERTH_SPACE_NONE)
 		return i;
+	if (sp->dests.free == BERTH_SPACE_NONE)
+		berth_space_forget_recent(sp);
 	i = sp->dests.free;
+	if (i == BERTH_SPACE_NONE)
+		return i;
 	head = dest_head(sp, local, remote, port);
 	sp->dests.free = sp->dest[i].next;
 	sp->dests.used++;
@@ -28,6 +32,39 @@ uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 						 .lane = BERTH_SPACE_NO_LANE };
 	*head = i;
 	return i;
+}
+
+bool berth_space_turn_to(struct berth_space *sp, uint16_t local, const struct berth_address *remote,
+			 uint16_t port)
+{
+	struct berth_space_offset o;
+	uint32_t dest;
+
+	berth_space_forget_recent(sp);
+	dest = berth_space_dest_get(sp, local, remote, port);
+	if (dest == BERTH_SPACE_NONE)
+		return false;
+	o = berth_space_offset_of(sp, dest);
+	sp->recent = (struct berth_space_recent){
+		.remote = *remote,
+		.where = berth_space_where(local, port),
+		.dest = dest,
+		.d = &sp->dest[dest],
+		.l = sp->local[local],
+		.offset = o.offset,
+		.counter = sp->counters ? &sp->counters[o.slot] : &sp->counter,
+	};
+	return true;
+}
+
+void berth_space_forget_recent(struct berth_space *sp)
+{
+	uint32_t dest = sp->recent.dest;
+
+	if (!sp->recent.where)
+		return;
+	sp->recent = (struct berth_space_recent){ .where = 0 };
+	berth_space_dest_put(sp, dest);
 }
 
 void berth_space_lane_drop(struct berth_space *sp, uint32_t dest)
@@ -51,6 +88,8 @@ void berth_space_dest_put(struct berth_space *sp, uint32_t dest)
 		return;
 	if (d->lane != BERTH_SPACE_NO_LANE)
 		berth_space_lane_drop(sp, dest);
+	if (d == sp->recent.d)
+		return;
 	link = dest_head(sp, d->local, &d->remote, d->port);
 	while (*link != dest)
 		link = &sp->dest[*link].next;
@@ -58,6 +97,14 @@ void berth_space_dest_put(struct berth_space *sp, uint32_t dest)
 	d->next = sp->dests.free;
 	sp->dests.free = dest;
 	sp->dests.used--;
+}
+
+void berth_space_dest_thin(struct berth_space *sp, uint32_t dest)
+{
+	if (sp->dest[dest].pairs)
+		berth_space_lane_drop(sp, dest);
+	else
+		berth_space_dest_put(sp, dest);
 }
 
 void berth_space_lanes_follow(struct berth_space *sp, uint16_t local, uint16_t port, bool open)
@@ -98,7 +145,7 @@ void berth_space_lane_fill(struct berth_space *sp, struct berth_space_lane *lane
 
 			if (berth_space_pair_find(sp, lane->dest, (uint16_t)port) !=
 			    BERTH_SPACE_NONE)
-				berth_draw_remove(&lane->free, port);
+				berth_draw_remove(&lane->free, (uint16_t)port);
 		}
 	}
 	if (berth_space_is_self(sp, d, d->port))

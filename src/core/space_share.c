@@ -33,15 +33,6 @@ static uint32_t family_of(const struct berth_space_local *l)
 	return BERTH_SHARE_FAMILY | l->family;
 }
 
-/* The wildcard that covers an address; NULL: none, or it is one. */
-static const struct berth_space_local *cover(const struct berth_space *sp,
-					     const struct berth_space_local *l)
-{
-	uint16_t w = sp->wild[l->family];
-
-	return l->wild || w == 0xffff ? NULL : sp->local[w];
-}
-
 /*
  * Whether one scope has somebody that does not share with such a socket (inet_bind_conflict of Linux): both
  * REUSE and the other does not listen, or both REUSEPORT and one owner, where the other does not rest.
@@ -77,7 +68,7 @@ static int share_conflict(const struct berth_space *sp, uint32_t local, uint16_t
 int berth_space_may_bind(const struct berth_space *sp, uint16_t local, uint16_t port,
 			 uint16_t owner, unsigned flags)
 {
-	const struct berth_space_local *l = sp->local[local], *w = cover(sp, l);
+	const struct berth_space_local *l = sp->local[local], *w = l->cover;
 	int error;
 
 	if (l->count && l->count[port])
@@ -188,7 +179,7 @@ static bool is_bound(const struct berth_space *sp, uint16_t local, uint32_t port
 
 static bool is_idle(const struct berth_space *sp, uint16_t local, uint32_t port)
 {
-	const struct berth_space_local *l = sp->local[local], *w = cover(sp, l);
+	const struct berth_space_local *l = sp->local[local], *w = l->cover;
 
 	if (l->count && l->count[port])
 		return false;
@@ -201,7 +192,7 @@ static bool is_idle(const struct berth_space *sp, uint16_t local, uint32_t port)
 
 static bool is_open(const struct berth_space *sp, uint16_t local, uint32_t port)
 {
-	const struct berth_space_local *l = sp->local[local], *w = cover(sp, l);
+	const struct berth_space_local *l = sp->local[local], *w = l->cover;
 
 	return !is_bound(sp, local, port) && !(w && is_bound(sp, sp->wild[l->family], port)) &&
 	       l->count[port] < BERTH_SPACE_MOST && !(w && w->count[port] >= BERTH_SPACE_MOST);
@@ -211,7 +202,8 @@ static void set_open(struct berth_space *sp, uint16_t local, uint32_t port, bool
 {
 	struct berth_draw *d = sp->local[local]->open;
 
-	if ((open ? berth_draw_add(d, port) : berth_draw_remove(d, port)) && sp->lanes_used)
+	if ((open ? berth_draw_add(d, (uint16_t)port) : berth_draw_remove(d, (uint16_t)port)) &&
+	    sp->lanes_used)
 		berth_space_lanes_follow(sp, local, (uint16_t)port, open);
 }
 
@@ -220,26 +212,10 @@ static void settle_one(struct berth_space *sp, uint16_t local, uint32_t port, bo
 	struct berth_space_local *l = sp->local[local];
 	bool pool = berth_space_in_pool(sp, port);
 
-	berth_space_set_idle(l, port, pool && is_idle(sp, local, port), front);
+	berth_space_set_idle(l, berth_draw_at((uint16_t)port), pool && is_idle(sp, local, port),
+			     front);
 	if (l->open)
 		set_open(sp, local, port, pool && is_open(sp, local, port));
-}
-
-/* As settle_one() for an address and its wildcard, where the counts are all there is. */
-static void settle_counted(struct berth_space *sp, uint16_t local, uint32_t port)
-{
-	struct berth_space_local *l = sp->local[local], *w = NULL;
-	uint32_t n = l->count[port], all = 0;
-	bool pool = berth_space_in_pool(sp, port), firm;
-
-	if (sp->wild[l->family] != 0xffff) {
-		w = sp->local[sp->wild[l->family]];
-		all = w->count[port];
-		berth_space_set_idle(w, port, pool && !all, false);
-	}
-	firm = n == BERTH_SPACE_FIRM || all == BERTH_SPACE_FIRM;
-	berth_space_set_idle(l, port, pool && !n && all < BERTH_SPACE_MOST, false);
-	set_open(sp, local, port, pool && !firm && n < BERTH_SPACE_MOST && all < BERTH_SPACE_MOST);
 }
 
 void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port)
@@ -248,12 +224,8 @@ void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port)
 	uint16_t i;
 
 	if (!l->wild) {
-		if (BERTH_LIKELY(!berth_space_is_shared(sp, port))) {
-			settle_counted(sp, local, port);
-			return;
-		}
 		settle_one(sp, local, port, false);
-		if (cover(sp, l))
+		if (l->cover)
 			settle_one(sp, sp->wild[l->family], port, false);
 		return;
 	}
@@ -263,21 +235,17 @@ void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port)
 }
 
 /* Counts a firm socket on its port, and once on that of the wildcard, or no longer. */
-static void count_firm(struct berth_space *sp, struct berth_space_local *l, uint32_t port,
-		       bool more)
+static void count_firm(struct berth_space_local *l, uint32_t port, bool more)
 {
-	uint16_t w = l->wild ? 0xffff : sp->wild[l->family];
-
 	l->count[port] = more ? BERTH_SPACE_FIRM : 0;
-	if (w != 0xffff)
-		sp->local[w]->count[port] =
-			(uint16_t)(sp->local[w]->count[port] + (more ? 1 : 0xffff));
+	if (l->cover)
+		l->cover->count[port] = (uint16_t)(l->cover->count[port] + (more ? 1 : 0xffff));
 }
 
 void berth_space_enter(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s)
 {
 	if (s->flags & BERTH_SPACE_PLAIN)
-		count_firm(sp, sp->local[local], s->port, true);
+		count_firm(sp->local[local], s->port, true);
 	else
 		share_count(sp, local, s, 1);
 	berth_space_settle(sp, local, s->port);
@@ -286,7 +254,7 @@ void berth_space_enter(struct berth_space *sp, uint16_t local, const struct bert
 void berth_space_leave(struct berth_space *sp, uint16_t local, const struct berth_space_sock *s)
 {
 	if (s->flags & BERTH_SPACE_PLAIN)
-		count_firm(sp, sp->local[local], s->port, false);
+		count_firm(sp->local[local], s->port, false);
 	else
 		share_count(sp, local, s, -1u);
 	berth_space_settle(sp, local, s->port);
@@ -298,9 +266,31 @@ static void bag_back(struct berth_draw *d)
 		berth_draw_return(d);
 }
 
+/* True where the 64 ports of a leaf are neither of the range nor, from a range before, in the sets. */
+static bool is_outside(const struct berth_space *sp, const struct berth_space_local *l,
+		       uint32_t leaf)
+{
+	return (leaf < sp->config.first >> 6 || leaf > sp->config.last >> 6) &&
+	       !l->idle.set.leaf[leaf] && !(l->open && l->open->set.leaf[leaf]);
+}
+
+static void settle_local(struct berth_space *sp, uint16_t local)
+{
+	uint32_t port = 65535, leaf;
+
+	/* Downwards: what is new comes first in the order, the lowest before the others. */
+	while (port) {
+		leaf = port >> 6;
+		if (is_outside(sp, sp->local[local], leaf))
+			port = leaf ? (leaf << 6) - 1 : 0;
+		else
+			settle_one(sp, local, port--, true);
+	}
+}
+
 void berth_space_settle_all(struct berth_space *sp)
 {
-	uint32_t port, i;
+	uint32_t i;
 
 	for (i = 0; i < sp->lanes; i++)
 		bag_back(&sp->lane[i].free);
@@ -308,8 +298,6 @@ void berth_space_settle_all(struct berth_space *sp)
 		bag_back(&sp->local[i]->idle);
 		bag_back(sp->local[i]->open);
 	}
-	/* Downwards: what is new comes first in the order, the lowest before the others. */
 	for (i = 0; i < sp->locals; i++)
-		for (port = 65535; port; port--)
-			settle_one(sp, (uint16_t)i, port, true);
+		settle_local(sp, (uint16_t)i);
 }

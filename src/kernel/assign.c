@@ -329,6 +329,14 @@ int berth_assign_open(const struct berth_assign_spec *spec, const uint32_t *peer
 	return 0;
 }
 
+void berth_assign_withhold(struct berth_assign *a, const struct berth_portset *ports)
+{
+	uint32_t i;
+
+	for (i = 0; i < BERTH_PORTSET_LEAVES; i++)
+		__atomic_fetch_or(&a->shared->withheld[i], ports->leaf[i], __ATOMIC_RELAXED);
+}
+
 int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why *why)
 {
 	const struct {

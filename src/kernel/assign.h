@@ -43,6 +43,12 @@ int berth_assign_complete(struct berth_assign_spec *spec);
 int berth_assign_open(const struct berth_assign_spec *spec, const uint32_t *peer_ids,
 		      struct berth_assign **out_assign, struct berth_why *why);
 
+/*
+ * Withholds ports from all runs that share the maps, beside those that are withheld already. The caller holds the
+ * lock of the run registry.
+ */
+void berth_assign_withhold(struct berth_assign *a, const struct berth_portset *ports);
+
 /* Attaches the programs to the cgroup; they stay until the cgroup is removed. 0 or -errno. */
 int berth_assign_attach(struct berth_assign *a, int cgroup_fd, struct berth_why *why);
 

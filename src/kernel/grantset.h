@@ -31,19 +31,15 @@ struct berth_grant_id {
 struct berth_grant_tables {
 	uint16_t *port_class; /* BERTH_GRANT_PROTOCOLS * 65536 */
 	struct berth_grant_class *classes;
-	uint32_t class_count; /* class 0 too */
-	struct berth_grant_prefix_row {
-		struct berth_grant_prefix key;
-		struct berth_grant_set set;
-	} * prefixes;
+	uint32_t class_count;              /* class 0 too */
+	struct berth_grant_area *areas;    /* slots, of classes that have few lengths of prefixes */
+	uint32_t area_slots;               /* a power of two */
+	struct berth_grant_area *prefixes; /* of the others, for the trie */
 	uint32_t prefix_count;
-	uint32_t set_count; /* set 0, which has no rules, too */
-	struct berth_grant_member_row {
-		struct berth_grant_member key;
-		uint32_t rights;
-	} * members;
-	uint32_t member_count;
-	struct berth_portset guarded; /* ports with a deny rule, of either protocol */
+	uint32_t set_count;                 /* set 0, which has no rules, too */
+	struct berth_grant_member *members; /* slots */
+	uint32_t member_slots;              /* a power of two */
+	struct berth_portset guarded;       /* ports with a deny rule, of either protocol */
 };
 
 struct berth_grantset;

@@ -19,6 +19,7 @@
 #include "src/base/auto.h"
 #include "src/kernel/file.h"
 #include "src/kernel/reserved.h"
+#include "src/kernel/withhold.h"
 
 #define FOLDER "/var/lib/berth"
 #define LEDGER FOLDER "/reservations.json"
@@ -505,9 +506,13 @@ static int persist(const struct berth_ledger *l, char *out_later, struct berth_w
 
 int berth_ledger_commit(struct berth_ledger *l, char *out_later, struct berth_why *why)
 {
+	static struct berth_portset reserved;
 	int err = apply_all(l, why), saved = save(l, err ? NULL : why), kept;
 
 	err = err ? err : saved;
+	/* After the file is saved: a run that begins meanwhile reads it under the lock of the registry. */
+	berth_ledger_ports(l, "", &reserved);
+	berth_withhold(&reserved);
 	kept = persist(l, out_later, err ? NULL : why);
 	return err ? err : kept;
 }

@@ -55,6 +55,14 @@ def name_of(code):
     return re.search(kind, code).group(1)
 
 
+def rows(code):
+    """The rows X(identifier, ...) of a table that is a macro, as a list: the identifier, and what the row says."""
+    found = re.findall(r"X\((\w+),\s*((?:[^\"()]|\"[^\"]*\")*)\)", code.replace("\\\n", "")) if "(X)" in code else []
+    cells = [(name, re.findall(r"\"([^\"]*)\"|([^\",\s]+)", rest)) for name, rest in found]
+    return [".Bl -tag -width 12n"] + [line for name, row in cells for line in (
+        ".It Dv " + name, quoted("; ".join(a or b for a, b in row)))] + [".El"] if cells else []
+
+
 def main():
     path = sys.argv[1]
     base = os.path.splitext(os.path.basename(path))[0]
@@ -63,14 +71,14 @@ def main():
     # What is for tools, and the enums that are made of the tables above them.
     text = re.sub(r"^/\* clang-format \w+ \*/\n|^#define (\w+_ENUM)\b.*?^#undef \1\n", "", text, flags=re.S | re.M)
     head = words(text.split("*/", 2)[1].split("/*")[1])
-    items = [(words(m["text"]), m["code"]) for m in ITEM.finditer(text.split("\n#ifdef __cplusplus", 1)[1])]
+    items = [(words(m["text"]), m["code"]) for m in ITEM.finditer(text.split("\n#define BERTH_", 1)[1])]
     out = [".\\\" Made of include/berth/%s.h" % base, ".Dd $Mdocdate$", ".Dt BERTH_%s 3" % base.upper(), ".Os",
            ".Sh NAME", ".Nm berth_%s" % base, ".Nd " + head[0].rstrip(".?").split(": ")[-1],
            ".Sh LIBRARY", "libberth (pkg-config: berth)", ".Sh SYNOPSIS", ".In berth/%s.h" % base,
            ".Sh DESCRIPTION", prose(head)]
     for paragraphs, code in items:
         out += [".Ss " + name_of(code), ".Bd -literal", quoted(shape(code)).replace("\n\n", "\n"), ".Ed", ".Pp",
-                prose(paragraphs)]
+                prose(paragraphs)] + rows(code)
     print("\n".join(line for part in out for line in part.split("\n") if line.strip()))
 
 

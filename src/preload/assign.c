@@ -67,10 +67,12 @@ static uint32_t *counter_of(uint64_t g)
 }
 
 /* F and G of RFC 6056: of source address, destination endpoint and protocol. */
-static uint64_t hash_tuple(const struct search *s, const uint64_t key[2])
+static uint64_t hash_tuple(const struct search *s, const uint64_t half[2])
 {
-	uint64_t word[5];
+	uint64_t word[5], key[2] = { half[0], half[1] };
 
+	if (berth_share->config.rekey_ns)
+		berth_siphash_period(key, s->now_ns / berth_share->config.rekey_ns);
 	memcpy(word, s->tuple.src, 16);
 	memcpy(word + 2, s->tuple.dst, 16);
 	word[4] = (uint64_t)s->tuple.dport << 8 | s->tuple.protocol;
@@ -429,7 +431,8 @@ static enum outcome try_candidate(struct search *s)
 {
 	enum outcome o;
 
-	if (s->tuple.sport == s->never || !berth_share_claim(s->id, s->tuple.sport, &s->claim))
+	if (s->tuple.sport == s->never || berth_share_is_withheld(s->tuple.sport) ||
+	    !berth_share_claim(s->id, s->tuple.sport, &s->claim))
 		return BUSY;
 	if (s->ask->bind_only)
 		o = try_bind_only(s);

@@ -245,6 +245,12 @@ static uint64_t *claim_of(uint64_t id, uint16_t port, uint32_t *out_name)
 	return &berth_share->claim[(x >> 40) & (BERTH_CLAIMS - 1)];
 }
 
+bool berth_share_is_withheld(uint16_t port)
+{
+	return __atomic_load_n(&berth_share->withheld[port >> 6], __ATOMIC_RELAXED) >> (port & 63) &
+	       1;
+}
+
 bool berth_share_claim(uint64_t id, uint16_t port, uint64_t *out_claim)
 {
 	uint32_t name, now_ms = (uint32_t)(sys_now_ns() / 1000000u);

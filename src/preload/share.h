@@ -57,6 +57,9 @@ uint32_t berth_share_headroom(uint64_t id);
 /* Tells the lane that a port came free; nothing happens where there is no lane. */
 void berth_share_drop(uint64_t id, uint16_t port);
 
+/* True where the port was reserved after the run began. */
+bool berth_share_is_withheld(uint16_t port);
+
 /*
  * Claims (id, port) until berth_share_unclaim(); false where somebody has it. out_claim: what
  * unclaim takes.

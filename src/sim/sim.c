@@ -277,6 +277,7 @@ static void begin_host(struct world *w, uint32_t number)
 	berth_habit_init(w->state, w->load->habit, berth_random_draw, &w->random);
 	if (w->load->counters)
 		w->state->counters = w->load->counters;
+	w->state->rekey_s = w->load->rekey_s;
 	for (i = 0; i < w->spaces; i++) {
 		w->space[i].free = w->load->pool;
 		w->space[i].held = w->space[i].head = w->space[i].tail = 0;

@@ -40,6 +40,7 @@ struct berth_sim_load {
 	double close_server;
 	double time_wait_s;
 	uint32_t counters; /* of double-hash, 1 to 65,536; 0: all */
+	uint32_t rekey_s;  /* hash and double-hash have a new key so often; 0: never */
 	uint64_t seed;
 };
 

@@ -193,6 +193,7 @@ static void visit_twice(const struct berth_sim_load *load, uint32_t number,
 	berth_habit_init(state, load->habit, berth_random_draw, &d.random);
 	if (load->counters)
 		state->counters = load->counters;
+	state->rekey_s = load->rekey_s;
 	fingerprint(&d, first);
 	d.now_ns += PAUSE_S * 1000000000ull;
 	/* What the device did in between moved all counters; a visit does not depend on where they are. */

@@ -544,6 +544,8 @@ static void test_overflow_ends(void **state)
 	uint64_t over = 0, past = 0;
 
 	(void)state;
+	/* Growing would look for the hashes of the pairs. */
+	assert_int_equal(berth_cells_reserve(&cells, &calls, 100), 0);
 	for (step = 0; step < 2; step++)
 		for (i = 0; i < 100; i++) {
 			struct berth_pair_key key = crowded(i, &hash);
@@ -560,9 +562,7 @@ static void test_overflow_ends(void **state)
 		}
 	assert_true(past > 0);
 	for (i = 0; i < cells.view->buckets; i++)
-		over |= cells.view->past[i] |
-			(berth_cells_bucket(cells.view, i)->word[BERTH_CELLS_DEVICE] &
-			 BERTH_CELLS_OVER);
+		over |= cells.view->past[i] | berth_cells_over(&cells.view->bucket[i]);
 	for (i = 0; i < slots.view->buckets; i++)
 		over |= slots.view->past[i] |
 			(*berth_slots_bucket(slots.view, i) & BERTH_SLOTS_OVER);
@@ -571,6 +571,38 @@ static void test_overflow_ends(void **state)
 	berth_slots_fini(&slots, &calls);
 	memory_collect(&memory);
 	assert_int_equal(memory.bytes, 0);
+}
+
+/* A packet from nowhere has the words of a bound socket's key, and is not connected to it. */
+static void test_from_port_zero(void **state)
+{
+	struct berth_address from[2] = { v4(0), { { 0 } } }, to[2] = { v4(1), v6(1) };
+	uint32_t six, i;
+
+	(void)state;
+	begin();
+	for (six = 0; six < 2; six++) {
+		struct berth_demux_socket s = { .owner = 1 + six };
+		struct berth_flow f[2];
+		uint64_t owner[2];
+		uint8_t level[2];
+
+		s.at.local = to[six];
+		s.at.local_port = 80;
+		s.at.protocol = BERTH_UDP;
+		assert_int_equal(berth_demux_add(demux, &s), 0);
+		f[0] = f[1] = s.at;
+		f[0].remote = f[1].remote = from[six];
+		f[1].remote_port = 7;
+		berth_demux_find_batch(demux, f, 2, owner, level);
+		for (i = 0; i < 2; i++) {
+			assert_int_equal(level[i], BERTH_DEMUX_BOUND);
+			assert_int_equal(owner[i], 1 + six);
+			assert_int_equal(berth_demux_find(demux, &f[i], &owner[i]),
+					 BERTH_DEMUX_BOUND);
+		}
+	}
+	end();
 }
 
 static void test_refusals(void **state)
@@ -622,10 +654,10 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small_world), cmocka_unit_test(test_sabotage),
-		cmocka_unit_test(test_many_pairs),  cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_spread),      cmocka_unit_test(test_overflow_ends),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_small_world),    cmocka_unit_test(test_sabotage),
+		cmocka_unit_test(test_many_pairs),     cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_spread),         cmocka_unit_test(test_overflow_ends),
+		cmocka_unit_test(test_from_port_zero), cmocka_unit_test(test_refusals),
 	};
 
 	random_begin("demux");

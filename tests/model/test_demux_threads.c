@@ -12,6 +12,7 @@
 
 #include "memory.h"
 #include "random.h"
+#include "src/core/demux.h"
 
 #define READERS 2
 #define STAYING 500u
@@ -213,9 +214,69 @@ static void test_threads(void **state)
 	assert_int_equal(memory.bytes, 0);
 }
 
+#define TURNS 200000u
+
+/* Two pairs of IPv4 whose bucket is the same. */
+static uint32_t neighbour[2];
+
+static uint32_t home_of(uint32_t number)
+{
+	struct berth_flow f = flow_of(COMES, number, 0);
+	struct berth_pair_key key;
+
+	berth_demux_full_key_(&f, 1, &key);
+	return berth_pair_home(berth_pair_hash(demux->place_key, 1, &key), demux->v4.view->buckets);
+}
+
+static void *reader_of_one(void *argument)
+{
+	struct berth_flow f = flow_of(COMES, neighbour[0], 0);
+	uint64_t *count = argument, owner;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		if (berth_demux_find(demux, &f, &owner) &&
+		    owner != owner_of(COMES, neighbour[0], 1)) {
+			fprintf(stderr, "a pair with the owner of another\n");
+			abort();
+		}
+		++*count;
+	}
+	return NULL;
+}
+
+/* Two pairs take the same cell in turn: who reads half of one and half of the other is found out. */
+static void test_one_cell(void **state)
+{
+	static const uint64_t key[2] = { 3, 4 };
+	struct berth_demux_memory calls = memory_calls(&memory);
+	uint64_t count = 0;
+	pthread_t thread;
+	uint32_t i;
+
+	(void)state;
+	stop = false;
+	assert_int_equal(berth_demux_new(&calls, key, &demux), 0);
+	change(COMES, 0, 1, true);
+	for (i = 2; home_of(i) != home_of(0); i += 2)
+		assert_true(i < COMING);
+	neighbour[1] = i;
+	assert_int_equal(pthread_create(&thread, NULL, reader_of_one, &count), 0);
+	for (i = 0; i < TURNS; i++) {
+		change(COMES, neighbour[i & 1], 1, false);
+		change(COMES, neighbour[~i & 1], 1, true);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	print_message("%llu look-ups of one cell\n", (unsigned long long)count);
+	berth_demux_free(demux);
+	memory_collect(&memory);
+	assert_int_equal(memory.bytes, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_threads) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_threads),
+					    cmocka_unit_test(test_one_cell) };
 
 	random_begin("demux with threads");
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #define RULES 24
 #define USERS 4u
 #define ROUNDS 400
+#define LARGE 2000u
 
 enum verdict { PASS, GRANT, REFUSE };
 
@@ -145,22 +146,76 @@ static enum verdict expected(const struct twin *t, uint32_t protocol, uint32_t p
 	return PASS;
 }
 
+/* Rights in the set, as the kernel program finds them. */
 static uint32_t member(const struct berth_grant_tables *t, uint32_t set, uint64_t id)
 {
-	for (uint32_t i = 0; i < t->member_count; i++)
-		if (t->members[i].key.set == set && t->members[i].key.id == id)
-			return t->members[i].rights;
+	uint32_t at = berth_grant_member_hash(set, BERTH_GRANT_USER, id), i;
+
+	for (i = 0; i < BERTH_GRANT_PROBES; i++, at++) {
+		const struct berth_grant_member *m = &t->members[at & (t->member_slots - 1)];
+
+		if (!m->rights)
+			break;
+		if (m->set == set && m->id == id && m->kind == BERTH_GRANT_USER)
+			return m->rights;
+	}
 	return 0;
 }
 
-/* The longest prefix of the class that has the place; NULL: none. */
+/* The area of a prefix, as the kernel program finds it. */
+static const struct berth_grant_area *area(const struct berth_grant_tables *t, uint32_t class,
+					   const struct berth_prefix *p)
+{
+	uint64_t w[2];
+	uint32_t at, i;
+
+	memcpy(w, p->addr, sizeof(w));
+	at = berth_grant_area_hash(class, p->len, w[0], w[1]);
+	for (i = 0; i < BERTH_GRANT_PROBES; i++, at++) {
+		const struct berth_grant_area *a = &t->areas[at & (t->area_slots - 1)];
+
+		if (!a->key.prefix_len)
+			break;
+		if (a->key.class_be == htonl(class) && a->key.prefix_len == 32u + p->len &&
+		    !memcmp(a->key.addr, p->addr, sizeof(p->addr)))
+			return a;
+	}
+	return NULL;
+}
+
+static struct berth_prefix shortened(const struct berth_prefix *p, uint8_t len)
+{
+	struct berth_prefix q = { .len = len };
+
+	for (uint32_t bit = 0; bit < len; bit++)
+		q.addr[bit / 8] |= p->addr[bit / 8] & (uint8_t)(0x80 >> bit % 8);
+	return q;
+}
+
+/* The longest prefix of the class that has the place; NULL: none. The trie is the kernel's: here, each is asked. */
 static const struct berth_grant_set *find_set(const struct berth_grant_tables *t, uint32_t class,
 					      const struct berth_prefix *place)
 {
 	const struct berth_grant_class *c = &t->classes[class];
 	const struct berth_grant_set *set = NULL;
+	const struct berth_prefix zero4 = prefix("0.0.0.0"), zero6 = prefix("::");
 	int longest = -1;
 
+	if (!(c->flags & BERTH_GRANT_CLASS_TRIE) && (c->flags & BERTH_GRANT_CLASS_WILDCARD) &&
+	    (!memcmp(place->addr, zero4.addr, 16) || !memcmp(place->addr, zero6.addr, 16)) &&
+	    area(t, class, place))
+		return &area(t, class, place)->set;
+	for (uint32_t i = 0; !(c->flags & BERTH_GRANT_CLASS_TRIE) && i < BERTH_GRANT_LENGTHS; i++) {
+		struct berth_prefix p;
+		const struct berth_grant_area *a;
+
+		if (c->length[i] == BERTH_GRANT_NO_LENGTH)
+			break;
+		p = shortened(place, c->length[i]);
+		a = area(t, class, &p);
+		if (a)
+			return &a->set;
+	}
 	for (uint32_t i = 0; i < t->prefix_count; i++) {
 		const struct berth_grant_prefix *k = &t->prefixes[i].key;
 		struct berth_prefix p = { .len = (uint8_t)(k->prefix_len - 32) };
@@ -171,8 +226,6 @@ static const struct berth_grant_set *find_set(const struct berth_grant_tables *t
 			continue;
 		longest = p.len;
 		set = &t->prefixes[i].set;
-		assert_true((c->flags & BERTH_GRANT_CLASS_TRIE) ||
-			    memchr(c->length, p.len, sizeof(c->length)));
 	}
 	return set;
 }
@@ -256,6 +309,44 @@ static void test_random_rules(void **state)
 	}
 }
 
+/* Entries that are far from the slot of their hash are found, too; who is none is not. */
+static void test_large(void **state)
+{
+	struct berth_grantrule rule = { .verb = BERTH_GRANTRULE_ALLOW, .protocols = 1 };
+	struct berth_grantset *g = berth_grantset_new();
+	static struct berth_grant_id ids[LARGE];
+	static struct berth_portset ports;
+	struct berth_grant_tables tables;
+	struct berth_prefix place = prefix("10.0.0.0");
+	struct berth_why why;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < LARGE; i++)
+		ids[i] = (struct berth_grant_id){ BERTH_GRANT_USER, 7 + 3 * i };
+	berth_portset_add(&ports, 1000);
+	assert_int_equal(berth_grantset_add(g, &rule, &ports, ids, LARGE, false), 0);
+	ports = (struct berth_portset){ 0 };
+	berth_portset_add(&ports, 1001);
+	place.len = 128;
+	for (i = 0; i < LARGE; i++) {
+		place.addr[14] = (uint8_t)(i >> 8), place.addr[15] = (uint8_t)i;
+		rule.prefix[0] = place;
+		rule.prefixes = 1;
+		assert_int_equal(berth_grantset_add(g, &rule, &ports, ids, 1, false), 0);
+	}
+	assert_int_equal(berth_grantset_compile(g, &tables, &why), 0);
+	for (i = 0; i < 3 * LARGE; i++)
+		assert_int_equal(looked_up(&tables, 0, 1000, &place, 7 + i), i % 3 ? PASS : GRANT);
+	for (i = 0; i < 2 * LARGE; i++) {
+		place.addr[14] = (uint8_t)(i >> 8), place.addr[15] = (uint8_t)i;
+		assert_int_equal(looked_up(&tables, 0, 1001, &place, 7), i < LARGE ? GRANT : PASS);
+		assert_int_equal(looked_up(&tables, 0, 1001, &place, 8), PASS);
+	}
+	berth_grant_tables_fini(&tables);
+	berth_grantset_free(g);
+}
+
 /* One table entry changed must be seen. */
 static void test_sabotage(void **state)
 {
@@ -283,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_rules),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_sabotage),
 	};
 

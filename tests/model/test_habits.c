@@ -243,6 +243,21 @@ static struct answer retry(void)
 	return a;
 }
 
+/* random_pick(): over the whole range, reserved ports as those in use */
+static struct answer random_pick(void)
+{
+	struct answer a = { -1, 0 };
+
+	while (a.port < 0 && a.tries < num) {
+		uint32_t p = first + draw(num);
+
+		a.tries++;
+		if (is_free[p])
+			a.port = (int32_t)p;
+	}
+	return a;
+}
+
 static struct answer windows(uint64_t hash)
 {
 	struct answer a = { -1, 0 };
@@ -289,8 +304,9 @@ static struct answer system_loop(enum berth_habit h, uint64_t hash, uint32_t now
 	case BERTH_HABIT_WINDOWS:
 		return windows(hash);
 	case BERTH_HABIT_RANDOM_RETRY:
-	case BERTH_HABIT_NETBSD_RANDOM_PICK:
 		return retry();
+	case BERTH_HABIT_NETBSD_RANDOM_PICK:
+		return random_pick();
 	default:
 		return netbsd(h);
 	}
@@ -333,12 +349,20 @@ static void same_state(enum berth_habit h, int32_t port)
 		assert_memory_equal(state.table, twin.table, sizeof(twin.table));
 }
 
-static void play(enum berth_habit h, uint32_t steps)
+static bool fits(const void *of, uint32_t port)
+{
+	return ((const bool *)of)[port];
+}
+
+/* asks: what is free is not known as a set, but is asked port by port. */
+static void play(enum berth_habit h, uint32_t steps, bool asks)
 {
 	struct berth_habit_ask ask = {
 		.range = { (uint16_t)first, (uint16_t)last },
 		.pool = &pool,
-		.free = &idle,
+		.free = asks ? &pool : &idle,
+		.fits = asks ? fits : NULL,
+		.of = is_free,
 		.draw = draw_from,
 		.from = &ours,
 	};
@@ -389,7 +413,9 @@ static void each_habit_is_the_systems_loop(void **unused)
 		for (r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++)
 			for (l = 0; l < 4; l++) {
 				make_range(ranges[r][0], ranges[r][1], l & 1, levels[l]);
-				play((enum berth_habit)h, 150);
+				play((enum berth_habit)h, 150, false);
+				if (h != BERTH_HABIT_RANDOM_RETRY)
+					play((enum berth_habit)h, 150, true);
 			}
 }
 

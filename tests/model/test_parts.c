@@ -21,6 +21,7 @@
 #define PORTS (LAST - FIRST + 1)
 
 static struct berth_parts *parts;
+static uint8_t policy; /* of begin() */
 static struct berth_address here, there[2];
 static uint32_t held_by[2][65536]; /* who has the pair */
 static uint32_t wrong;
@@ -50,7 +51,11 @@ static void begin(uint16_t count)
 	const struct berth_space_memory memory = { get, put, NULL };
 	const struct berth_space_room room = { 4000, 100, 100 };
 	const struct berth_parts_config config = {
-		.space = { .first = FIRST, .last = LAST, .owners = 3, .key = { 1, 2, 3, 4 } },
+		.space = { .policy = policy,
+			   .first = FIRST,
+			   .last = LAST,
+			   .owners = 3,
+			   .key = { 1, 2, 3, 4 } },
 		.parts = count,
 		.wait = give_way,
 	};
@@ -104,8 +109,11 @@ static void *work(void *context)
 	uint64_t i;
 
 	for (i = 0; i < w->steps; i++) {
+		const uint64_t key[4] = { i, w->number, 3, 4 };
 		bool grow = n < w->most && (!n || draw(w) % 8 < 5);
 
+		if (i % 512 == 0)
+			berth_parts_rekey(parts, key);
 		if (grow) {
 			unsigned d = draw(w) % 2;
 			struct berth_space_connect want = want_of(d, draw(w), w->owner);
@@ -281,12 +289,68 @@ static void test_quota_is_whole(void **state)
 	berth_parts_free(parts);
 }
 
+/* A host for each part: every port once, and no more than the system gives. */
+static void test_systems(void **state)
+{
+	static const uint8_t systems[] = { BERTH_SPACE_LINUX, BERTH_SPACE_OPENBSD,
+					   BERTH_SPACE_NETBSD_BSD, BERTH_SPACE_WINDOWS };
+	struct berth_space_policy_row row;
+	struct berth_space_connect want;
+	berth_space_socket s;
+	uint32_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(systems); i++) {
+		policy = systems[i];
+		assert_int_equal(berth_space_policy_row(policy, &row), 0);
+		begin(4);
+		want = want_of(0, 1, 0);
+		for (n = 0; !berth_parts_connect(parts, n, &want, &s); n++)
+			want.rnd = random64();
+		assert_int_equal(n, PORTS);
+		want = want_of(1, 1, 0);
+		assert_int_equal(berth_parts_connect(parts, 0, &want, &s),
+				 row.shares ? 0 : BERTH_SPACE_E_BOUND);
+		berth_parts_free(parts);
+	}
+	policy = BERTH_SPACE_UNIFORM;
+}
+
+/* Under hash ports go upwards; with a new key they go on elsewhere, in each part. */
+static void test_rekey(void **state)
+{
+	const uint64_t key[4] = { 5, 6, 7, 8 };
+	struct berth_space_connect want = want_of(0, 1, 0);
+	struct berth_space_info info[2][3];
+	berth_space_socket s;
+	unsigned home, i;
+
+	(void)state;
+	policy = BERTH_SPACE_HASH;
+	begin(2);
+	for (i = 0; i < 3; i++) {
+		if (i == 2)
+			berth_parts_rekey(parts, key);
+		for (home = 0; home < 2; home++) {
+			assert_int_equal(berth_parts_connect(parts, home, &want, &s), 0);
+			assert_int_equal(berth_parts_get(parts, s, &info[home][i]), 0);
+		}
+	}
+	for (home = 0; home < 2; home++) {
+		assert_int_equal(info[home][1].port, info[home][0].port + 1);
+		assert_int_not_equal(info[home][2].port, info[home][1].port + 1);
+	}
+	berth_parts_free(parts);
+	policy = BERTH_SPACE_UNIFORM;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exhaustion), cmocka_unit_test(test_quota_is_whole),
 		cmocka_unit_test(test_threads),    cmocka_unit_test(test_none_refused),
-		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_quota),      cmocka_unit_test(test_systems),
+		cmocka_unit_test(test_rekey),
 	};
 
 	random_begin("parts");

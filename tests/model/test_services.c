@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "src/core/habits.h"
 #include "src/registry/schemes.h"
 #include "src/registry/services.h"
 #include "src/registry/systems.h"
@@ -337,8 +338,18 @@ static void test_schemes(void **state)
 static void test_systems(void **state)
 {
 	const struct berth_system *s;
+	int i;
 
 	(void)state;
+	/* A habit's system has a row, with that range. */
+	for (i = 0; i < BERTH_HABIT_COUNT; i++) {
+		struct berth_habit_row row = berth_habit_row((enum berth_habit)i);
+
+		for (s = berth_systems; *row.system && strcmp(s->name, row.system); s++)
+			assert_non_null(s[1].name);
+		if (*row.system)
+			assert_memory_equal(&s->range, &row.range, sizeof(row.range));
+	}
 	for (s = berth_systems; s->name; s++)
 		assert_true(s->range.first >= 1024 && s->range.first < s->range.last &&
 			    s->choice[0] && s->source[0]);

@@ -250,6 +250,8 @@ static void reuse_bins_hold_their_distances(void **unused)
 	assert_true(berth_sim_reuse_bin(UINT64_MAX) < BERTH_SIM_REUSE_BINS);
 }
 
+static uint32_t rekey_s;
+
 static double known_again(enum berth_habit habit, uint32_t counters)
 {
 	struct berth_sim_load load = load_of("track", habit, 0, 60);
@@ -258,6 +260,7 @@ static double known_again(enum berth_habit habit, uint32_t counters)
 	struct berth_why why;
 
 	load.counters = counters;
+	load.rekey_s = rekey_s;
 	assert_non_null(memory);
 	assert_int_equal(berth_sim_track(&load, memory, &t, &why), 0);
 	free(memory);
@@ -274,6 +277,10 @@ static void a_lasting_key_names_the_device(void **unused)
 	assert_true(known_again(BERTH_HABIT_LINUX_5_12, 0) > 0.95);
 	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 256) > 0.95);
 	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 0) > 0.75);
+	rekey_s = 10;
+	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 256) < 0.1);
+	assert_true(known_again(BERTH_HABIT_DOUBLE_HASH, 0) < 0.1);
+	rekey_s = 0;
 	assert_true(known_again(BERTH_HABIT_LINUX, 0) < 0.1);
 	assert_true(known_again(BERTH_HABIT_UNIFORM, 0) < 0.1);
 }

@@ -51,13 +51,26 @@ shape() { jq -r --arg d "$2" 'select(.destination == $d).shape' "$1"; }
     (."tcp connect, one destination" | .odd == 0 and .system == "linux" and .bits_high < 3.5 and (.finding | not)) and
     (."tcp connect, a destination each" | .odd == 0 and .bits_high < 14) and
     (."tcp bind to port 0" | .odd == 1 and .bits_low > 11) and
-    (."udp connect, one destination" | .odd > 0.3 and .odd < 0.7)' "$tmp/o" >/dev/null
+    (."udp connect, one destination" | .odd > 0.3 and .odd < 0.7) and
+    (."tcp6 connect, one destination" | .odd == 0 and .system == "linux" and .bits_high < 3.5 and (.finding | not)) and
+    (."tcp6 connect, a destination each" | .odd == 0 and .sigma > 4000 and .bits_high < 14) and
+    (."tcp6 bind to port 0" | .odd == 1 and .bits_low > 11) and
+    (."udp6 connect, one destination" | .odd > 0.3 and .odd < 0.7) and length == 10' "$tmp/o" >/dev/null
+}
+
+@test "a host without the loopback of IPv6 is judged by IPv4" {
+  system_setup
+  near ip -6 addr flush dev lo
+  near "$berth" audit --json --samples 50 >"$tmp/o" 2>"$tmp/e" || [ $? = 1 ]
+  equal rows "$(wc -l <"$tmp/o")" 5
+  grep -qF "no ::1: only IPv4" "$tmp/e"
 }
 
 @test "under berth run it chooses as the policy says" {
   system_setup
   run -1 near "$berth" run --policy sequential -- "$berth" audit --json --samples 200
   equal sequential "$(shape <(echo "$output") "tcp connect, a destination each")" sequential
+  equal sequential "$(shape <(echo "$output") "tcp6 connect, a destination each")" sequential
   near "$berth" run -- "$berth" audit --json --samples 400 >"$tmp/o" || [ $? = 1 ]
   jq -e -s 'all(.bits_low > 11 and (.shape | test("steps|sequential|constant") | not))' "$tmp/o" >/dev/null
 }
@@ -83,6 +96,32 @@ shape() { jq -r --arg d "$2" 'select(.destination == $d).shape' "$1"; }
   # shellcheck disable=SC2154 # bats sets it
   [[ $stderr == "603 frames, 603 ports chosen" ]]
   "$berth" audit --pcap "$tmp/a.pcap" --least 3 --json 2>/dev/null | jq -e 'select(.host == "10.0.0.3").shape == "too-few"'
+}
+
+# linux_rows HOST DESTINATION...: rows of a capture, ports chosen as Linux does, destinations in turn
+linux_rows()
+{
+  awk -v host="$1" -v destinations="${*:2}" 'BEGIN {
+    srand(5)
+    n = split(destinations, to, " ")
+    for (k = 1; k <= n; k++) at[k] = int(rand() * 10000)
+    for (i = 0; i < 2000; i++) {
+      k = 1 + int(rand() * n)
+      at[k] += 1 + int(rand() * 8)
+      print host, to[k], 32768 + 2 * at[k]
+    }
+  }'
+}
+
+@test "walks of Linux to a few destinations in turn are no finding, those of another host are" {
+  capture "$tmp/a.pcap" < <(linux_rows 3 1 2 3)
+  run -0 --separate-stderr "$berth" audit --pcap "$tmp/a.pcap" --json
+  jq -e -s 'any(.destination == null and (.shape | test("correlated|uneven")) and (.finding | not)) and
+    ([.[] | select(.system == "linux")] | length == 3)' <<<"$output" >/dev/null
+  # The same ports 31,000 lower: a range in which Linux does not choose.
+  capture "$tmp/b.pcap" < <(linux_rows 3 1 2 3 | awk '{ print $1, $2, $3 - 31000 }')
+  run -1 --separate-stderr "$berth" audit --pcap "$tmp/b.pcap" --json
+  jq -e -s 'any(.destination == null and .finding)' <<<"$output" >/dev/null
 }
 
 @test "a capture that is cut short is judged and complained of; what is none is refused" {

@@ -5,11 +5,26 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() { system_setup_file; }
-teardown() { system_teardown; }
+# Folder of the pins of this version.
+version=grant-v$(sed -n 's/^#define BERTH_GRANT_ABI \([0-9]*\)u/\1/p' "$BATS_TEST_DIRNAME/../../abi/grant.h")
+
+# Directories of cgroups that a test made outside of its own; whoever has just ended may be in one for a moment.
+teardown()
+{
+  [ ${#made[@]} = 0 ] || await none_made || true
+  system_teardown
+}
+
+none_made()
+{
+  rmdir "${made[@]}" 2>/dev/null
+  ! ls -d "${made[@]}" 2>/dev/null
+}
 
 # The rules hold for the test's own cgroup, and are pinned in a BPF file system of its own.
 setup()
 {
+  made=()
   system_setup
   near sh -c 'mkdir /run/bpf /run/lib && mount -t bpf bpf /run/bpf && mount --bind /run/lib /var/lib'
   near mount -t tmpfs none /etc/sysctl.d
@@ -59,6 +74,7 @@ counter()
 }
 
 @test "allow: a static program of the user binds a low port, everybody else does not" {
+  equal "interpreters of test-bind" "$(readelf -lW "$build/tests/tools/test-bind" | count_lines INTERP)" 0
   may_not 1234 127.0.0.1 80
   rules 'allow user=1234 tcp 80,443'
   for addr in 127.0.0.1 "$near4" 0.0.0.0 ::1 "$near6" :: ::ffff:127.0.0.1 ::ffff:0.0.0.0; do
@@ -136,9 +152,10 @@ counter()
   done
   may 1235 --udp :: 5432
   may_not 0 --udp 127.0.0.1 7005
+  may_not 0 --udp ::ffff:127.0.0.1 7005
   may 0 127.0.0.1 7005
   grant --json >"$tmp/json"
-  equal refused "$(jq .counters.refused "$tmp/json")" 13
+  equal refused "$(jq .counters.refused "$tmp/json")" 14
   equal "the last one" "$(jq -c '.recent[-1] | [.protocol, .address, .port, .uid, .command, .chosen]' "$tmp/json")" \
     '["udp","127.0.0.1",7005,0,"bind",false]'
 }
@@ -179,11 +196,143 @@ counter()
   equal counted "$(counter refused_choice)" 2
 }
 
-@test "a setuid program is whom it runs as" {
+@test "deny: a run in progress gives the port up, for connect() and bind(), and gets it back" {
+  serve far "$far4" 8000
+  serve far "$far6" 8000
+  # Reads a number, and opens as many sockets in each way: "WAY PORTS", then "done".
+  connect_py '
+UDP = socket.SOCK_DGRAM
+def bound(family, kind, addr):
+    s = socket.socket(family, kind)
+    s.bind((addr, 0))
+    return s
+ways = {
+    "tcp4": lambda: go(), "tcp6": lambda: go(FAR6), "address": lambda: go(bind=(NEAR4, 0), options=[(0, 24, 1)]),
+    "udp4": lambda: go(kind=UDP), "udp6": lambda: go(FAR6, kind=UDP),
+    "bind4": lambda: bound(socket.AF_INET, socket.SOCK_STREAM, NEAR4),
+    "bind6": lambda: bound(socket.AF_INET6, UDP, "::")}
+def once(way):
+    try:
+        s = way()
+    except OSError as e:
+        return errno.errorcode[e.errno]
+    port = str(port_of(s))
+    abort(s) if s.type == socket.SOCK_STREAM else s.close()
+    return port
+print("ready", flush=True)
+for line in open(sys.argv[1]):
+    for name, way in ways.items():
+        print(name, *sorted({once(way) for i in range(int(line))}), flush=True)
+    print("done", flush=True)'
+  mkfifo "$tmp/go"
+  exec {go}<>"$tmp/go"
+  launch near "$berth" run --ports 40000-40003 -- "$python" "$py" "$tmp/go"
+  run_out=$launch_out turns=0
+  await_line "$run_out" ready
+  have_answered() { [ "$(grep -c "^done" "$run_out")" = "$turns" ]; }
+  # answers COUNT: the lines of all ways
+  answers() {
+    echo "$1" >&"$go"
+    turns=$((turns + 1))
+    await have_answered
+    tail -8 "$run_out" | grep -v "^done" >"$tmp/answers"
+  }
+  # assigned COUNT WANTED: by all ways alike
+  assigned() {
+    answers "$1"
+    equal "assigned, $2" "$(cut -d' ' -f2- "$tmp/answers" | sort -u)" "$2"
+  }
+  assigned 40 "40000 40001 40002 40003"
+  rules 'deny tcp 40000-40001' 'deny udp 40002 owner=user:0'
+  equal "nothing to say" "$(grep -c began "$tmp/e" || true)" 0
+  assigned 40 40003
+  # One that is added to them, and one that is taken out, by another set of rules.
+  rules 'deny tcp 40000,40003'
+  assigned 200 "40001 40002"
+  grant --observe --rule 'deny tcp 40002'
+  assigned 200 "40000 40001 40002 40003"
+  rules 'deny tcp 40000-40003'
+  answers 1
+  equal "all are denied" "$(sort "$tmp/answers" | grep -v bind)" "address EADDRNOTAVAIL
+tcp4 EADDRNOTAVAIL
+tcp6 EADDRNOTAVAIL
+udp4 EAGAIN
+udp6 EAGAIN"
+  grant --remove
+  assigned 200 "40000 40001 40002 40003"
+}
+
+@test "deny: a run that begins while the rules are loaded does not miss them" {
+  serve far "$far4" 8000
+  near mkdir /run/berth
+  mkfifo "$tmp/release"
+  exec {release}<>"$tmp/release"
+  # The lock of the registry is held until both wait for it: the run has read its pool, the rules are saved.
+  # shellcheck disable=SC2016
+  launch near flock /run/berth/lock sh -c 'echo locked; read -r x <"$0"' "$tmp/release"
+  await_line "$launch_out" locked
+  waits() { grep -qE -- "-> FLOCK .* $1 " /proc/locks; }
+  launch near "$berth" run --ports 40000-40001 -- "$client" tcp --count 2 --hold "$far4" 8000
+  run_pid=$launch_pid run_out=$launch_out
+  await waits "$run_pid"
+  launch near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 40000'
+  await waits "$launch_pid"
+  kill -STOP "$run_pid"
+  echo >&"$release"
+  wait "$launch_pid"
+  kill -CONT "$run_pid"
+  await_lines "$run_out" 2
+  equal assigned "$(cut -d' ' -f2 "$run_out" | sort | tr '\n' ' ')" "40001 EADDRNOTAVAIL "
+}
+
+@test "deny: a run through the shim gives the port up, too, and one that berth was killed under" {
+  serve far "$far4" 8000
+  connect_py '
+print("ready", flush=True)
+for line in open(sys.argv[1]):
+    ports = set()
+    for i in range(int(line)):
+        s = go()
+        ports.add(port_of(s))
+        abort(s)
+    print("had", *sorted(ports), flush=True)'
+  for via in bpf preload; do
+    mkfifo "$tmp/$via"
+    exec {go}<>"$tmp/$via"
+    launch near "$berth" run --via $via --ports 20000-20001 -- "$python" "$py" "$tmp/$via"
+    await_line "$launch_out" ready
+    [ $via = preload ] || { kill -KILL "$launch_pid" && await ended "$launch_pid"; }
+    echo 20 >&"$go"
+    await_line "$launch_out" '^had 20000 20001$'
+    rules 'deny tcp 20000'
+    echo 40 >&"$go"
+    await_line "$launch_out" '^had 20001$'
+    grant --remove
+    echo 100 >&"$go"
+    await_lines "$launch_out" 4
+    equal "after it, $via" "$(tail -1 "$launch_out")" "had 20000 20001"
+  done
+}
+
+@test "deny: a run of another version is named" {
+  launch near "$berth" run --ports 40001-40003 -- cat
+  await near sh -c 'grep -q pid /run/berth/*.json'
+  near sh -c 'sed "s/\"abi\": [0-9]*/\"abi\": 1/" /run/berth/*.json >/run/old && cat /run/old >/run/berth/*.json'
+  rules 'deny tcp 40002'
+  grep -q "the run of process $launch_pid (bpf, version 1) began with port 40002 in its pool and may assign it" "$tmp/e"
+  rules 'deny tcp 40004'
+  equal "nothing to say" "$(grep -c began "$tmp/e" || true)" 0
+}
+
+@test "a setuid or setgid program is whom it runs as" {
   near install -m 4755 -o 1234 "$build/tests/tools/test-bind" /run/setuid
   rules 'allow user=1234 tcp 80' 'deny tcp 5432 owner=user:1234'
   equal setuid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setuid 127.0.0.1 80)" "ok 80"
   equal setuid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setuid 127.0.0.1 5432)" "ok 5432"
+  rules 'allow group=77 tcp 80'
+  near install -m 2755 -g 77 "$build/tests/tools/test-bind" /run/setgid
+  equal setgid "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/setgid 127.0.0.1 80)" "ok 80"
+  equal "without it" "$(try 1235 127.0.0.1 80)" "refused EACCES"
 }
 
 @test "root of a user namespace is the user outside" {
@@ -192,6 +341,13 @@ counter()
   equal "1234 as root" "$(in_userns 1234 80)" "ok 80"
   equal "1235 as root" "$(in_userns 1235 80)" "refused EACCES"
   equal "1235 as root, denied" "$(in_userns 1235 5432)" "refused EACCES"
+}
+
+# A path of a cgroup is that of the hierarchy, which a cgroup namespace hides.
+needs_hierarchy()
+{
+  [ "$(stat -c %i "$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)")" = 1 ] ||
+    skip "the root of cgroup v2 is hidden here"
 }
 
 # in_cgroup PATH COMMAND...: in a cgroup below the test's own
@@ -206,6 +362,7 @@ in_cgroup()
 }
 
 @test "a cgroup is known by its path, with all below it; who leaves it loses the right" {
+  needs_hierarchy
   path=${cgroup#"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)"}
   rules "allow cgroup=$path/web tcp 80" "deny tcp 5432 owner=cgroup:$path/db"
   bind80=(setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind 127.0.0.1 80)
@@ -224,6 +381,68 @@ in_cgroup()
   # shellcheck disable=SC2016
   equal "who leaves" "$(in_cgroup web sh -c '/run/bind :: 80; echo 0 >"$0/cgroup.procs"; exec setpriv --reuid 1234 \
     --regid 1234 --clear-groups /run/bind :: 80' "$cgroup/other" | tr '\n' ' ')" "ok 80 refused EACCES "
+}
+
+@test "a container is the cgroup that its host has put it into" {
+  needs_hierarchy
+  path=${cgroup#"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)"}
+  mount=${cgroup%"$path"}
+  grant --every-netns --rule "deny tcp 5432 owner=cgroup:$path/db.scope" --rule "allow cgroup=$path/web.scope tcp 80"
+  # As a runtime makes one: all namespaces its own, cgroup v2 mounted inside, a cgroup made there for its payload.
+  # shellcheck disable=SC2016
+  container() {
+    in_cgroup "$1" unshare --fork --pid --mount --uts --ipc --net --cgroup sh -c '
+      umount -l "$1" && mount -t cgroup2 none "$1" && mkdir -p "$1/payload" && echo 0 >"$1/payload/cgroup.procs" && grep ^0:: /proc/self/cgroup &&
+      shift && exec "$@"' sh "$mount" "${@:2}"
+  }
+  equal "what it sees of itself" "$(container db.scope true)" "0::/payload"
+  equal owner "$(container db.scope /run/bind :: 5432 | tail -1)" "ok 5432"
+  equal stranger "$(container other.scope /run/bind :: 5432 | tail -1)" "refused EACCES"
+  equal "with a user namespace" "$(container other.scope unshare -Ur /run/bind 0.0.0.0 5432 | tail -1)" "refused EACCES"
+  low=(setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind 0.0.0.0 80)
+  equal "a low port" "$(container web.scope "${low[@]}" | tail -1)" "ok 80"
+  equal "not that of others" "$(container other.scope "${low[@]}" | tail -1)" "refused EACCES"
+  # What a container names is not known by the same name outside: it can make no rules about cgroups.
+  container other.scope "$berth" grant --dry-run --rule 'allow cgroup=/db.scope tcp 80' >"$tmp/o" 2>"$tmp/e"
+  grep -q 'the root of cgroup v2 is not to be seen from inside a cgroup namespace' "$tmp/e"
+}
+
+@test "a unit is known by its place below system.slice, whether it runs or not" {
+  needs_hierarchy
+  mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
+  unit=berth-test-$$-$BATS_TEST_NUMBER
+  # place PATH...: directories of the hierarchy's own, as systemd makes them; the teardown takes them away
+  place() {
+    local at
+    for at in "$@"; do
+      [ -d "$mount/$at" ] || { mkdir "$mount/$at" && made=("$mount/$at" "${made[@]}"); }
+    done
+  }
+  place system.slice "system.slice/$unit.slice" "system.slice/other-$unit.service" "system.slice/other-$unit.service/$unit.service"
+  # in_unit PATH COMMAND...
+  in_unit() {
+    # shellcheck disable=SC2016
+    near sh -c 'echo 0 >"$0/cgroup.procs" && exec "$@"' "$mount/$1" "${@:2}" || true
+  }
+  bind80=(setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind 127.0.0.1 80)
+  # For the whole hierarchy, as it is by default; the namespace is the test's own.
+  near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit tcp 80" --rule "allow unit=$unit@1 tcp 81" \
+    --rule "deny tcp 5432 owner=unit:$unit.service" --rule "allow unit=$unit.socket tcp 82"
+  equal "nobody yet" "$(in_unit "system.slice/other-$unit.service" /run/bind 127.0.0.1 5432)" "refused EACCES"
+  place "system.slice/$unit.service"
+  equal started "$(in_unit "system.slice/$unit.service" "${bind80[@]}")" "ok 80"
+  equal owner "$(in_unit "system.slice/$unit.service" /run/bind 127.0.0.1 5432)" "ok 5432"
+  equal "another unit" "$(in_unit "system.slice/other-$unit.service" "${bind80[@]}")" "refused EACCES"
+  equal "its name within another unit" "$(in_unit "system.slice/other-$unit.service/$unit.service" "${bind80[@]}")" "refused EACCES"
+  place "system.slice/system-$unit.slice" "system.slice/system-$unit.slice/$unit@1.service"
+  bind81=("${bind80[@]:0:8}" 81)
+  equal instance "$(in_unit "system.slice/system-$unit.slice/$unit@1.service" "${bind81[@]}")" "ok 81"
+  equal "not the unit" "$(in_unit "system.slice/$unit.service" "${bind81[@]}")" "refused EACCES"
+  # One that runs in a slice of its own is found there.
+  place "system.slice/$unit.slice/$unit.socket"
+  bind82=("${bind80[@]:0:8}" 82)
+  near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit.socket tcp 82"
+  equal "in a slice" "$(in_unit "system.slice/$unit.slice/$unit.socket" "${bind82[@]}")" "ok 82"
 }
 
 @test "another network namespace is left alone, but with --every-netns" {
@@ -300,6 +519,29 @@ END
   may 20100 127.0.0.1 110
   may 29600 127.0.0.1 110
   may_not 20100 127.0.0.1 112
+  # Many users of one port, many addresses of another: of each pair the first.
+  awk 'BEGIN { for (i = 0; i < 5000; i++) printf "allow user=%d tcp 80\nallow user=1234 tcp 81 on 127.1.%d.%d\n",
+    20000 + 2 * i, i / 100, 2 * (i % 100) }' >"$tmp/rules"
+  grant "$tmp/rules"
+  cat >"$tmp/each.py" <<'END'
+import os, socket
+def may(uid, addr, port):
+    os.seteuid(uid)
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        s.bind((addr, port))
+        return True
+    except PermissionError:
+        return False
+    finally:
+        s.close()
+        os.seteuid(0)
+for i in range(10000):
+    assert may(20000 + i, "127.0.0.1", 80) == (i % 2 == 0), i
+    assert may(1234, "127.1.%d.%d" % (i // 200, i % 200), 81) == (i % 2 == 0), i
+END
+  near "$python" "$tmp/each.py"
 }
 
 @test "other rules, and removal, under load: a stranger never slips in between" {
@@ -316,6 +558,62 @@ END
   equal "pins" "$(near ls /run/bpf | grep -v debug)" ""
 }
 
+@test "rules are in force without a process of berth, and are removed without a trace" {
+  before=$(bpftool -j prog show | jq '[.[] | select(.name | startswith("grant_"))] | length')
+  rules 'deny tcp 5432 owner=user:1234' 'allow user=1234 tcp 80'
+  launch near "$berth" run --ports 20000-20010 -- cat
+  launch near "$berth" hold 8000
+  await_line "$launch_out" held
+  await near sh -c 'grep -q pid /run/berth/*.json'
+  berths() { find "$cgroup" -name cgroup.procs -exec cat {} + | while read -r pid; do
+    [ "$(readlink "/proc/$pid/exe")" != "$(readlink -f "$berth")" ] || echo "$pid"; done; }
+  equal "processes of berth" "$(berths | wc -l)" 2
+  for pid in $(berths); do
+    kill -KILL "$pid"
+    await ended "$pid"
+  done
+  equal "processes of berth" "$(berths | wc -l)" 0
+  may_not 0 127.0.0.1 5432
+  may 1234 127.0.0.1 5432
+  may 1234 ::1 80
+  may_not 1235 ::1 80
+  equal counted "$(grant --json | jq -c '[.state, .counters.refused, .counters.granted]')" '["in-force",1,1]'
+  equal reserved "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" 5432
+  hooks() { bpftool -j cgroup show "$cgroup" | jq length; }
+  equal hooks "$(hooks)" 4
+  grant --remove
+  equal pins "$(near ls /run/bpf | grep -v debug)" ""
+  equal hooks "$(hooks)" ""
+  equal reserved "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" ""
+  equal "files of sysctl.d" "$(near ls /etc/sysctl.d)" ""
+  all_gone() { [ "$(bpftool -j prog show | jq '[.[] | select(.name | startswith("grant_"))] | length')" -le "$before" ]; }
+  await all_gone
+}
+
+@test "at boot: the installed unit loads the rules" {
+  unit=$build/packaging/berth-grant.service
+  near sh -c 'cp -a /etc /run/etc && mount --bind /run/etc /etc && mkdir -p /etc/berth /etc/sysctl.d && mount -t bpf bpf /sys/fs/bpf'
+  near sh -c 'echo "deny tcp 5432 owner=user:1234" >/etc/berth/grant.rules'
+  run near "$berth" grant
+  equal "before it" "$status" 1
+  value() { sed -n "s/^$1=//p" "$unit"; }
+  equal condition "$(value ConditionPathExists)" "$(value ExecStart | cut -d' ' -f3)"
+  equal reload "$(value ExecReload)" "$(value ExecStart)"
+  equal order "$(value DefaultDependencies) $(value Before) $(value WantedBy)" "no sysinit.target sysinit.target"
+  read -r -a start <<<"$(value ExecStart)"
+  [[ ${start[0]} == /*/bin/berth ]]
+  near "$berth" "${start[@]:1}"
+  may_not 0 127.0.0.1 5432
+  may 1234 127.0.0.1 5432
+  near "$berth" grant --status
+  near "$berth" grant --remove
+  command -v systemd-analyze >/dev/null || skip "no systemd-analyze here: the unit's syntax was not verified"
+  sed "s|${start[0]}|$berth|" "$unit" >"$tmp/berth-grant.service"
+  run systemd-analyze verify --man=no "$tmp/berth-grant.service"
+  equal "verified: $output" "$status" 0
+  equal "said" "$(grep -c berth-grant <<<"$output")" 0
+}
+
 @test "a berth that is killed in the middle leaves the rules in force" {
   rules 'deny tcp 5432 owner=user:1234'
   for _ in {1..10}; do
@@ -329,17 +627,17 @@ END
 
 @test "an older version gives way without a gap, an unknown one is left alone" {
   rules 'deny tcp 5432 owner=user:1234'
-  near mv /run/bpf/berth/grant-v1 /run/bpf/berth/grant-v0
+  near mv "/run/bpf/berth/$version" /run/bpf/berth/grant-v0
   run --separate-stderr grant --status
   equal status "$status" 1
   [[ $stderr == *"version 0 is pinned beside, by an older berth"* ]]
   may_not 0 127.0.0.1 5432
   rules 'deny tcp 5432 owner=user:1235'
   grep -q 'older version are removed' "$tmp/e"
-  equal versions "$(near ls /run/bpf/berth)" grant-v1
+  equal versions "$(near ls /run/bpf/berth)" "$version"
   may 1235 127.0.0.1 5432
   may_not 1234 127.0.0.1 5432
-  near mv /run/bpf/berth/grant-v1 /run/bpf/berth/grant-v7
+  near mv "/run/bpf/berth/$version" /run/bpf/berth/grant-v7
   run --separate-stderr grant --rule 'deny tcp 80'
   equal status "$status" 2
   [[ $stderr == *"grant-v7: pinned by a newer berth and left alone"* ]]
@@ -352,7 +650,7 @@ END
 
 @test "--status tells of hooks that are gone, and loading mends them" {
   rules 'deny tcp 5432' 'allow tcp 80'
-  near rm /run/bpf/berth/grant-v1/bind6
+  near rm "/run/bpf/berth/$version/bind6"
   run --separate-stderr grant --json
   equal status "$status" 1
   equal state "$(jq -r '.state + " " + .hooks.bind6 + " " + .hooks.bind4' <<<"$output")" "partial missing attached"

@@ -116,6 +116,9 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
   wait "$holder_pid"
   equal left "$(near sh -c 'ls /run/berth' | grep -c hold- || true)" 0
   equal free "$(near /run/bind 0.0.0.0 8000)" "ok 8000"
+  run --separate-stderr near "$berth" hold 8000 --
+  equal "status without a program" "$status" 2
+  [[ $stderr == *'no program after "--"'* ]]
   for bad in 0 65536 x:80 '[::1:80' ::1:80 tcp: 80-81 sctp:80; do
     run near "$berth" hold "$bad"
     equal "status of $bad" "$status" 2

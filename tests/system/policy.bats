@@ -103,11 +103,36 @@ for port in 8000, 8001:
     for i in range(20):
         held.append(go(port=port))
         print(port, port_of(held[-1]))'
-  berth_run --pool "$near4" --ports 20000-29999 --policy hash -- "$python" "$py" >"$tmp/o"
+  berth_run --pool "$near4" --ports 20000-29999 --policy hash --rekey 0 -- "$python" "$py" >"$tmp/o"
   # One counter for both: the steps within a destination are 1.
   awk '$1 in last && $2 != last[$1] + 1 && last[$1] != 29999 { print; bad = 1 } { last[$1] = $2; if (!($1 in first))
     first[$1] = $2 } END { exit bad || first[8001] == first[8000] + 20 }' "$tmp/o"
   ports_inside 20000 29999 <"$tmp/o"
+}
+
+# jumps_of VIA TIME: whether the ports of hash toward one destination go on elsewhere, in 1,500 connections at most
+jumps_of()
+{
+  connect_py '
+last, jumps = None, 0
+for i in range(1500):
+    s = go()
+    port = port_of(s)
+    finish(s)
+    jumps += last is not None and port not in (last + 1, 20000)
+    last = port
+    if jumps == 3:
+        break
+print(jumps)'
+  berth_run --via "$1" --pool "$near4" --ports 20000-29999 --policy hash --reuse-after 0 --rekey "$2" -- "$python" "$py"
+}
+
+@test "--rekey: hash begins elsewhere again and again, in the kernel and in the process" {
+  serve far "$far4" 8000
+  for via in bpf preload; do
+    equal "$via, a key of 10 ms" "$(jumps_of $via 10ms)" 3
+    equal "$via, one key" "$(jumps_of $via 0)" 0
+  done
 }
 
 @test "--reuse-after: a released port is not used again while a rested one is free" {

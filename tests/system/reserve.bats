@@ -165,9 +165,18 @@ persisted()
   grep -q '3 ports of --ports are reserved and left out' "$tmp/e"
   near "$berth" grant --bpffs /run/bpf --remove
   kernel 20000-20001
-  # A run that began before is named.
-  launch near "$berth" run --ports 20003-20010 -- cat
-  await near "$berth" status
-  near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 20003' 2>"$tmp/e"
-  grep -q "the run of process $launch_pid began with port 20003" "$tmp/e"
+  # A run that began before gives up what is reserved later.
+  for via in bpf preload; do
+    mkfifo "$tmp/$via"
+    exec {go}<>"$tmp/$via"
+    # shellcheck disable=SC2016
+    launch near "$berth" run --via $via --ports 20010-20073 -- sh -c 'while read -r n; do "$0" tcp --count 1 "$1" 8000; done <"$2"' \
+      "$client" "$far4" "$tmp/$via"
+    await near sh -c "grep -q $via /run/berth/*.json"
+    reserve add 20010-20041
+    seq 24 >&"$go"
+    await_lines "$launch_out" 24
+    ports_inside 20042 20073 <"$launch_out"
+    reserve remove 20010-20041
+  done
 }

@@ -59,6 +59,9 @@ sim() { "$berth" sim "$@"; }
   equal columns "$(awk -F, '{ print NF }' "$tmp/o" | sort -u)" 19
   python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$tmp/p.svg"
   equal curves "$(grep -c '<polyline' "$tmp/p.svg")" 5
+  sim --scenario reuse --policy sequential,uniform --connections 30000 --hosts 2 --plot "$tmp/n.svg" >/dev/null
+  grep -q '>sequential: no pair twice<' "$tmp/n.svg"
+  grep -q '>uniform<' "$tmp/n.svg"
   sim --scenario track --hosts 10 --plot "$tmp/t.svg" >/dev/null
   python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$tmp/t.svg"
 }
