@@ -105,7 +105,7 @@ struct bytes {
 
 static uint8_t next(struct bytes *b)
 {
-	return b->left ? (b->left--, *b->at++) : 0;
+	return (uint8_t)(b->left ? (b->left--, *b->at++) : 0);
 }
 
 static void make_address(struct bytes *b, uint8_t family, uint8_t addr[16])

@@ -11,7 +11,7 @@ static size_t left;
 
 static uint8_t random_byte(void)
 {
-	return left ? (left--, *bytes++) : 0;
+	return (uint8_t)(left ? (left--, *bytes++) : 0);
 }
 
 /* Numbers out of as many bytes as they need. */
