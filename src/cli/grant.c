@@ -104,6 +104,8 @@ static const char *state_of(const struct berth_grant_status *s)
 
 	if (!s->pinned)
 		return "none";
+	if (!s->text)
+		return "partial"; /* who loaded them was killed before the rules were pinned */
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
 		if (strcmp(s->hook[i], "attached") && strcmp(s->hook[i], "unneeded"))
 			return "partial";

@@ -661,6 +661,24 @@ END
   equal "hooks without a deny rule" "$(grant --json | jq -r .hooks.post_bind4)" unneeded
 }
 
+@test "rules that cannot be attached are not said to be in force" {
+  rules 'deny tcp 5432'
+  run --separate-stderr near "$berth" grant --bpffs /run/bpf --cgroup /run --rule 'allow tcp 80'
+  equal status "$status" 2
+  [[ $stderr == *'--cgroup: /run is no directory of cgroup v2'* ]]
+  # Nothing can be pinned where a directory is.
+  near sh -c "cd /run/bpf/berth/$version && rm bind4 && mkdir bind4"
+  run --separate-stderr grant --rule 'allow tcp 80' --every-netns
+  equal status "$status" 2
+  [[ $stderr == *'refused to attach bind4 (Is a directory)'* ]] || { echo "$stderr"; false; }
+  equal rules "$(grant --json | jq -r '"\(.rules) \(.every_netns)"')" '["deny tcp 5432"] false'
+  may_not 0 ::1 5432
+  near rmdir "/run/bpf/berth/$version/bind4"
+  rules 'deny tcp 5432'
+  near rm "/run/bpf/berth/$version/rules"
+  equal "state without the rules' text" "$(grant --json | jq -r .state)" partial
+}
+
 @test "the rule files of authbind" {
   mkdir -p "$tmp/a/byport" "$tmp/a/byaddr" "$tmp/a/byuid"
   at() { install -m "$2" -o "$3" -g "$4" /dev/null "$tmp/a/$1"; }
