@@ -13,6 +13,7 @@
 #include "src/base/auto.h"
 #include "src/base/text.h"
 #include "src/cli/cli.h"
+#include "src/core/grantrule.h"
 #include "src/core/range.h"
 #include "src/kernel/authbind.h"
 #include "src/kernel/file.h"
@@ -162,6 +163,18 @@ static json_t *recent_json(const struct berth_grant_status *s)
 	return list;
 }
 
+/* A line as it is; what is no UTF-8, in the form that is safe for a terminal. */
+static json_t *line_value(const char *line, size_t n)
+{
+	static char safe[4 * BERTH_GRANTRULE_LINE_MAX];
+	json_t *value = json_stringn(line, n);
+
+	if (value)
+		return value;
+	berth_text_safe(line, n, safe, sizeof(safe));
+	return json_string(safe);
+}
+
 static json_t *rules_json(const char *text)
 {
 	json_t *list = json_array();
@@ -169,7 +182,7 @@ static json_t *rules_json(const char *text)
 	while (text && *text) {
 		size_t n = strcspn(text, "\n");
 
-		json_array_append_new(list, json_stringn(text, n));
+		json_array_append_new(list, line_value(text, n));
 		text += n + (text[n] == '\n');
 	}
 	return list;
@@ -277,8 +290,13 @@ static void note(void *arg, const char *sentence)
 static int read_file(struct want *want, const char *path, struct berth_why *why)
 {
 	berth_auto_free char *text = NULL;
-	int err = berth_file_read(strcmp(path, "-") ? path : "/dev/stdin", &text);
+	int err = berth_file_read_text(strcmp(path, "-") ? path : "/dev/stdin", &text);
 
+	if (err == -EILSEQ)
+		return berth_why(
+			why, err,
+			"%s: no text: a byte of it is 0, and rules after it would be lost; write it again",
+			path);
 	if (err)
 		return berth_why(why, err, "%s: %s", path, strerror(-err));
 	return berth_grant_rules_add(&want->rules, path, text, why);

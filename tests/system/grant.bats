@@ -509,6 +509,15 @@ in_cgroup()
 END
 }
 
+@test "no rule is lost over a byte of 0 or one that is no UTF-8" {
+  printf 'allow tcp 80\0\ndeny tcp 5432\n' >"$tmp/zero"
+  run --separate-stderr grant "$tmp/zero"
+  equal status "$status" 2
+  [[ $stderr == *"/zero: no text: a byte of it is 0"* ]] || { echo "$stderr"; false; }
+  rules $'allow tcp 80 # caf\xe9' 'deny tcp 5432'
+  equal rules "$(grant --json | jq -r '.rules[]')" $'allow tcp 80 # caf\\xe9\ndeny tcp 5432'
+}
+
 @test "10,000 rules: loaded, and each holds" {
   awk 'BEGIN { for (i = 0; i < 10000; i++) printf "%s tcp %d%s\n", i % 2 ? "deny" : "allow user=" 20000 + i,
     i % 2 ? 20000 + i : 10 + i % 500, i % 2 ? " owner=user:" 20000 + i : "" }' >"$tmp/rules"
