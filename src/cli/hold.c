@@ -51,7 +51,7 @@ static int set_for(void *into, const char *value, struct berth_why *why)
 				 value);
 	}
 	value = strchr(value, ':') + 1;
-	if (!p && !g && (!*value || value[strspn(value, "0123456789")]))
+	if (!p && !g && (!*value || value[strspn(value, "0123456789")] || id >= UINT32_MAX))
 		return berth_why(why, -ENOENT, "--for: there is no \"%s\" on this host", value);
 	return 0;
 }

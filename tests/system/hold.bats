@@ -96,6 +96,12 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
   }
   [ -x "$berth" ] && near setpriv --reuid 1234 --regid 1234 --clear-groups "$berth" --version >/dev/null ||
     skip "other users cannot execute $berth"
+  # 2^32 + 1234, and what fits into no number, are nobody.
+  for whom in user:4294968530 group:4294968530 user:4294967295 user:99999999999999999999; do
+    run --separate-stderr near timeout 5 "$berth" hold --for "$whom" 8000
+    equal "status of $whom" "$status" 2
+    [[ $stderr == *"there is no \"${whom#*:}\" on this host"* ]]
+  done
   holder --for user:1234 8000
   equal "user 1234" "$(take 1234)" 1
   equal "user 1235" "$(take 1235)" ""
