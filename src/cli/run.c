@@ -234,6 +234,11 @@ static int read_ports(struct session *s, struct berth_why *why)
 		fprintf(stderr,
 			"berth run: %u ports of --ports are reserved and left out; see \"berth reserve list\"\n",
 			dropped);
+	if (!s->ports.count && !s->want.ports)
+		return berth_why(
+			why, -EINVAL,
+			"no port is left for the default pool: services, reservations (berth reserve list) and "
+			"configuration files (berth lint) have them all; name some: --ports 1024-32767");
 	if (!s->ports.count)
 		return berth_why(
 			why, -EINVAL,
