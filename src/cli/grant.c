@@ -355,6 +355,14 @@ static int warn_run(const struct berth_run *run, bool alive, void *arg)
 	return 0;
 }
 
+/* What holds although something was refused, before that. */
+static int put_before(const char *what, int err, struct berth_why *why)
+{
+	struct berth_why cause = *why;
+
+	return berth_why(why, err, "%s: %s", what, cause.text);
+}
+
 static int load(struct want *want, struct berth_why *why)
 {
 	static struct berth_portset guarded;
@@ -376,7 +384,8 @@ static int load(struct want *want, struct berth_why *why)
 		guarded = (struct berth_portset){ 0 };
 	err = reserve(want, &guarded, why);
 	if (err)
-		return err;
+		return put_before("the rules are in force, but the kernel may choose their ports",
+				  err, why);
 	berth_runs_each(warn_run, &guarded);
 	fprintf(stderr, "berth grant: %u rule%s %s%s\n", want->rules.count,
 		want->rules.count == 1 ? "" : "s", want->options.observe ? "observed" : "in force",
@@ -402,9 +411,12 @@ static int remove_all(const struct want *want)
 	}
 	if (want->dry_run)
 		removed = s.pinned || s.older;
-	else if ((removed = berth_grant_remove(&want->place, &why)) < 0 ||
-		 (removed && reserve(want, &none, &why)))
+	else if ((removed = berth_grant_remove(&want->place, &why)) < 0)
 		status = berth_complain("grant", &why, BERTH_EXIT_FAILURE);
+	else if (removed && reserve(want, &none, &why)) {
+		put_before("the rules are out of force, but their ports stay reserved", 0, &why);
+		status = berth_complain("grant", &why, BERTH_EXIT_FAILURE);
+	}
 	if (!removed) {
 		fputs("no rules in force\n", stderr);
 		status = BERTH_EXIT_FINDINGS;

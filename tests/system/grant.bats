@@ -509,6 +509,19 @@ in_cgroup()
 END
 }
 
+@test "rules whose ports cannot be reserved are said to be in force" {
+  near sh -c 'mkdir -p /var/lib/berth && mount -t tmpfs -o ro none /var/lib/berth'
+  run --separate-stderr grant --rule 'deny tcp 5432'
+  equal status "$status" 2
+  [[ $stderr == *"the rules are in force, but the kernel may choose their ports: "*"Read-only file system; mount"* ]] ||
+    { echo "$stderr"; false; }
+  may_not 0 127.0.0.1 5432
+  run --separate-stderr grant --remove
+  equal status "$status" 2
+  [[ $stderr == *"the rules are out of force, but their ports stay reserved: "* ]] || { echo "$stderr"; false; }
+  may 0 127.0.0.1 5432
+}
+
 @test "no rule is lost over a byte of 0 or one that is no UTF-8" {
   printf 'allow tcp 80\0\ndeny tcp 5432\n' >"$tmp/zero"
   run --separate-stderr grant "$tmp/zero"
@@ -610,6 +623,7 @@ END
   equal reload "$(value ExecReload)" "$(value ExecStart)"
   equal order "$(value DefaultDependencies) $(value Before) $(value WantedBy)" "no sysinit.target sysinit.target"
   read -r -a start <<<"$(value ExecStart)"
+  [[ " $(value After) " == *" systemd-sysctl.service "*" systemd-remount-fs.service "* ]]
   [[ ${start[0]} == /*/bin/berth ]]
   near "$berth" "${start[@]:1}"
   may_not 0 127.0.0.1 5432
