@@ -407,7 +407,7 @@ in_cgroup()
   grep -q 'the root of cgroup v2 is not to be seen from inside a cgroup namespace' "$tmp/e"
 }
 
-@test "a unit is known by its place below system.slice, whether it runs or not" {
+@test "a unit is known by its place, whether it runs or not" {
   needs_hierarchy
   mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
   unit=berth-test-$$-$BATS_TEST_NUMBER
@@ -434,15 +434,21 @@ in_cgroup()
   equal owner "$(in_unit "system.slice/$unit.service" /run/bind 127.0.0.1 5432)" "ok 5432"
   equal "another unit" "$(in_unit "system.slice/other-$unit.service" "${bind80[@]}")" "refused EACCES"
   equal "its name within another unit" "$(in_unit "system.slice/other-$unit.service/$unit.service" "${bind80[@]}")" "refused EACCES"
-  place "system.slice/system-$unit.slice" "system.slice/system-$unit.slice/$unit@1.service"
+  # As in system-serial\x2dgetty.slice.
+  slice=system.slice/system-${unit//-/\\x2d}.slice
+  place "$slice" "$slice/$unit@1.service"
   bind81=("${bind80[@]:0:8}" 81)
-  equal instance "$(in_unit "system.slice/system-$unit.slice/$unit@1.service" "${bind81[@]}")" "ok 81"
+  equal instance "$(in_unit "$slice/$unit@1.service" "${bind81[@]}")" "ok 81"
   equal "not the unit" "$(in_unit "system.slice/$unit.service" "${bind81[@]}")" "refused EACCES"
   # One that runs in a slice of its own is found there.
   place "system.slice/$unit.slice/$unit.socket"
   bind82=("${bind80[@]:0:8}" 82)
   near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit.socket tcp 82"
   equal "in a slice" "$(in_unit "system.slice/$unit.slice/$unit.socket" "${bind82[@]}")" "ok 82"
+  # With Slice= it is not below system.slice at all.
+  place "$unit.slice" "$unit.slice/$unit-own.service"
+  near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit-own tcp 82"
+  equal "in a slice beside" "$(in_unit "$unit.slice/$unit-own.service" "${bind82[@]}")" "ok 82"
 }
 
 @test "another network namespace is left alone, but with --every-netns" {
