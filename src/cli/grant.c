@@ -306,31 +306,24 @@ static int read_file(struct want *want, const char *path, struct berth_why *why)
  * Enters the ports of the deny rules into the ledger of reservations, owned by the pins, or takes them out where
  * there are none: the kernel's own choice and the pools of berth then pass them over, those of runs in progress too.
  */
-static int reserve(const struct want *want, const struct berth_portset *guarded,
-		   struct berth_why *why)
+static int reserve(const struct want *want, struct berth_ledger *l,
+		   const struct berth_portset *guarded, struct berth_why *why)
 {
 	struct berth_reservation r = { .netns = "", .why = "deny rule of berth grant" };
 	char owner[PATH_MAX + 8], later[PATH_MAX];
-	berth_auto_free char *text = NULL;
-	struct berth_ledger *l;
 	size_t n = berth_portset_format(guarded, NULL, 0) + 1;
-	int err = berth_ledger_open(true, &l, why);
+	berth_auto_free char *text = malloc(n);
+	int err = text ? 0 : berth_why(why, -ENOMEM, "no memory");
 
-	if (err)
-		return err;
 	berth_grant_dir(&want->place, owner, sizeof(owner));
 	berth_ledger_remove_owner(l, owner);
-	text = malloc(n);
-	if (text && guarded->count) {
+	if (!err && guarded->count) {
 		berth_portset_format(guarded, text, n);
 		r.ports = text;
 		r.owner = owner;
 		err = berth_ledger_add(l, &r, why);
 	}
-	if (!err)
-		err = berth_ledger_commit(l, later, why);
-	berth_ledger_close(l);
-	return err;
+	return err ? err : berth_ledger_commit(l, later, why);
 }
 
 /* A run that cannot be told keeps the pool that it began with: no hook sees a port that it assigns. */
@@ -363,9 +356,30 @@ static int put_before(const char *what, int err, struct berth_why *why)
 	return berth_why(why, err, "%s: %s", what, cause.text);
 }
 
+/* Puts the rules in force. Ledger: NULL where it cannot be had, with the reason in why. */
+static int enforce(const struct want *want, struct berth_ledger *ledger,
+		   struct berth_portset *guarded, uint32_t *out_upgraded, struct berth_why *why)
+{
+	struct berth_why refused;
+	int err = berth_grant_load(&want->place, &want->rules, &want->options, out_upgraded,
+				   &refused);
+
+	if (err)
+		*why = refused;
+	if (err)
+		return err;
+	if (want->options.observe)
+		*guarded = (struct berth_portset){ 0 };
+	if (!ledger || reserve(want, ledger, guarded, why))
+		return put_before("the rules are in force, but the kernel may choose their ports",
+				  -EIO, why);
+	return 0;
+}
+
 static int load(struct want *want, struct berth_why *why)
 {
 	static struct berth_portset guarded;
+	struct berth_ledger *ledger = NULL;
 	uint32_t upgraded = 0;
 	int err = berth_grant_rules_check(&want->rules, &guarded, why);
 
@@ -377,15 +391,12 @@ static int load(struct want *want, struct berth_why *why)
 			want->rules.count);
 		return 0;
 	}
-	err = berth_grant_load(&want->place, &want->rules, &want->options, &upgraded, why);
+	/* Locked first: of two that load at once, the rules of one and the ports of the other would stay. */
+	berth_ledger_open(true, &ledger, why);
+	err = enforce(want, ledger, &guarded, &upgraded, why);
+	berth_ledger_close(ledger);
 	if (err)
 		return err;
-	if (want->options.observe)
-		guarded = (struct berth_portset){ 0 };
-	err = reserve(want, &guarded, why);
-	if (err)
-		return put_before("the rules are in force, but the kernel may choose their ports",
-				  err, why);
 	berth_runs_each(warn_run, &guarded);
 	fprintf(stderr, "berth grant: %u rule%s %s%s\n", want->rules.count,
 		want->rules.count == 1 ? "" : "s", want->options.observe ? "observed" : "in force",
@@ -393,9 +404,31 @@ static int load(struct want *want, struct berth_why *why)
 	return want->json ? show(want) : 0;
 }
 
-static int remove_all(const struct want *want)
+/* Takes the rules out of force and their ports out of the ledger. Returns whether there were any, or -errno. */
+static int withdraw(const struct want *want, struct berth_why *why)
 {
 	static const struct berth_portset none;
+	struct berth_ledger *ledger = NULL;
+	struct berth_why closed, refused;
+	int removed;
+
+	berth_ledger_open(true, &ledger, &closed);
+	removed = berth_grant_remove(&want->place, &refused);
+	if (removed < 0)
+		*why = refused;
+	else if (ledger ? (removed || berth_ledger_swept(ledger)) &&
+				  reserve(want, ledger, &none, &closed)
+			: removed) {
+		*why = closed;
+		removed = put_before("the rules are out of force, but their ports stay reserved",
+				     -EIO, why);
+	}
+	berth_ledger_close(ledger);
+	return removed;
+}
+
+static int remove_all(const struct want *want)
+{
 	struct berth_grant_status s;
 	struct berth_why why;
 	int removed = 0, status = BERTH_EXIT_OK;
@@ -409,14 +442,9 @@ static int remove_all(const struct want *want)
 			s.newer - 1);
 		status = berth_complain("grant", &why, BERTH_EXIT_FINDINGS);
 	}
-	if (want->dry_run)
-		removed = s.pinned || s.older;
-	else if ((removed = berth_grant_remove(&want->place, &why)) < 0)
+	removed = want->dry_run ? s.pinned || s.older : withdraw(want, &why);
+	if (removed < 0)
 		status = berth_complain("grant", &why, BERTH_EXIT_FAILURE);
-	else if (removed && reserve(want, &none, &why)) {
-		put_before("the rules are out of force, but their ports stay reserved", 0, &why);
-		status = berth_complain("grant", &why, BERTH_EXIT_FAILURE);
-	}
 	if (!removed) {
 		fputs("no rules in force\n", stderr);
 		status = BERTH_EXIT_FINDINGS;

@@ -514,8 +514,11 @@ static int persist(const struct berth_ledger *l, char *out_later, struct berth_w
 int berth_ledger_commit(struct berth_ledger *l, char *out_later, struct berth_why *why)
 {
 	static struct berth_portset reserved;
-	int err = apply_all(l, why), saved = save(l, err ? NULL : why), kept;
+	int err, saved, kept;
 
+	sweep(l); /* owners may have gone since it was opened */
+	err = apply_all(l, why);
+	saved = save(l, err ? NULL : why);
 	err = err ? err : saved;
 	/* After the file is saved: a run that begins meanwhile reads it under the lock of the registry. */
 	berth_ledger_ports(l, "", &reserved);

@@ -586,6 +586,31 @@ END
   equal "pins" "$(near ls /run/bpf | grep -v debug)" ""
 }
 
+@test "loads and removals at once: one after the other, with its own ports" {
+  local round pids n port
+
+  for round in 1 2 3; do
+    pids=()
+    for n in 1 2 3; do
+      grant --rule "deny tcp $round$n$n$n" 2>"$tmp/load$n" &
+      pids+=($!)
+      [ $n = 3 ] || { grant --remove 2>"$tmp/remove$n" || [ $? = 1 ]; } &
+      pids+=($!)
+    done
+    for n in "${pids[@]}"; do
+      wait "$n" || { cat "$tmp"/load* "$tmp"/remove*; false; }
+    done
+    port=$(grant --json | jq -r '.rules[] | split(" ")[2]' || true)
+    equal "reserved, round $round" "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" "$port"
+  done
+  rules 'deny tcp 5432'
+  # The rules are gone without --remove, as after a boot.
+  near sh -c 'umount /run/bpf && mount -t bpf bpf /run/bpf'
+  run --separate-stderr grant --remove
+  equal status "$status" 1
+  equal reserved "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" ""
+}
+
 @test "rules are in force without a process of berth, and are removed without a trace" {
   before=$(bpftool -j prog show | jq '[.[] | select(.name | startswith("grant_"))] | length')
   rules 'deny tcp 5432 owner=user:1234' 'allow user=1234 tcp 80'
