@@ -715,6 +715,17 @@ END
   equal "hooks without a deny rule" "$(grant --json | jq -r .hooks.post_bind4)" unneeded
 }
 
+@test "who may not see the rules is told so, not that there are none" {
+  setpriv --reuid 1234 --regid 1234 --clear-groups "$berth" --version >/dev/null || skip "other users cannot execute $berth"
+  rules 'deny tcp 5432'
+  for verb in --status --json --remove; do
+    run --separate-stderr near setpriv --reuid 1234 --regid 1234 --clear-groups "$berth" grant --bpffs /run/bpf "$verb"
+    equal "status of $verb" "$status" 2
+    equal output "$output" ""
+    [[ $stderr == *"/run/bpf/berth/$version: the kernel does not let you see it; run as root"* ]] || { echo "$stderr"; false; }
+  done
+}
+
 @test "rules that cannot be attached are not said to be in force" {
   rules 'deny tcp 5432'
   run --separate-stderr near "$berth" grant --bpffs /run/bpf --cgroup /run --rule 'allow tcp 80'
