@@ -494,6 +494,9 @@ in_cgroup()
   may_not 0 127.0.0.1 5432
   may 0 127.0.0.1 5433
   may_not 1234 127.0.0.1 80
+  grep -q '3 rules in force' "$tmp/e"
+  equal "what is left out" "$(grant --json | jq -r '.rules[1]')" \
+    "# left out by fail=open: deny tcp 5433 owner=user:nobody-at-all fail=open"
 }
 
 @test "errors point at the character" {
