@@ -297,6 +297,8 @@ static int read_file(struct want *want, const char *path, struct berth_why *why)
 			why, err,
 			"%s: no text: a byte of it is 0, and rules after it would be lost; write it again",
 			path);
+	if (err == -EFBIG)
+		return berth_why(why, err, "%s: more than 1 MB; name several files instead", path);
 	if (err)
 		return berth_why(why, err, "%s: %s", path, strerror(-err));
 	return berth_grant_rules_add(&want->rules, path, text, why);
@@ -465,6 +467,11 @@ static int act(struct want *want, int argc, char **argv)
 	if (!err && changes + want->remove + want->status > 1)
 		err = berth_why(&why, -EINVAL,
 				"rules, --status and --remove are three things; choose one");
+	if (!err && !changes && (want->options.observe || want->options.every_netns))
+		err = berth_why(&why, -EINVAL,
+				"--%s says how rules are loaded; name them: berth grant --%s FILE",
+				want->options.observe ? "observe" : "every-netns",
+				want->options.observe ? "observe" : "every-netns");
 	for (i = 0; !err && i < words; i++)
 		err = read_file(want, argv[i], &why);
 	if (!err && want->remove)

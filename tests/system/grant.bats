@@ -479,6 +479,14 @@ in_cgroup()
   may 0 127.0.0.1 5432
   run grant --status
   equal status "$status" 1
+  # What is in force stays so: --observe needs the rules that it is about.
+  rules 'deny tcp 5432'
+  run --separate-stderr grant --observe
+  equal "status without rules" "$status" 2
+  [[ $stderr == *"--observe says how rules are loaded; name them: berth grant --observe FILE"* ]]
+  yes '# far too much of this' | head -c 1100000 >"$tmp/large"
+  run --separate-stderr grant "$tmp/large"
+  [[ $stderr == *"/large: more than 1 MB; name several files instead"* ]]
 }
 
 @test "a name that nobody has: an error, or what fail= says" {
