@@ -13,6 +13,7 @@
 #include "src/base/auto.h"
 #include "src/base/text.h"
 #include "src/cli/cli.h"
+#include "src/core/grantrule.h"
 #include "src/core/range.h"
 #include "src/kernel/authbind.h"
 #include "src/kernel/file.h"
@@ -104,6 +105,8 @@ static const char *state_of(const struct berth_grant_status *s)
 
 	if (!s->pinned)
 		return "none";
+	if (!s->text)
+		return "partial"; /* who loaded them was killed before the rules were pinned */
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
 		if (strcmp(s->hook[i], "attached") && strcmp(s->hook[i], "unneeded"))
 			return "partial";
@@ -160,6 +163,18 @@ static json_t *recent_json(const struct berth_grant_status *s)
 	return list;
 }
 
+/* A line as it is; what is no UTF-8, in the form that is safe for a terminal. */
+static json_t *line_value(const char *line, size_t n)
+{
+	static char safe[4 * BERTH_GRANTRULE_LINE_MAX];
+	json_t *value = json_stringn(line, n);
+
+	if (value)
+		return value;
+	berth_text_safe(line, n, safe, sizeof(safe));
+	return json_string(safe);
+}
+
 static json_t *rules_json(const char *text)
 {
 	json_t *list = json_array();
@@ -167,7 +182,7 @@ static json_t *rules_json(const char *text)
 	while (text && *text) {
 		size_t n = strcspn(text, "\n");
 
-		json_array_append_new(list, json_stringn(text, n));
+		json_array_append_new(list, line_value(text, n));
 		text += n + (text[n] == '\n');
 	}
 	return list;
@@ -275,8 +290,15 @@ static void note(void *arg, const char *sentence)
 static int read_file(struct want *want, const char *path, struct berth_why *why)
 {
 	berth_auto_free char *text = NULL;
-	int err = berth_file_read(strcmp(path, "-") ? path : "/dev/stdin", &text);
+	int err = berth_file_read_text(strcmp(path, "-") ? path : "/dev/stdin", &text);
 
+	if (err == -EILSEQ)
+		return berth_why(
+			why, err,
+			"%s: no text: a byte of it is 0, and rules after it would be lost; write it again",
+			path);
+	if (err == -EFBIG)
+		return berth_why(why, err, "%s: more than 1 MB; name several files instead", path);
 	if (err)
 		return berth_why(why, err, "%s: %s", path, strerror(-err));
 	return berth_grant_rules_add(&want->rules, path, text, why);
@@ -286,31 +308,24 @@ static int read_file(struct want *want, const char *path, struct berth_why *why)
  * Enters the ports of the deny rules into the ledger of reservations, owned by the pins, or takes them out where
  * there are none: the kernel's own choice and the pools of berth then pass them over, those of runs in progress too.
  */
-static int reserve(const struct want *want, const struct berth_portset *guarded,
-		   struct berth_why *why)
+static int reserve(const struct want *want, struct berth_ledger *l,
+		   const struct berth_portset *guarded, struct berth_why *why)
 {
 	struct berth_reservation r = { .netns = "", .why = "deny rule of berth grant" };
 	char owner[PATH_MAX + 8], later[PATH_MAX];
-	berth_auto_free char *text = NULL;
-	struct berth_ledger *l;
 	size_t n = berth_portset_format(guarded, NULL, 0) + 1;
-	int err = berth_ledger_open(true, &l, why);
+	berth_auto_free char *text = malloc(n);
+	int err = text ? 0 : berth_why(why, -ENOMEM, "no memory");
 
-	if (err)
-		return err;
 	berth_grant_dir(&want->place, owner, sizeof(owner));
 	berth_ledger_remove_owner(l, owner);
-	text = malloc(n);
-	if (text && guarded->count) {
+	if (!err && guarded->count) {
 		berth_portset_format(guarded, text, n);
 		r.ports = text;
 		r.owner = owner;
 		err = berth_ledger_add(l, &r, why);
 	}
-	if (!err)
-		err = berth_ledger_commit(l, later, why);
-	berth_ledger_close(l);
-	return err;
+	return err ? err : berth_ledger_commit(l, later, why);
 }
 
 /* A run that cannot be told keeps the pool that it began with: no hook sees a port that it assigns. */
@@ -335,9 +350,38 @@ static int warn_run(const struct berth_run *run, bool alive, void *arg)
 	return 0;
 }
 
+/* What holds although something was refused, before that. */
+static int put_before(const char *what, int err, struct berth_why *why)
+{
+	struct berth_why cause = *why;
+
+	return berth_why(why, err, "%s: %s", what, cause.text);
+}
+
+/* Puts the rules in force. Ledger: NULL where it cannot be had, with the reason in why. */
+static int enforce(const struct want *want, struct berth_ledger *ledger,
+		   struct berth_portset *guarded, uint32_t *out_upgraded, struct berth_why *why)
+{
+	struct berth_why refused;
+	int err = berth_grant_load(&want->place, &want->rules, &want->options, out_upgraded,
+				   &refused);
+
+	if (err)
+		*why = refused;
+	if (err)
+		return err;
+	if (want->options.observe)
+		*guarded = (struct berth_portset){ 0 };
+	if (!ledger || reserve(want, ledger, guarded, why))
+		return put_before("the rules are in force, but the kernel may choose their ports",
+				  -EIO, why);
+	return 0;
+}
+
 static int load(struct want *want, struct berth_why *why)
 {
 	static struct berth_portset guarded;
+	struct berth_ledger *ledger = NULL;
 	uint32_t upgraded = 0;
 	int err = berth_grant_rules_check(&want->rules, &guarded, why);
 
@@ -349,12 +393,10 @@ static int load(struct want *want, struct berth_why *why)
 			want->rules.count);
 		return 0;
 	}
-	err = berth_grant_load(&want->place, &want->rules, &want->options, &upgraded, why);
-	if (err)
-		return err;
-	if (want->options.observe)
-		guarded = (struct berth_portset){ 0 };
-	err = reserve(want, &guarded, why);
+	/* Locked first: of two that load at once, the rules of one and the ports of the other would stay. */
+	berth_ledger_open(true, &ledger, why);
+	err = enforce(want, ledger, &guarded, &upgraded, why);
+	berth_ledger_close(ledger);
 	if (err)
 		return err;
 	berth_runs_each(warn_run, &guarded);
@@ -364,9 +406,31 @@ static int load(struct want *want, struct berth_why *why)
 	return want->json ? show(want) : 0;
 }
 
-static int remove_all(const struct want *want)
+/* Takes the rules out of force and their ports out of the ledger. Returns whether there were any, or -errno. */
+static int withdraw(const struct want *want, struct berth_why *why)
 {
 	static const struct berth_portset none;
+	struct berth_ledger *ledger = NULL;
+	struct berth_why closed, refused;
+	int removed;
+
+	berth_ledger_open(true, &ledger, &closed);
+	removed = berth_grant_remove(&want->place, &refused);
+	if (removed < 0)
+		*why = refused;
+	else if (ledger ? (removed || berth_ledger_swept(ledger)) &&
+				  reserve(want, ledger, &none, &closed)
+			: removed) {
+		*why = closed;
+		removed = put_before("the rules are out of force, but their ports stay reserved",
+				     -EIO, why);
+	}
+	berth_ledger_close(ledger);
+	return removed;
+}
+
+static int remove_all(const struct want *want)
+{
 	struct berth_grant_status s;
 	struct berth_why why;
 	int removed = 0, status = BERTH_EXIT_OK;
@@ -380,10 +444,8 @@ static int remove_all(const struct want *want)
 			s.newer - 1);
 		status = berth_complain("grant", &why, BERTH_EXIT_FINDINGS);
 	}
-	if (want->dry_run)
-		removed = s.pinned || s.older;
-	else if ((removed = berth_grant_remove(&want->place, &why)) < 0 ||
-		 (removed && reserve(want, &none, &why)))
+	removed = want->dry_run ? s.pinned || s.older : withdraw(want, &why);
+	if (removed < 0)
 		status = berth_complain("grant", &why, BERTH_EXIT_FAILURE);
 	if (!removed) {
 		fputs("no rules in force\n", stderr);
@@ -405,6 +467,11 @@ static int act(struct want *want, int argc, char **argv)
 	if (!err && changes + want->remove + want->status > 1)
 		err = berth_why(&why, -EINVAL,
 				"rules, --status and --remove are three things; choose one");
+	if (!err && !changes && (want->options.observe || want->options.every_netns))
+		err = berth_why(&why, -EINVAL,
+				"--%s says how rules are loaded; name them: berth grant --%s FILE",
+				want->options.observe ? "observe" : "every-netns",
+				want->options.observe ? "observe" : "every-netns");
 	for (i = 0; !err && i < words; i++)
 		err = read_file(want, argv[i], &why);
 	if (!err && want->remove)

@@ -51,7 +51,7 @@ static int set_for(void *into, const char *value, struct berth_why *why)
 				 value);
 	}
 	value = strchr(value, ':') + 1;
-	if (!p && !g && (!*value || value[strspn(value, "0123456789")]))
+	if (!p && !g && (!*value || value[strspn(value, "0123456789")] || id >= UINT32_MAX))
 		return berth_why(why, -ENOENT, "--for: there is no \"%s\" on this host", value);
 	return 0;
 }
@@ -171,10 +171,12 @@ static int take_one(struct want *want, int i, struct berth_why *why)
 				text);
 		return err;
 	}
-	if (!err && !want->at[i].udp && listen(want->socket[i], SOMAXCONN))
-		err = berth_why(why, -errno, "the socket from the holder does not listen: %s",
-				strerror(errno));
-	return err;
+	if (err || want->at[i].udp)
+		return err;
+	err = berth_hold_listen(want->socket[i]);
+	return err ? berth_why(why, err, "the socket from the holder does not listen: %s",
+			       strerror(-err))
+		   : 0;
 }
 
 /* Moves the sockets to 3, 4, ...: first out of the way of each other. */

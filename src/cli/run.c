@@ -213,11 +213,26 @@ static char *join(char **argv)
 	return text;
 }
 
+/* Takes reserved ports out; says so where they were asked for, or where nobody can tell which they are. */
+static void drop_reserved(struct session *s)
+{
+	struct berth_ledger *l = NULL;
+	struct berth_why why;
+	unsigned dropped = berth_pool_drop_reserved(&s->ports);
+
+	if (berth_ledger_open(false, &l, &why))
+		fprintf(stderr, "berth run: reserved ports may be assigned: %s\n", why.text);
+	berth_ledger_close(l);
+	if (dropped && s->want.ports)
+		fprintf(stderr,
+			"berth run: %u ports of --ports are reserved and left out; see \"berth reserve list\"\n",
+			dropped);
+}
+
 /* The ports asked for, or the default ones. */
 static int read_ports(struct session *s, struct berth_why *why)
 {
 	struct berth_range_error error;
-	unsigned dropped;
 	size_t n;
 	int err;
 
@@ -229,11 +244,12 @@ static int read_ports(struct session *s, struct berth_why *why)
 	err = s->want.ports ? 0 : berth_default_pool(&s->ports, why);
 	if (err < 0)
 		return err;
-	dropped = berth_pool_drop_reserved(&s->ports);
-	if (dropped && s->want.ports)
-		fprintf(stderr,
-			"berth run: %u ports of --ports are reserved and left out; see \"berth reserve list\"\n",
-			dropped);
+	drop_reserved(s);
+	if (!s->ports.count && !s->want.ports)
+		return berth_why(
+			why, -EINVAL,
+			"no port is left for the default pool: services, reservations (berth reserve list) and "
+			"configuration files (berth lint) have them all; name some: --ports 1024-32767");
 	if (!s->ports.count)
 		return berth_why(
 			why, -EINVAL,

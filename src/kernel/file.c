@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "src/base/auto.h"
@@ -12,7 +13,7 @@
 /* At once, since a sysctl that is a bitmap gives nothing at a later offset: 32,768 lone ports fit. */
 #define PIECE (1u << 18)
 
-int berth_file_read(const char *path, char **out_text)
+static int read_all(const char *path, char **out_text, size_t *out_len)
 {
 	berth_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	berth_auto_free char *text = NULL;
@@ -38,6 +39,29 @@ int berth_file_read(const char *path, char **out_text)
 			return -EFBIG;
 	} while (n);
 	text[have] = 0;
+	*out_text = text;
+	*out_len = have;
+	text = NULL;
+	return 0;
+}
+
+int berth_file_read(const char *path, char **out_text)
+{
+	size_t len;
+
+	return read_all(path, out_text, &len);
+}
+
+int berth_file_read_text(const char *path, char **out_text)
+{
+	berth_auto_free char *text = NULL;
+	size_t len;
+	int err = read_all(path, &text, &len);
+
+	if (err)
+		return err;
+	if (strlen(text) != len)
+		return -EILSEQ;
 	*out_text = text;
 	text = NULL;
 	return 0;

@@ -9,4 +9,7 @@
  */
 int berth_file_read(const char *path, char **out_text);
 
+/* As berth_file_read(); -EILSEQ where the text would end at a byte of 0 in its midst. */
+int berth_file_read_text(const char *path, char **out_text);
+
 #endif

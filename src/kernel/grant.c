@@ -16,11 +16,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/magic.h>
 
 #include "bpf/grant.skel.h"
 #include "src/base/auto.h"
@@ -122,6 +124,8 @@ static int open_cgroup(const struct berth_grant_place_spec *place, char out_path
 		       int *out_fd, struct berth_why *why)
 {
 	berth_auto_free char *mounts = NULL;
+	berth_auto_fd int fd = -1;
+	struct statfs fs;
 	bool rw;
 	int err = 0;
 
@@ -137,10 +141,14 @@ static int open_cgroup(const struct berth_grant_place_spec *place, char out_path
 			why, err,
 			"cgroup v2: not mounted on this host; mkdir -p /sys/fs/cgroup/unified && mount "
 			"-t cgroup2 none /sys/fs/cgroup/unified");
-	*out_fd = open(out_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*out_fd < 0)
+	fd = open(out_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
 		return berth_why(why, -errno, "--cgroup: %s: %s; name a directory of cgroup v2",
 				 out_path, strerror(errno));
+	if (fstatfs(fd, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
+		return berth_why(why, -EINVAL,
+				 "--cgroup: %s is no directory of cgroup v2; name one", out_path);
+	*out_fd = berth_take_fd(&fd);
 	return 0;
 }
 
@@ -159,11 +167,11 @@ static uint64_t cgroup_of(int link_fd)
 static int attach_new(int prog_fd, int cgroup_fd, enum bpf_attach_type type, const char *path)
 {
 	char fresh[PATH_MAX + 64];
-	berth_auto_fd int link = bpf_link_create(prog_fd, cgroup_fd, type, NULL),
-			  old = bpf_obj_get(path);
+	berth_auto_fd int link = bpf_link_create(prog_fd, cgroup_fd, type, NULL), old = -1;
 
 	if (link < 0)
 		return -errno;
+	old = bpf_obj_get(path);
 	snprintf(fresh, sizeof(fresh), "%s_new", path);
 	unlink(fresh);
 	if (bpf_obj_pin(link, fresh))
@@ -240,8 +248,10 @@ static int pin_bytes(const void *data, size_t size, const char *dir, const char 
 	return berth_grantpins_pin(fd, dir, name);
 }
 
+/* Pins what --status reads: after the hooks have the rules, so that it never tells of some that were refused. */
 static int pin_maps(const struct grant_bpf *skel, const char *dir,
-		    const struct berth_grant_rules *r, const struct berth_grant_about *about)
+		    const struct berth_grant_rules *r, const struct berth_grant_about *about,
+		    struct berth_why *why)
 {
 	int err = pin_bytes(about, sizeof(*about), dir, "about");
 
@@ -251,7 +261,8 @@ static int pin_maps(const struct grant_bpf *skel, const char *dir,
 		err = berth_grantpins_pin(bpf_map__fd(skel->maps.counters), dir, "counters");
 	if (!err)
 		err = berth_grantpins_pin(bpf_map__fd(skel->maps.recent), dir, "recent");
-	return err;
+	return err ? berth_why(why, err, "%s: cannot pin the rules there (%s)", dir, strerror(-err))
+		   : 0;
 }
 
 /* Loads, attaches and pins; the directory of the version is there. */
@@ -284,11 +295,10 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 	err = skel ? load(skel, dir, t, &config) : -errno;
 	if (err)
 		err = refuse_load(err, why);
-	if (!err && (err = pin_maps(skel, dir, r, &about)))
-		err = berth_why(why, err, "%s: cannot pin the rules there (%s)", dir,
-				strerror(-err));
 	if (!err)
 		err = attach_all(skel, t->guarded.count, dir, cgroup, why);
+	if (!err)
+		err = pin_maps(skel, dir, r, &about, why);
 	grant_bpf__destroy(skel);
 	return err;
 }

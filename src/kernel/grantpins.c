@@ -50,6 +50,15 @@ void berth_grantpins_path(const char *dir, const char *name, char *out, size_t s
 	snprintf(out, size, "%s/%s", dir, name);
 }
 
+/* False where the directory was removed, by whoever had the lock, while it was waited for. */
+static bool is_at(int fd, const char *path)
+{
+	struct stat locked, there;
+
+	return !fstat(fd, &locked) && !stat(path, &there) && locked.st_dev == there.st_dev &&
+	       locked.st_ino == there.st_ino;
+}
+
 int berth_grantpins_open(const struct berth_grant_place_spec *place, bool make, int *out_fd,
 			 struct berth_why *why)
 {
@@ -63,12 +72,17 @@ int berth_grantpins_open(const struct berth_grant_place_spec *place, bool make, 
 				 "%s: no BPF file system is mounted there; mount -t bpf bpf %s",
 				 bpffs, bpffs);
 	snprintf(home, sizeof(home), "%s/berth", bpffs);
-	if (make && mkdir(home, 0755) && errno != EEXIST)
-		return berth_why(why, -errno, "%s: the kernel refused to make it (%s); run as root",
-				 home, strerror(errno));
-	fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX))
-		return berth_why(why, -errno, "%s: %s", home, strerror(errno));
+	do {
+		if (fd >= 0)
+			close(berth_take_fd(&fd));
+		if (make && mkdir(home, 0755) && errno != EEXIST)
+			return berth_why(why, -errno,
+					 "%s: the kernel refused to make it (%s); run as root",
+					 home, strerror(errno));
+		fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 || flock(fd, LOCK_EX))
+			return berth_why(why, -errno, "%s: %s", home, strerror(errno));
+	} while (!is_at(fd, home));
 	*out_fd = berth_take_fd(&fd);
 	return 0;
 }
@@ -179,7 +193,7 @@ int berth_grant_remove(const struct berth_grant_place_spec *place, struct berth_
 		return 0;
 	err = berth_grantpins_open(place, false, &lock, why);
 	if (err)
-		return err;
+		return err == -ENOENT ? 0 : err; /* another has removed it meanwhile */
 	err = berth_grant_status(place, &s, why);
 	berth_grant_status_fini(&s);
 	while (!err && s.older) {

@@ -35,17 +35,17 @@ void berth_grant_rules_fini(struct berth_grant_rules *r)
 	*r = (struct berth_grant_rules){ 0 };
 }
 
-static int keep_text(struct berth_grant_rules *r, const char *line)
+/* Adds a line to the text of the rules, after a mark. */
+static int keep_text(struct berth_grant_rules *r, const char *mark, const char *line)
 {
-	size_t n = strlen(line);
-	char *more = realloc(r->text, r->text_len + n + 2);
+	size_t n = strlen(mark) + strlen(line) + 1;
+	char *more = realloc(r->text, r->text_len + n + 1);
 
 	if (!more)
 		return -ENOMEM;
 	r->text = more;
-	memcpy(more + r->text_len, line, n);
-	memcpy(more + r->text_len + n, "\n", 2);
-	r->text_len += n + 1;
+	snprintf(more + r->text_len, n + 1, "%s%s\n", mark, line);
+	r->text_len += n;
 	return 0;
 }
 
@@ -136,10 +136,10 @@ static int add_line(struct berth_grant_rules *r, const struct line *at, struct b
 	if (!skip)
 		err = berth_grantset_add(r->set, &rule, &ports, ids, count, rule.names && !count);
 	if (!err)
-		err = keep_text(r, at->text);
+		err = keep_text(r, skip ? "# left out by fail=open: " : "", at->text);
 	if (err)
 		return berth_why(why, err, "no memory for the rules");
-	r->count++;
+	r->count += !skip;
 	return 0;
 }
 

@@ -37,6 +37,17 @@ static void *read_pin(const char *dir, const char *name, uint32_t key, size_t *o
 	return NULL;
 }
 
+/* True where the pins are not for this user. */
+static bool is_hidden(const char *dir)
+{
+	char path[PATH_MAX + 32];
+	berth_auto_fd int fd = -1;
+
+	berth_grantpins_path(dir, "about", path, sizeof(path));
+	fd = bpf_obj_get(path);
+	return fd < 0 && (errno == EPERM || errno == EACCES);
+}
+
 static void read_counters(struct berth_grant_status *s)
 {
 	size_t size = 0;
@@ -113,6 +124,9 @@ int berth_grant_status(const struct berth_grant_place_spec *place,
 		return errno == ENOENT ? 0
 				       : berth_why(why, -errno, "%s: %s; run as root", s->dir,
 						   strerror(errno));
+	if (is_hidden(s->dir))
+		return berth_why(why, -EPERM, "%s: the kernel does not let you see it; run as root",
+				 s->dir);
 	s->pinned = true;
 	about = read_pin(s->dir, "about", 0, &size);
 	if (about && size == sizeof(*about))

@@ -105,6 +105,29 @@ static int make_socket(const struct berth_endpoint *e, bool *out_v4)
 	return fd;
 }
 
+/*
+ * Keeps the port of a stream that does not listen from whoever sets SO_REUSEADDR, as most servers do: the kernel lets
+ * such sockets share a port while none listens, and goes by a note of the port. To have listened takes the note back.
+ */
+static int close_port(int fd)
+{
+	const int none = 0;
+
+	return listen(fd, 0) || shutdown(fd, SHUT_RDWR) ||
+			       setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &none, sizeof(none))
+		       ? -errno
+		       : 0;
+}
+
+int berth_hold_listen(int fd)
+{
+	const int one = 1;
+
+	/* For pairs in TIME_WAIT, now and after this socket. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return listen(fd, SOMAXCONN) ? -errno : 0;
+}
+
 int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
 		    struct berth_why *why)
 {
@@ -114,6 +137,7 @@ int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
 	int one = 1, none = 0;
 	bool is_v4;
 	berth_auto_fd int fd = make_socket(e, &is_v4);
+	int err = 0;
 
 	berth_endpoint_format(e, text);
 	memcpy(&v4.sin_addr, e->addr + 12, 4);
@@ -129,8 +153,10 @@ int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
 			why, -errno,
 			"%s: the kernel refused it (%s); see \"ss -anp sport = :%u\", \"berth grant\"",
 			text, strerror(errno), e->port);
-	if (listens && !e->udp && listen(fd, SOMAXCONN))
-		return berth_why(why, -errno, "%s: cannot listen (%s)", text, strerror(errno));
+	if (!e->udp)
+		err = listens ? berth_hold_listen(fd) : close_port(fd);
+	if (err)
+		return berth_why(why, err, "%s: cannot listen (%s)", text, strerror(-err));
 	*out_fd = berth_take_fd(&fd);
 	return 0;
 }

@@ -35,9 +35,15 @@ struct berth_hold_for {
 	gid_t gid; /* primary group; -1: none */
 };
 
-/* Binds a socket; a stream listens where that is wanted. 0, or -errno with the sentence. */
+/*
+ * Binds a socket; a stream listens where that is wanted, else nobody shares its port by SO_REUSEADDR. 0, or -errno
+ * with the sentence.
+ */
 int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
 		    struct berth_why *why);
+
+/* Lets a held stream listen; again, it only has the usual backlog. 0 or -errno. */
+int berth_hold_listen(int fd);
 
 /*
  * Opens the place where takers ask for the endpoint: a unix socket in the folder of runs (src/kernel/runs.h),

@@ -133,16 +133,23 @@ static json_t *entries_of(const struct berth_ledger *l)
 	return json_object_get(l->root, "entries");
 }
 
+static int refuse_write(const char *path, struct berth_why *why)
+{
+	int err = errno;
+
+	return berth_why(why, -err, "%s: cannot write it: %s; %s", path, strerror(err),
+			 err == EROFS ? "mount -o remount,rw its file system" : "run as root");
+}
+
 static int open_lock(int *out_fd, struct berth_why *why)
 {
 	berth_auto_fd int fd = -1;
 
 	if (mkdir(FOLDER, 0755) && errno != EEXIST)
-		return berth_why(why, -errno, FOLDER ": cannot make it (%s); run as root",
-				 strerror(errno));
+		return refuse_write(FOLDER, why);
 	fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX))
-		return berth_why(why, -errno, LOCK ": %s; run as root", strerror(errno));
+		return refuse_write(LOCK, why);
 	*out_fd = berth_take_fd(&fd);
 	return 0;
 }
@@ -507,8 +514,11 @@ static int persist(const struct berth_ledger *l, char *out_later, struct berth_w
 int berth_ledger_commit(struct berth_ledger *l, char *out_later, struct berth_why *why)
 {
 	static struct berth_portset reserved;
-	int err = apply_all(l, why), saved = save(l, err ? NULL : why), kept;
+	int err, saved, kept;
 
+	sweep(l); /* owners may have gone since it was opened */
+	err = apply_all(l, why);
+	saved = save(l, err ? NULL : why);
 	err = err ? err : saved;
 	/* After the file is saved: a run that begins meanwhile reads it under the lock of the registry. */
 	berth_ledger_ports(l, "", &reserved);

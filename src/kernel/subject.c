@@ -116,14 +116,22 @@ static bool search(char *path, size_t size, const char *name)
 	return found;
 }
 
-/* Where systemd puts a unit that does not run: an instance of a template has a slice of its template. */
+/*
+ * Where systemd puts a unit that does not run: an instance of a template has a slice of its template, in whose name "-"
+ * would be the edge of another slice (systemd.slice(5)) and is escaped (systemd.unit(5)).
+ */
 static void usual_place(const char *unit, char *out, size_t size)
 {
-	const char *at = strchr(unit, '@');
+	const char *at = strchr(unit, '@'), *c;
+	char template[4 * NAME_MAX + 1] = "";
+	size_t n = 0;
 
+	for (c = unit; at && c < at; c++)
+		n += (size_t)snprintf(template + n, sizeof(template) - n,
+				      *c == '-' || *c == '\\' ? "\\x%02x" : "%c",
+				      (unsigned char)*c);
 	if (at)
-		snprintf(out, size, "/system.slice/system-%.*s.slice/%s", (int)(at - unit), unit,
-			 unit);
+		snprintf(out, size, "/system.slice/system-%s.slice/%s", template, unit);
 	else
 		snprintf(out, size, "/system.slice/%s", unit);
 }
@@ -138,8 +146,7 @@ static int find_unit(const char *name, const uint64_t key[2], uint64_t *out)
 		return err;
 	snprintf(unit, sizeof(unit), "%s%s", name, strchr(name, '.') ? "" : ".service");
 	skip = strlen(mount);
-	if (snprintf(path, sizeof(path), "%s/system.slice", mount) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
+	snprintf(path, sizeof(path), "%s", mount);
 	if (search(path, sizeof(path), unit))
 		return berth_grant_hash_path(key, path + skip, out);
 	usual_place(unit, path, sizeof(path));

@@ -8,8 +8,8 @@
 
 /*
  * Finds what a name of the given kind stands for: a user or group by name or number, a cgroup by its path
- * below the root of cgroup v2, whether it is there or not, a unit by its place below system.slice, where
- * systemd puts it. key: of berth_grant_hash_path().
+ * below the root of cgroup v2, whether it is there or not, a unit by its place in whatever slice, or, where it
+ * does not run, by the one where systemd puts units without Slice=. key: of berth_grant_hash_path().
  * Returns 0; -ENOENT: nobody has the name; -EINVAL: no path; -ENOTSUP: a cgroup namespace hides the root.
  */
 int berth_subject_find(enum berth_grantrule_kind kind, const char *name, const uint64_t key[2],

@@ -407,7 +407,7 @@ in_cgroup()
   grep -q 'the root of cgroup v2 is not to be seen from inside a cgroup namespace' "$tmp/e"
 }
 
-@test "a unit is known by its place below system.slice, whether it runs or not" {
+@test "a unit is known by its place, whether it runs or not" {
   needs_hierarchy
   mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
   unit=berth-test-$$-$BATS_TEST_NUMBER
@@ -434,15 +434,21 @@ in_cgroup()
   equal owner "$(in_unit "system.slice/$unit.service" /run/bind 127.0.0.1 5432)" "ok 5432"
   equal "another unit" "$(in_unit "system.slice/other-$unit.service" "${bind80[@]}")" "refused EACCES"
   equal "its name within another unit" "$(in_unit "system.slice/other-$unit.service/$unit.service" "${bind80[@]}")" "refused EACCES"
-  place "system.slice/system-$unit.slice" "system.slice/system-$unit.slice/$unit@1.service"
+  # As in system-serial\x2dgetty.slice.
+  slice=system.slice/system-${unit//-/\\x2d}.slice
+  place "$slice" "$slice/$unit@1.service"
   bind81=("${bind80[@]:0:8}" 81)
-  equal instance "$(in_unit "system.slice/system-$unit.slice/$unit@1.service" "${bind81[@]}")" "ok 81"
+  equal instance "$(in_unit "$slice/$unit@1.service" "${bind81[@]}")" "ok 81"
   equal "not the unit" "$(in_unit "system.slice/$unit.service" "${bind81[@]}")" "refused EACCES"
   # One that runs in a slice of its own is found there.
   place "system.slice/$unit.slice/$unit.socket"
   bind82=("${bind80[@]:0:8}" 82)
   near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit.socket tcp 82"
   equal "in a slice" "$(in_unit "system.slice/$unit.slice/$unit.socket" "${bind82[@]}")" "ok 82"
+  # With Slice= it is not below system.slice at all.
+  place "$unit.slice" "$unit.slice/$unit-own.service"
+  near "$berth" grant --bpffs /run/bpf --rule "allow unit=$unit-own tcp 82"
+  equal "in a slice beside" "$(in_unit "$unit.slice/$unit-own.service" "${bind82[@]}")" "ok 82"
 }
 
 @test "another network namespace is left alone, but with --every-netns" {
@@ -473,6 +479,14 @@ in_cgroup()
   may 0 127.0.0.1 5432
   run grant --status
   equal status "$status" 1
+  # What is in force stays so: --observe needs the rules that it is about.
+  rules 'deny tcp 5432'
+  run --separate-stderr grant --observe
+  equal "status without rules" "$status" 2
+  [[ $stderr == *"--observe says how rules are loaded; name them: berth grant --observe FILE"* ]]
+  yes '# far too much of this' | head -c 1100000 >"$tmp/large"
+  run --separate-stderr grant "$tmp/large"
+  [[ $stderr == *"/large: more than 1 MB; name several files instead"* ]]
 }
 
 @test "a name that nobody has: an error, or what fail= says" {
@@ -488,6 +502,9 @@ in_cgroup()
   may_not 0 127.0.0.1 5432
   may 0 127.0.0.1 5433
   may_not 1234 127.0.0.1 80
+  grep -q '3 rules in force' "$tmp/e"
+  equal "what is left out" "$(grant --json | jq -r '.rules[1]')" \
+    "# left out by fail=open: deny tcp 5433 owner=user:nobody-at-all fail=open"
 }
 
 @test "errors point at the character" {
@@ -507,6 +524,28 @@ in_cgroup()
 21|deny tcp 5432 owner=postgres
 14|allow cgroup=web tcp 80
 END
+}
+
+@test "rules whose ports cannot be reserved are said to be in force" {
+  near sh -c 'mkdir -p /var/lib/berth && mount -t tmpfs -o ro none /var/lib/berth'
+  run --separate-stderr grant --rule 'deny tcp 5432'
+  equal status "$status" 2
+  [[ $stderr == *"the rules are in force, but the kernel may choose their ports: "*"Read-only file system; mount"* ]] ||
+    { echo "$stderr"; false; }
+  may_not 0 127.0.0.1 5432
+  run --separate-stderr grant --remove
+  equal status "$status" 2
+  [[ $stderr == *"the rules are out of force, but their ports stay reserved: "* ]] || { echo "$stderr"; false; }
+  may 0 127.0.0.1 5432
+}
+
+@test "no rule is lost over a byte of 0 or one that is no UTF-8" {
+  printf 'allow tcp 80\0\ndeny tcp 5432\n' >"$tmp/zero"
+  run --separate-stderr grant "$tmp/zero"
+  equal status "$status" 2
+  [[ $stderr == *"/zero: no text: a byte of it is 0"* ]] || { echo "$stderr"; false; }
+  rules $'allow tcp 80 # caf\xe9' 'deny tcp 5432'
+  equal rules "$(grant --json | jq -r '.rules[]')" $'allow tcp 80 # caf\\xe9\ndeny tcp 5432'
 }
 
 @test "10,000 rules: loaded, and each holds" {
@@ -558,6 +597,31 @@ END
   equal "pins" "$(near ls /run/bpf | grep -v debug)" ""
 }
 
+@test "loads and removals at once: one after the other, with its own ports" {
+  local round pids n port
+
+  for round in 1 2 3; do
+    pids=()
+    for n in 1 2 3; do
+      grant --rule "deny tcp $round$n$n$n" 2>"$tmp/load$n" &
+      pids+=($!)
+      [ $n = 3 ] || { grant --remove 2>"$tmp/remove$n" || [ $? = 1 ]; } &
+      pids+=($!)
+    done
+    for n in "${pids[@]}"; do
+      wait "$n" || { cat "$tmp"/load* "$tmp"/remove*; false; }
+    done
+    port=$(grant --json | jq -r '.rules[] | split(" ")[2]' || true)
+    equal "reserved, round $round" "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" "$port"
+  done
+  rules 'deny tcp 5432'
+  # The rules are gone without --remove, as after a boot.
+  near sh -c 'umount /run/bpf && mount -t bpf bpf /run/bpf'
+  run --separate-stderr grant --remove
+  equal status "$status" 1
+  equal reserved "$(near cat /proc/sys/net/ipv4/ip_local_reserved_ports)" ""
+}
+
 @test "rules are in force without a process of berth, and are removed without a trace" {
   before=$(bpftool -j prog show | jq '[.[] | select(.name | startswith("grant_"))] | length')
   rules 'deny tcp 5432 owner=user:1234' 'allow user=1234 tcp 80'
@@ -601,6 +665,7 @@ END
   equal reload "$(value ExecReload)" "$(value ExecStart)"
   equal order "$(value DefaultDependencies) $(value Before) $(value WantedBy)" "no sysinit.target sysinit.target"
   read -r -a start <<<"$(value ExecStart)"
+  [[ " $(value After) " == *" systemd-sysctl.service "*" systemd-remount-fs.service "* ]]
   [[ ${start[0]} == /*/bin/berth ]]
   near "$berth" "${start[@]:1}"
   may_not 0 127.0.0.1 5432
@@ -659,6 +724,35 @@ END
   grant --status
   rules 'allow tcp 80'
   equal "hooks without a deny rule" "$(grant --json | jq -r .hooks.post_bind4)" unneeded
+}
+
+@test "who may not see the rules is told so, not that there are none" {
+  setpriv --reuid 1234 --regid 1234 --clear-groups "$berth" --version >/dev/null || skip "other users cannot execute $berth"
+  rules 'deny tcp 5432'
+  for verb in --status --json --remove; do
+    run --separate-stderr near setpriv --reuid 1234 --regid 1234 --clear-groups "$berth" grant --bpffs /run/bpf "$verb"
+    equal "status of $verb" "$status" 2
+    equal output "$output" ""
+    [[ $stderr == *"/run/bpf/berth/$version: the kernel does not let you see it; run as root"* ]] || { echo "$stderr"; false; }
+  done
+}
+
+@test "rules that cannot be attached are not said to be in force" {
+  rules 'deny tcp 5432'
+  run --separate-stderr near "$berth" grant --bpffs /run/bpf --cgroup /run --rule 'allow tcp 80'
+  equal status "$status" 2
+  [[ $stderr == *'--cgroup: /run is no directory of cgroup v2'* ]]
+  # Nothing can be pinned where a directory is.
+  near sh -c "cd /run/bpf/berth/$version && rm bind4 && mkdir bind4"
+  run --separate-stderr grant --rule 'allow tcp 80' --every-netns
+  equal status "$status" 2
+  [[ $stderr == *'refused to attach bind4 (Is a directory)'* ]] || { echo "$stderr"; false; }
+  equal rules "$(grant --json | jq -r '"\(.rules) \(.every_netns)"')" '["deny tcp 5432"] false'
+  may_not 0 ::1 5432
+  near rmdir "/run/bpf/berth/$version/bind4"
+  rules 'deny tcp 5432'
+  near rm "/run/bpf/berth/$version/rules"
+  equal "state without the rules' text" "$(grant --json | jq -r .state)" partial
 }
 
 @test "the rule files of authbind" {

@@ -58,6 +58,33 @@ service()
   equal handed "$(grep -c 'tcp:\[::\]:8000 handed to process' "$holder_out.err")" 6
 }
 
+@test "nobody shares a held port by SO_REUSEADDR, nor after connections that wait" {
+  cat >"$tmp/share.py" <<'END'
+import socket
+for family, addr in (socket.AF_INET, "0.0.0.0"), (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::"), (socket.AF_INET6, "::1"):
+    s = socket.socket(family)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        s.bind((addr, 8000))
+        s.listen()
+        print(addr, "shared")
+    except OSError as e:
+        print(e.strerror)
+END
+  # The server closes first: its pairs wait.
+  launch near "$berth" hold 8000 -- "$python" "$tmp/service.py" before 3 1
+  await_listen near t 8000
+  near "$python" "$tmp/ask.py" 8000 3
+  await ended "$launch_pid"
+  near ss -Htan state time-wait | grep -q :8000
+  holder 8000
+  equal strangers "$(near "$python" "$tmp/share.py" | sort | uniq -c | awk '{ $1 = $1; print }')" "4 Address already in use"
+  equal "before any service" "$(near "$python" "$tmp/ask.py" 8000 1 2>&1 | grep -c refused)" 1
+  launch near "$berth" hold 8000 -- "$python" "$tmp/service.py" after 1 1
+  await_listen near t 8000
+  equal answer "$(near "$python" "$tmp/ask.py" 8000 1)" after
+}
+
 @test "a service that is killed leaves the port with its holder" {
   holder 8000
   equal "before any service" "$(near "$python" "$tmp/ask.py" 8000 1 2>&1 | grep -c refused)" 1
@@ -96,6 +123,12 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
   }
   [ -x "$berth" ] && near setpriv --reuid 1234 --regid 1234 --clear-groups "$berth" --version >/dev/null ||
     skip "other users cannot execute $berth"
+  # 2^32 + 1234, and what fits into no number, are nobody.
+  for whom in user:4294968530 group:4294968530 user:4294967295 user:99999999999999999999; do
+    run --separate-stderr near timeout 5 "$berth" hold --for "$whom" 8000
+    equal "status of $whom" "$status" 2
+    [[ $stderr == *"there is no \"${whom#*:}\" on this host"* ]]
+  done
   holder --for user:1234 8000
   equal "user 1234" "$(take 1234)" 1
   equal "user 1235" "$(take 1235)" ""

@@ -496,4 +496,9 @@ default_pool_size()
   equal "the pool of a run" "$(jq -r .ports "$tmp/stats" | grep -c -- '-22021,22023-')" 1
   berth_run --ports 22022 -- "$client" tcp --count 1 "$far4" 8000 >"$tmp/o"
   equal "asked for" "$(cat "$tmp/o")" "$near4 22022"
+  mkdir "$tmp/etc/nomad.d"
+  printf 'client {\n min_dynamic_port = 1024\n max_dynamic_port = 65535\n}\n' >"$tmp/etc/nomad.d/x.hcl"
+  run --separate-stderr berth_run -- true
+  equal "status without a pool" "$status" 2
+  [[ $stderr == *"no port is left for the default pool: "*"configuration files (berth lint)"* ]] || { echo "$stderr"; false; }
 }

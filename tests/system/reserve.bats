@@ -152,6 +152,8 @@ persisted()
   equal status "$status" 2
   [[ $stderr == *"reservations.json: cannot read it"* ]]
   equal kept "$(near cat /var/lib/berth/reservations.json)" "{"
+  berth_run --ports 5000-5003 -- true 2>"$tmp/e"
+  grep -q '^berth run: reserved ports may be assigned: .*reservations.json: cannot read it' "$tmp/e"
 }
 
 @test "berth run keeps off the ledger, also with --ports; deny rules are in it" {
