@@ -19,6 +19,7 @@
 #include "src/kernel/file.h"
 #include "src/kernel/grant.h"
 #include "src/kernel/ledger.h"
+#include "src/kernel/netns.h"
 #include "src/kernel/reserved.h"
 #include "src/kernel/runs.h"
 #include "src/kernel/withhold.h"
@@ -311,12 +312,13 @@ static int read_file(struct want *want, const char *path, struct berth_why *why)
 static int reserve(const struct want *want, struct berth_ledger *l,
 		   const struct berth_portset *guarded, struct berth_why *why)
 {
-	struct berth_reservation r = { .netns = "", .why = "deny rule of berth grant" };
-	char owner[PATH_MAX + 8], later[PATH_MAX];
+	char owner[PATH_MAX + 8], later[PATH_MAX], netns[NAME_MAX + 1];
+	struct berth_reservation r = { .netns = netns, .why = "deny rule of berth grant" };
 	size_t n = berth_portset_format(guarded, NULL, 0) + 1;
 	berth_auto_free char *text = malloc(n);
 	int err = text ? 0 : berth_why(why, -ENOMEM, "no memory");
 
+	berth_netns_name("/proc/self/ns/net", netns);
 	berth_grant_dir(&want->place, owner, sizeof(owner));
 	berth_ledger_remove_owner(l, owner);
 	if (!err && guarded->count) {

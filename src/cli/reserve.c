@@ -15,10 +15,12 @@
 #include "src/base/text.h"
 #include "src/cli/cli.h"
 #include "src/kernel/ledger.h"
+#include "src/kernel/netns.h"
 #include "src/kernel/reserved.h"
 
 struct want {
 	const char *owner, *why, *netns;
+	char here[NAME_MAX + 1]; /* the caller's namespace, as the ledger names it */
 	uint64_t until_s;
 	bool dry_run, json;
 	unsigned rows;
@@ -36,6 +38,12 @@ static int set_why(void *into, const char *value, struct berth_why *why)
 	(void)why;
 	((struct want *)into)->why = value;
 	return 0;
+}
+
+/* What --netns names, else the caller's. */
+static const char *netns_of(const struct want *want)
+{
+	return want->netns ? want->netns : want->here;
 }
 
 static int set_netns(void *into, const char *value, struct berth_why *why)
@@ -178,7 +186,7 @@ static int show(const struct berth_reservation *r, void *arg)
 static void show_others(struct want *want, const struct berth_ledger *l)
 {
 	static struct berth_portset now, ours;
-	struct berth_reservation r = { .netns = want->netns ? want->netns : "",
+	struct berth_reservation r = { .netns = netns_of(want),
 				       .owner = "",
 				       .by = "",
 				       .why = "in ip_local_reserved_ports, not by berth" };
@@ -232,7 +240,7 @@ static int finish(const struct want *want, struct berth_ledger *l, struct berth_
 	size_t n;
 
 	if (want->dry_run) {
-		berth_ledger_ports(l, want->netns ? want->netns : "", &ports);
+		berth_ledger_ports(l, netns_of(want), &ports);
 		n = berth_portset_format(&ports, NULL, 0) + 1;
 		text = malloc(n);
 		if (text)
@@ -253,7 +261,7 @@ static int add(struct want *want, struct berth_ledger *l, int argc, char **argv,
 	       struct berth_why *why)
 {
 	static struct berth_portset ports;
-	struct berth_reservation r = { .netns = want->netns ? want->netns : "",
+	struct berth_reservation r = { .netns = netns_of(want),
 				       .owner = "",
 				       .why = want->why ? want->why : "",
 				       .until_s = want->until_s };
@@ -279,7 +287,7 @@ static int take_out(struct want *want, struct berth_ledger *l, int argc, char **
 
 	if (err)
 		return err;
-	removed = berth_ledger_remove(l, want->netns ? want->netns : "", &ports);
+	removed = berth_ledger_remove(l, netns_of(want), &ports);
 	err = finish(want, l, why);
 	if (!err && removed < ports.count) {
 		fprintf(stderr,
@@ -332,6 +340,7 @@ int berth_reserve_main(int argc, char **argv)
 	int rest, i, err;
 	int words = berth_opt_words(berth_reserve_opts, argc, argv, &want, &rest, &why);
 
+	berth_netns_name("/proc/self/ns/net", want.here);
 	if (words >= 0 && rest < argc)
 		words = berth_why(&why, -EINVAL, "\"%s\": no program is run here", argv[rest]);
 	i = words < 0 ? words : find_action(words ? argv[0] : NULL, &why);

@@ -511,9 +511,13 @@ static int persist(const struct berth_ledger *l, char *out_later, struct berth_w
 	return berth_reserved_persist(&lasting, why);
 }
 
+static void ports_of(const void *ledger, const char *netns, struct berth_portset *out_ports)
+{
+	berth_ledger_ports(ledger, netns, out_ports);
+}
+
 int berth_ledger_commit(struct berth_ledger *l, char *out_later, struct berth_why *why)
 {
-	static struct berth_portset reserved;
 	int err, saved, kept;
 
 	sweep(l); /* owners may have gone since it was opened */
@@ -521,8 +525,7 @@ int berth_ledger_commit(struct berth_ledger *l, char *out_later, struct berth_wh
 	saved = save(l, err ? NULL : why);
 	err = err ? err : saved;
 	/* After the file is saved: a run that begins meanwhile reads it under the lock of the registry. */
-	berth_ledger_ports(l, "", &reserved);
-	berth_withhold(&reserved);
+	berth_withhold(ports_of, l);
 	kept = persist(l, out_later, err ? NULL : why);
 	return err ? err : kept;
 }

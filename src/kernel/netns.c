@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,33 @@ static uint32_t inode_of(const char *path)
 uint32_t berth_netns_own(void)
 {
 	return inode_of("/proc/thread-self/ns/net");
+}
+
+static bool is_same(const struct stat *a, const char *path)
+{
+	struct stat b;
+
+	return !stat(path, &b) && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
+}
+
+void berth_netns_name(const char *path, char out[NAME_MAX + 1])
+{
+	char named[sizeof("/run/netns/") + NAME_MAX];
+	struct dirent *e;
+	struct stat st;
+	DIR *dir;
+
+	*out = '\0';
+	if (stat(path, &st) || is_same(&st, "/proc/1/ns/net"))
+		return;
+	dir = opendir("/run/netns");
+	while (dir && !*out && (e = readdir(dir))) {
+		snprintf(named, sizeof(named), "/run/netns/%s", e->d_name);
+		if (is_same(&st, named))
+			snprintf(out, NAME_MAX + 1, "%s", e->d_name);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 /* Takes a namespace into the list that is not there yet. One that may not be looked at is left out. */

@@ -3,6 +3,7 @@
 #ifndef BERTH_KERNEL_NETNS_H
 #define BERTH_KERNEL_NETNS_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,12 @@
 
 /* The inode that names the caller's network namespace; 0 where /proc does not tell. */
 uint32_t berth_netns_own(void);
+
+/*
+ * The name of the namespace at a path, as of /proc/PID/ns/net, by which the ledger of reservations knows it: that under
+ * /run/netns; "" for the host's, where process 1 lives. One that has no name is taken for the host's.
+ */
+void berth_netns_name(const char *path, char out[NAME_MAX + 1]);
 
 struct berth_netns_list {
 	size_t count;

@@ -18,6 +18,7 @@
 #include "src/core/range.h"
 #include "src/kernel/file.h"
 #include "src/kernel/ledger.h"
+#include "src/kernel/netns.h"
 #include "src/kernel/proctext.h"
 #include "src/registry/services.h"
 
@@ -303,12 +304,15 @@ int berth_pool_default_ports(const struct berth_portset *declared, struct berth_
 /* True where the reservation is for the caller's namespace. */
 static bool is_here(const char *netns)
 {
-	char path[4096];
+	char path[4096], own[NAME_MAX + 1];
 	struct stat a, b;
 
+	berth_netns_name("/proc/self/ns/net", own);
+	if (!*netns)
+		return !*own;
 	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : "/run/netns/", netns);
-	return !*netns || (!stat(path, &a) && !stat("/proc/self/ns/net", &b) &&
-			   a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+	return !stat(path, &a) && !stat("/proc/self/ns/net", &b) && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 static int drop_reservation(const struct berth_reservation *r, void *arg)

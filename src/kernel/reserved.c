@@ -14,6 +14,7 @@
 
 #include "src/base/auto.h"
 #include "src/kernel/file.h"
+#include "src/kernel/netns.h"
 
 #define SYSCTL "/proc/sys/net/ipv4/ip_local_reserved_ports"
 
@@ -36,12 +37,16 @@ bool berth_reserved_has_netns(const char *netns)
 static int enter(const char *netns, int *out_home, struct berth_why *why)
 {
 	berth_auto_fd int home = -1, there = -1;
-	char path[PATH_MAX];
+	char path[PATH_MAX], own[NAME_MAX + 1];
 
 	*out_home = -1;
-	if (!*netns)
+	berth_netns_name("/proc/thread-self/ns/net", own);
+	if (!*netns && !*own)
 		return 0;
-	netns_path(netns, path);
+	if (*netns)
+		netns_path(netns, path);
+	else
+		strcpy(path, "/proc/1/ns/net");
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	there = open(path, O_RDONLY | O_CLOEXEC);
 	if (there < 0)

@@ -11,8 +11,8 @@
 #define BERTH_RESERVED_FILE "/etc/sysctl.d/60-berth-reserved.conf"
 
 /*
- * Reads the ports of a namespace: netns is a name of /run/netns or a path to one, "" the caller's own. The
- * calling thread enters it for the time. 0; -ENOENT: no such namespace; other -errno.
+ * Reads the ports of a namespace: netns is a name of /run/netns or a path to one, "" the host's: as of
+ * berth_netns_name(), the caller's own where that has no name. The calling thread enters it for the time. 0; -ENOENT: no such namespace; other -errno.
  */
 int berth_reserved_read(const char *netns, struct berth_portset *out_ports, struct berth_why *why);
 

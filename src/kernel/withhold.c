@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "abi/assign.h"
 #include "abi/preload.h"
 #include "src/base/auto.h"
+#include "src/kernel/netns.h"
 
 /* Memory of a run: where in it the ports are that it is not to assign. */
 struct shared {
@@ -74,26 +76,38 @@ static struct shared open_run(const struct berth_run *run)
 	return (struct shared){ 0 };
 }
 
+struct reserved {
+	berth_withhold_ports of;
+	const void *arg;
+};
+
 static int tell_run(const struct berth_run *run, bool alive, void *arg)
 {
-	const struct berth_portset *ports = arg;
+	static struct berth_portset ports;
+	const struct reserved *reserved = arg;
 	struct shared s = open_run(run);
+	char path[32], netns[NAME_MAX + 1] = "";
 	uint64_t *withheld;
 	uint32_t i;
 
-	(void)alive;
 	if (!s.data)
 		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)run->pid);
+	if (alive)
+		berth_netns_name(path, netns);
+	reserved->of(reserved->arg, netns, &ports);
 	withheld = (uint64_t *)(void *)(s.data + s.withheld);
 	for (i = 0; i < BERTH_PORTSET_LEAVES; i++)
-		__atomic_store_n(&withheld[i], ports->leaf[i], __ATOMIC_RELAXED);
+		__atomic_store_n(&withheld[i], ports.leaf[i], __ATOMIC_RELAXED);
 	munmap(s.data, s.size);
 	return 0;
 }
 
-void berth_withhold(const struct berth_portset *ports)
+void berth_withhold(berth_withhold_ports ports_of, const void *arg)
 {
-	berth_runs_each(tell_run, (void *)ports);
+	struct reserved reserved = { ports_of, arg };
+
+	berth_runs_each(tell_run, &reserved);
 }
 
 bool berth_withhold_reaches(const struct berth_run *run)

@@ -134,6 +134,18 @@ persisted()
   kernel 7001
 }
 
+@test "from another namespace of that name, the host's ports stay the host's" {
+  launch far cat
+  near sh -c ': >/run/netns/inner && mount --bind "$0" /run/netns/inner' "/proc/$launch_pid/ns/net"
+  # Process 1, whose namespace is the host's, is the shell.
+  near unshare --pid --fork --mount-proc sh -c \
+    '"$0" reserve add 7001 && nsenter --net=/run/netns/inner "$0" reserve add 7002 && "$0" reserve add 7003' "$berth"
+  kernel 7001,7003
+  equal there "$(far cat /proc/sys/net/ipv4/ip_local_reserved_ports)" 7002
+  equal listed "$(reserve list --json --netns inner | jq -r '"\(.ports) \(.netns)"')" "7002 inner"
+  persisted 7001,7003
+}
+
 @test "twenty at once: none is lost" {
   for i in {1..20}; do
     launch near "$berth" reserve add "$((5000 + 2 * i))"
