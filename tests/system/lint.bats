@@ -118,6 +118,16 @@ END
   found 0
 }
 
+@test "lint: units: none is left out, however many there are" {
+  mkdir -p "$root/etc/systemd/system"
+  (cd "$root/etc/systemd/system" && seq -f %g.socket 5000 | xargs touch)
+  # The first of two directories counts.
+  printf '[Socket]\nListenStream=40000\n' | file /usr/lib/systemd/system/5000.socket
+  printf '[Socket]\nListenStream=40001\n' | file /etc/systemd/system/z.socket
+  lint
+  found 1 "ephemeral error /etc/systemd/system/z.socket:2 1"
+}
+
 @test "lint: sysctl.d: order, reservations, and none that has no effect" {
   printf 'pasv_min_port=20000\npasv_max_port=20999\n' | file /etc/vsftpd.conf
   lint
@@ -218,7 +228,9 @@ services:
       - target: 80
         published: "41000"
 END
+  # What else has these words is no matter.
   cat >"$tmp/project/service.yml" <<'END'
+# apiVersion: as in v1.30
 apiVersion: v1
 kind: Service
 spec:
@@ -231,7 +243,7 @@ END
   equal lines "$(jq -c '[.rule, (.file | split("/") | last), .line]' <<<"$output")" \
     '["ephemeral","compose.yaml",4]
 ["ephemeral","compose.yaml",8]
-["ephemeral","service.yml",6]'
+["ephemeral","service.yml",7]'
 }
 
 @test "lint: compose files with variables, and with other compose files" {
