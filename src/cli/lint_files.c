@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/cli/lint.h"
 
@@ -480,10 +481,18 @@ static void descend(void *arg, const char *path)
 /* A file alone: where it lies may say what it is. */
 static int read_one(struct gather *g, const char *path, const char *real, struct berth_why *why)
 {
+	const char *text;
+	size_t len;
 	int err = berth_tree_init(g->t, "/");
 
 	if (err)
 		return berth_why(why, err, "/: %s", strerror(-err));
+	err = berth_tree_read(g->t, real, &text, &len);
+	if (err)
+		return berth_why(why, err, "%s: %s", path,
+				 err == -EISDIR  ? "neither a file nor a directory"
+				 : err == -EFBIG ? "larger than 4 MB"
+						 : strerror(-err));
 	/* Of a file that lies about, from wherever it came, other files of this host are none. */
 	if (!strncmp(real, "/etc/", 5))
 		follow_includes(g, false);
@@ -503,6 +512,8 @@ static int read_tree(struct gather *g, const char *path, const char *real, struc
 	int err = berth_tree_init(g->t, path);
 	size_t len;
 
+	if (!err && access(path, R_OK | X_OK))
+		err = -errno;
 	if (err)
 		return berth_why(why, err, "%s: %s", path, strerror(-err));
 	snprintf(shown, sizeof(shown), "%s", path);

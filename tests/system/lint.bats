@@ -601,6 +601,35 @@ END
   mkfifo "$root/etc/vsftpd.conf"
   lint
   found 0
+  # Who names one is told.
+  run "$berth" lint "$root/etc/vsftpd.conf"
+  equal fifo "$status $output" "2 berth lint: $root/etc/vsftpd.conf: neither a file nor a directory"
+  truncate -s 5M "$root/etc/redis.conf"
+  run "$berth" lint "$root/etc/redis.conf"
+  equal large "$status $output" "2 berth lint: $root/etc/redis.conf: larger than 4 MB"
+}
+
+@test "lint: a file or directory that is named and cannot be read is not clean" {
+  local outside as=()
+
+  # The test's own directory is root's alone.
+  [ "$(id -u)" != 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+  outside=$(mktemp -d)
+  chmod 755 "$outside"
+  mkdir -m 0 "$outside/closed"
+  echo 'pasv_min_port=40000' >"$outside/vsftpd.conf"
+  chmod 0 "$outside/vsftpd.conf"
+  cp "$berth" "$outside/berth"
+  for path in vsftpd.conf closed; do
+    status=0
+    "${as[@]}" "$outside/berth" lint "$outside/$path" >>"$tmp/said" 2>&1 || status=$?
+    echo "$status" >>"$tmp/said"
+  done
+  rm -r "$outside"
+  equal said "$(cat "$tmp/said")" "berth lint: $outside/vsftpd.conf: Permission denied
+2
+berth lint: $outside/closed: Permission denied
+2"
 }
 
 @test "lint --fix: shows the difference, writes it, and then there is nothing left" {
