@@ -37,23 +37,23 @@ uint32_t berth_space_dest_get(struct berth_space *sp, uint16_t local,
 bool berth_space_turn_to(struct berth_space *sp, uint16_t local, const struct berth_address *remote,
 			 uint16_t port)
 {
+	struct berth_space_recent *r = &sp->recent;
 	struct berth_space_offset o;
 	uint32_t dest;
 
-	berth_space_forget_recent(sp);
+	if (r->where && !r->d->pairs)
+		berth_space_forget_recent(sp);
 	dest = berth_space_dest_get(sp, local, remote, port);
 	if (dest == BERTH_SPACE_NONE)
 		return false;
 	o = berth_space_offset_of(sp, dest);
-	sp->recent = (struct berth_space_recent){
-		.remote = *remote,
-		.where = berth_space_where(local, port),
-		.dest = dest,
-		.d = &sp->dest[dest],
-		.l = sp->local[local],
-		.offset = o.offset,
-		.counter = sp->counters ? &sp->counters[o.slot] : &sp->counter,
-	};
+	r->remote = sp->dest[dest].remote;
+	r->where = berth_space_where(local, port);
+	r->dest = dest;
+	r->d = &sp->dest[dest];
+	r->l = sp->local[local];
+	r->offset = o.offset;
+	r->counter = sp->counters ? &sp->counters[o.slot] : &sp->counter;
 	return true;
 }
 

@@ -28,6 +28,9 @@ void hooks_load(int cgroup, struct hooks_want **out_want, struct hooks_seen **ou
 	code = hooks_bpf__load(hooks);
 	if (code == -EPERM || code == -EACCES || code == -ENOSYS || code == -EOPNOTSUPP)
 		fact_skip("BPF is refused: %s", strerror(-code));
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		fact_skip("the kernel's types are not to be had: /sys/kernel/btf/vmlinux: %s",
+			  strerror(errno));
 	errno = -code;
 	fact_need(!code, "load the programs");
 	bpf_object__for_each_program(program, hooks->obj) fact_need(

@@ -31,6 +31,9 @@ void walks_begin(const char *text)
 	code = walks_bpf__load(programs);
 	if (code == -EPERM || code == -EACCES || code == -ENOSYS || code == -EOPNOTSUPP)
 		fact_skip("BPF is refused: %s", strerror(-code));
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		fact_skip("the kernel's types are not to be had: /sys/kernel/btf/vmlinux: %s",
+			  strerror(errno));
 	errno = -code;
 	fact_need(!code, "load the programs");
 }
