@@ -646,6 +646,15 @@ berth lint: $outside/closed: Permission denied
   found 0
   run "$berth" lint --root "$root" --fix
   equal again "$status $output" "0 berth lint: nothing to reserve"
+  # What somebody else wrote there is not lost.
+  echo 'vm.swappiness = 1' >>"$root/etc/sysctl.d/99-berth.conf"
+  cp "$root/etc/sysctl.d/99-berth.conf" "$tmp/kept"
+  echo 'port 51000' | file /etc/redis/redis.conf
+  run "$berth" lint --root "$root" --fix
+  equal status "$status" 2
+  [[ $output == *"mv $root/etc/sysctl.d/99-berth.conf $root/etc/sysctl.d/98-local.conf"* ]]
+  cmp "$tmp/kept" "$root/etc/sysctl.d/99-berth.conf"
+  rm "$root/etc/redis/redis.conf"
   # What would win over the drop-in is named.
   rm "$root/etc/sysctl.d/99-berth.conf"
   echo 'net.ipv4.ip_local_reserved_ports = 1234' >"$root/etc/sysctl.conf"
