@@ -728,6 +728,8 @@ $root/etc/sysctl.d/r.conf:1: net.ipv4.ip_local_port_range = 32768 60999"
   done
   run "$berth" lint --explain ephemral
   equal near "$status $output" "2 berth lint: --explain: there is no rule of this name; did you mean ephemeral?; \"all\" shows all of them"
+  equal json "$("$berth" lint --explain all --json | jq -r '"\(.rule) (\(.level)): \(.what)\n    \(.why)"')" \
+    "$("$berth" lint --explain all)"
   "$berth" lint --places | grep -q '^vsftpd .* /etc/vsftpd.conf'
   run -2 "$berth" lint --dry-run
   run -2 "$berth" lint --fix "$root"
