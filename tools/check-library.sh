@@ -105,6 +105,22 @@ readelf -d "$work/shared" | grep -q 'NEEDED.*libberth\.so\.0' || {
   exit 1
 }
 
-# The manual of the headers.
+# The manual of the headers: each declaration has a text of its own, and is shown as C.
+for header in include/berth/*.h; do
+  page=$build/src/lib/berth_$(basename "$header" .h).3
+  sed -nE 's/^struct (\w+) \{$/\1/p; s/^(BERTH_API|static inline) .*\b(berth_\w+)\(.*/\2/p' "$header" |
+    while read -r name; do
+      grep -qE "^(struct $name \{|.*\b$name\(.*;)$" "$page" || echo "$page: nothing of $name"
+    done
+  sed -n '/^\.Ss/,$p' "$page" | awk -v page="$page" '
+    /^\.Ed/ { code = 0 }
+    code && (/^BERTH_API / || (/^(struct|enum) .*\{$/ && seen++)) { print page ": glued to another: " $0 }
+    /^\.Bd/ { code = 1; seen = 0 }'
+  awk -v page="$page" '/^- / && last != ".Pp" { print page ": an item that is no paragraph: " $0 } { last = $0 }' "$page"
+done >"$work/manual"
+if [ -s "$work/manual" ]; then
+  cat "$work/manual"
+  exit 1
+fi
 command -v mandoc >/dev/null && mandoc -T lint -W warning "$build"/src/lib/berth_*.3
 exit 0

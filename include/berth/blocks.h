@@ -54,6 +54,7 @@ BERTH_API int64_t berth_plan_subscriber(const struct berth_plan *plan, uint32_t 
 BERTH_API bool berth_plan_over(const struct berth_plan *plan, uint16_t *out_first,
 			       uint16_t *out_last);
 
+/* Who is to have blocks, of which ports, and how many. */
 struct berth_blocks_config {
 	uint32_t subscribers, addresses; /* how many; up to 2^20 and 2^12 */
 	uint16_t first, last;            /* of each address */

@@ -24,6 +24,7 @@ extern "C" {
 
 struct berth_parts;
 
+/* A space, and how it is divided. */
 struct berth_parts_config {
 	struct berth_space_config space; /* part and parts are not looked at */
 	uint16_t parts;                  /* a power of two, up to 64 */

@@ -133,6 +133,7 @@ BERTH_API uint16_t berth_space_choice_next(const struct berth_space_choice *choi
 /* Returns a port that may be chosen, or 0: none (BERTH_SPACE_E_LUCK). state is the caller's. */
 typedef uint16_t (*berth_space_habit)(void *state, const struct berth_space_choice *choice);
 
+/* What a space is made with. */
 struct berth_space_config {
 	uint8_t protocol;
 	uint8_t policy;       /* enum berth_space_policy */
@@ -241,11 +242,13 @@ BERTH_API int berth_space_set_owner(struct berth_space *space, uint16_t owner, u
 /* How many sockets an owner has, resting ones not counted. */
 BERTH_API uint32_t berth_space_owned(const struct berth_space *space, uint16_t owner);
 
+/* How a bound port may be shared. */
 enum berth_space_flags {
 	BERTH_SPACE_REUSE = 1,     /* SO_REUSEADDR */
 	BERTH_SPACE_REUSEPORT = 2, /* SO_REUSEPORT; the owner takes the place of the user */
 };
 
+/* What is to be bound. */
 struct berth_space_bind {
 	uint16_t local;
 	uint16_t port; /* 0: by the policy, out of the ports that nobody has */
@@ -274,6 +277,7 @@ BERTH_API int berth_space_bind_many(struct berth_space *space, const struct bert
 /* A bound socket listens. Errors: STALE, STATE, LISTENER and HELD (another one listens, or does not share). */
 BERTH_API int berth_space_listen(struct berth_space *space, berth_space_socket socket);
 
+/* From where, and to whom. */
 struct berth_space_connect {
 	uint16_t local; /* an address, no wildcard */
 	uint16_t remote_port;
@@ -328,6 +332,7 @@ typedef void (*berth_space_idle)(void *context, berth_space_socket socket);
 BERTH_API uint32_t berth_space_advance(struct berth_space *space, uint32_t now_ms, uint32_t limit,
 				       berth_space_idle idle, void *context);
 
+/* What a socket does. */
 enum berth_space_state {
 	BERTH_SPACE_BOUND,
 	BERTH_SPACE_LISTENING,
@@ -335,6 +340,7 @@ enum berth_space_state {
 	BERTH_SPACE_RESTS,
 };
 
+/* What is known of a socket. */
 struct berth_space_info {
 	struct berth_address remote; /* connected, or resting after that */
 	uint16_t remote_port;        /* 0: not connected */
@@ -353,6 +359,7 @@ BERTH_API berth_space_socket berth_space_find(const struct berth_space *space, u
 					      uint16_t port, const struct berth_address *remote,
 					      uint16_t remote_port);
 
+/* How much of a space is in use, and how much of one local address is left. */
 struct berth_space_counts {
 	uint32_t sockets, resting, destinations, crowded;
 	uint32_t free; /* ports of the range that nobody has on this address */

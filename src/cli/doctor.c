@@ -268,7 +268,7 @@ int berth_doctor_main(int argc, char **argv)
 	else
 		print_table(&report);
 	free(report.facts);
-	if (!printed || fflush(stdout) || ferror(stdout)) {
+	if (!printed) {
 		berth_why(&why, -EIO, "cannot write to standard output: %s", strerror(errno));
 		return berth_complain("doctor", &why, BERTH_EXIT_FAILURE);
 	}

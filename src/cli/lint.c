@@ -65,7 +65,8 @@ const struct berth_opt berth_lint_opts[] = {
 	  set_places },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a finding: rule, level (error, warning, note), file, line (null for a program's "
-	  "default), text, why, ways (a list), suppressed (the reason given in the file, else null).",
+	  "default), text, why, ways (a list), suppressed (the reason given in the file, else null). With --explain: rule, "
+	  "level, what, why. With --places: service, format, files, package.",
 	  NULL, set_json },
 	{ "sarif", NULL, NULL, "One object in SARIF 2.1.0, for CI.", NULL, set_sarif },
 	{ NULL },
@@ -190,7 +191,22 @@ static int read_host(struct berth_lint *l, struct host *h, struct berth_why *why
 
 /* ---- the verb ---- */
 
-static int explain(const char *name, struct berth_why *why)
+static void explain_one(const struct berth_lint_rule_text *r, bool in_json)
+{
+	if (!in_json) {
+		printf("%s (%s): %s\n    %s\n", r->name, berth_lint_level_name(r->level), r->what,
+		       r->why);
+		return;
+	}
+	printf("{\"rule\":\"%s\",\"level\":\"%s\",\"what\":", r->name,
+	       berth_lint_level_name(r->level));
+	berth_text_print_json(stdout, r->what, strlen(r->what));
+	fputs(",\"why\":", stdout);
+	berth_text_print_json(stdout, r->why, strlen(r->why));
+	puts("}");
+}
+
+static int explain(const char *name, bool in_json, struct berth_why *why)
 {
 	struct berth_near near = { 0 };
 	bool any = false;
@@ -200,8 +216,7 @@ static int explain(const char *name, struct berth_why *why)
 		const struct berth_lint_rule_text *r = &berth_lint_rules[i];
 
 		if (!strcmp(name, "all") || !strcmp(name, r->name)) {
-			printf("%s (%s): %s\n    %s\n", r->name, berth_lint_level_name(r->level),
-			       r->what, r->why);
+			explain_one(r, in_json);
 			any = true;
 		}
 		berth_near_consider(name, r->name, strlen(r->name), &near);
@@ -353,7 +368,7 @@ int berth_lint_main(int argc, char **argv)
 	if (!status)
 		status = check_words(&view, path, &why);
 	if (!status && view.explain) {
-		status = explain(view.explain, &why);
+		status = explain(view.explain, view.json, &why);
 	} else if (!status && view.places) {
 		list_places(&view);
 	} else if (!status) {

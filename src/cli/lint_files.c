@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/cli/lint.h"
 
-#define NAMES_MAX 4096 /* units or sysctl.d files; more are left out */
-#define DEPTH_MAX 32   /* directories of a tree */
+#define DEPTH_MAX 32 /* directories of a tree */
 
 struct gather {
 	struct berth_lint *l;
@@ -126,10 +126,12 @@ static void add_globs(struct gather *g, const char *globs)
 /* ---- sysctl.d and units: names of several directories, the first of which wins ---- */
 
 struct names {
-	struct {
-		char *name, *path;
-	} at[NAMES_MAX];
-	size_t count;
+	struct name {
+		const char *name; /* the last part of the path */
+		char *path;
+		size_t order;
+	} * at;
+	size_t count, room;
 };
 
 static const char *base_of(const char *path)
@@ -142,34 +144,49 @@ static const char *base_of(const char *path)
 static void add_name(void *arg, const char *path)
 {
 	struct names *n = arg;
-	size_t i;
+	struct name *grown;
 
-	for (i = 0; i < n->count; i++)
-		if (!strcmp(n->at[i].name, base_of(path)))
+	if (n->count == n->room) {
+		grown = reallocarray(n->at, n->room ? 2 * n->room : 16, sizeof(*n->at));
+		if (!grown)
 			return;
-	if (n->count == NAMES_MAX)
+		n->at = grown;
+		n->room = n->room ? 2 * n->room : 16;
+	}
+	grown = &n->at[n->count];
+	grown->path = strdup(path);
+	if (!grown->path)
 		return;
-	n->at[n->count].path = strdup(path);
-	n->at[n->count].name = strdup(base_of(path));
-	if (n->at[n->count].path && n->at[n->count].name)
-		n->count++;
+	grown->name = base_of(grown->path);
+	grown->order = n->count++;
 }
 
 static int by_base(const void *a, const void *b)
 {
-	const struct {
-		char *name, *path;
-	} *x = a, *y = b;
+	const struct name *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
 
-	return strcmp(x->name, y->name);
+	return order ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+/* Of names that are alike the first is left. */
+static void take_out_twins(struct names *n)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < n->count; i++)
+		if (count && !strcmp(n->at[count - 1].name, n->at[i].name))
+			free(n->at[i].path);
+		else
+			n->at[count++] = n->at[i];
+	n->count = count;
 }
 
 static void free_names(struct names *n)
 {
-	while (n->count--) {
-		free(n->at[n->count].name);
+	while (n->count--)
 		free(n->at[n->count].path);
-	}
+	free(n->at);
 	free(n);
 }
 
@@ -186,8 +203,10 @@ static struct names *names_in(const struct berth_tree *t, const char *directorie
 		berth_tree_glob(t, glob, add_name, n);
 		directories += len + (directories[len] == '|');
 	}
-	if (n)
+	if (n && n->count) {
 		qsort(n->at, n->count, sizeof(*n->at), by_base);
+		take_out_twins(n);
+	}
 	return n;
 }
 
@@ -462,10 +481,18 @@ static void descend(void *arg, const char *path)
 /* A file alone: where it lies may say what it is. */
 static int read_one(struct gather *g, const char *path, const char *real, struct berth_why *why)
 {
+	const char *text;
+	size_t len;
 	int err = berth_tree_init(g->t, "/");
 
 	if (err)
 		return berth_why(why, err, "/: %s", strerror(-err));
+	err = berth_tree_read(g->t, real, &text, &len);
+	if (err)
+		return berth_why(why, err, "%s: %s", path,
+				 err == -EISDIR  ? "neither a file nor a directory"
+				 : err == -EFBIG ? "larger than 4 MB"
+						 : strerror(-err));
 	/* Of a file that lies about, from wherever it came, other files of this host are none. */
 	if (!strncmp(real, "/etc/", 5))
 		follow_includes(g, false);
@@ -485,6 +512,8 @@ static int read_tree(struct gather *g, const char *path, const char *real, struc
 	int err = berth_tree_init(g->t, path);
 	size_t len;
 
+	if (!err && access(path, R_OK | X_OK))
+		err = -errno;
 	if (err)
 		return berth_why(why, err, "%s: %s", path, strerror(-err));
 	snprintf(shown, sizeof(shown), "%s", path);

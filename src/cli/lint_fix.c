@@ -12,6 +12,9 @@
 
 #define DIRECTORY "/etc/sysctl.d"
 #define NAME "99-berth.conf"
+#define HEAD                                                                                       \
+	"# Written by berth lint --fix: ports that configuration files of this host declare.\n"    \
+	"net.ipv4.ip_local_reserved_ports = "
 /* Fewer ephemeral ports than this are an outage of their own. */
 #define EPHEMERAL_MIN 16384u
 
@@ -45,15 +48,45 @@ static bool is_overridden(const struct berth_lint_spot *spot)
 	return base && (!strcmp(base + 1, "sysctl.conf") || strcmp(base + 1, NAME) > 0);
 }
 
+/* True for a file as it is written here, with nothing added to it. */
+static bool is_ours(const char *text)
+{
+	size_t head = strlen(HEAD);
+
+	return !strncmp(text, HEAD, head) &&
+	       strspn(text + head, "0123456789,-\n") == strlen(text + head);
+}
+
+/* The file as it is now, in *out_old; NULL: there is none. */
+static int read_old(struct berth_tree *t, const char *shown, char **out_old, struct berth_why *why)
+{
+	const char *text;
+	size_t len;
+	int err = berth_tree_read(t, DIRECTORY "/" NAME, &text, &len);
+
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return berth_why(why, err, "--fix: cannot read %s" DIRECTORY "/" NAME ": %s", shown,
+				 strerror(-err));
+	if (!is_ours(text))
+		return berth_why(why, -EEXIST,
+				 "--fix: %s" DIRECTORY "/" NAME
+				 " has more than berth lint writes, and that would be lost; "
+				 "give it another name: mv %s" DIRECTORY "/" NAME " %s" DIRECTORY
+				 "/98-local.conf",
+				 shown, shown, shown);
+	*out_old = strdup(text);
+	return *out_old ? 0 : berth_why(why, -ENOMEM, "no memory");
+}
+
 int berth_lint_fix(const struct berth_lint *l, struct berth_tree *t, const char *shown, bool dry,
 		   struct berth_why *why)
 {
 	const size_t size = 256 << 10;
 	berth_auto_free char *fresh = malloc(size + 256), *list = malloc(size), *old = NULL;
 	struct berth_portset set;
-	const char *text;
 	uint32_t more = berth_lint_reservation(l, &set), left = ephemeral_left(l, &set);
-	size_t len;
 	int err;
 
 	if (!fresh || !list)
@@ -72,15 +105,11 @@ int berth_lint_fix(const struct berth_lint *l, struct berth_tree *t, const char 
 			"move a range instead",
 			more, left);
 	berth_portset_format(&set, list, size);
-	snprintf(
-		fresh, size + 256,
-		"# Written by berth lint --fix: ports that configuration files of this host declare.\n"
-		"net.ipv4.ip_local_reserved_ports = %s\n",
-		list);
-	err = berth_tree_read(t, DIRECTORY "/" NAME, &text, &len);
-	if (!err)
-		old = strndup(text, len);
-	printf("--- %s%s\n+++ %s%s\n", err ? "" : shown, err ? "/dev/null" : DIRECTORY "/" NAME,
+	snprintf(fresh, size + 256, HEAD "%s\n", list);
+	err = read_old(t, shown, &old, why);
+	if (err)
+		return err;
+	printf("--- %s%s\n+++ %s%s\n", old ? shown : "", old ? DIRECTORY "/" NAME : "/dev/null",
 	       shown, DIRECTORY "/" NAME);
 	print_lines('-', old ? old : "");
 	print_lines('+', fresh);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* berth: the table of verbs, help, version and what is generated from the tables. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -235,6 +236,20 @@ static int completion_main(int argc, char **argv)
 	return berth_complain("completion", &why, BERTH_EXIT_FAILURE);
 }
 
+/* What could not be written is no success; who complained already does not do it twice. */
+static int finish(const char *verb, int status)
+{
+	struct berth_why why;
+
+	errno = 0;
+	if ((!fflush(stdout) && !ferror(stdout)) || status == BERTH_EXIT_FAILURE)
+		return status;
+	/* The reason is lost where an earlier write failed. */
+	berth_why(&why, -EIO, "cannot write to standard output%s%s", errno ? ": " : "",
+		  errno ? strerror(errno) : "");
+	return berth_complain(verb, &why, BERTH_EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
 	const struct berth_verb *v;
@@ -248,7 +263,7 @@ int main(int argc, char **argv)
 		argv[1] = "help";
 	if (!strcmp(argv[1], "--version")) {
 		puts("berth " BERTH_VERSION);
-		return BERTH_EXIT_OK;
+		return finish("--version", BERTH_EXIT_OK);
 	}
 	v = berth_opt_find_verb(verbs, argc - 1, argv + 1, &words);
 	if (!v) {
@@ -257,7 +272,7 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1 + words && !strcmp(argv[1 + words], "--help")) {
 		berth_opt_help(stdout, v);
-		return BERTH_EXIT_OK;
+		return finish(v->name, BERTH_EXIT_OK);
 	}
-	return v->main(argc - words, argv + words);
+	return finish(v->name, v->main(argc - words, argv + words));
 }

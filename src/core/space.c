@@ -348,10 +348,17 @@ static int local_room(struct berth_space *sp, struct berth_space_local *l)
 	return l->count && (l->open || l->wild) ? 0 : BERTH_SPACE_E_MEMORY;
 }
 
-static void local_free(struct berth_space *sp, struct berth_space_local *l)
+static void local_room_back(struct berth_space *sp, struct berth_space_local *l)
 {
 	berth_space_put_memory(sp, l->count, COUNT_BYTES);
 	berth_space_put_memory(sp, l->open, sizeof(*l->open));
+	l->count = NULL;
+	l->open = NULL;
+}
+
+static void local_free(struct berth_space *sp, struct berth_space_local *l)
+{
+	local_room_back(sp, l);
 	berth_space_put_memory(sp, l->order, sizeof(*l->order));
 	berth_space_put_memory(sp, l, sizeof(*l));
 }
@@ -374,8 +381,11 @@ int berth_space_make_room(struct berth_space *sp, const struct berth_space_room 
 	plan(sp, &t);
 	if (!tables_get(sp, &t))
 		return BERTH_SPACE_E_MEMORY;
-	for (i = 0; i < sp->locals; i++)
+	for (i = 0; t.room.sockets && i < sp->locals; i++)
 		if (local_room(sp, sp->local[i])) {
+			/* All addresses have theirs or none has, and so none had. */
+			for (i = 0; i < sp->locals; i++)
+				local_room_back(sp, sp->local[i]);
 			tables_put(sp, &t);
 			return BERTH_SPACE_E_MEMORY;
 		}

@@ -151,7 +151,7 @@ struct berth_space_offset {
  */
 struct berth_space_recent {
 	struct berth_address remote;
-	uint32_t where; /* berth_space_where() of it; 0: there is none */
+	uint64_t where; /* berth_space_where() of it; 0: there is none */
 	uint32_t dest;
 	/* The same as pointers; forgotten before the tables are given back. */
 	struct berth_space_dest *d;

@@ -27,10 +27,10 @@ BERTH_INLINE bool berth_space_same(const struct berth_address *a, const struct b
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
-/* Local address and remote port in one word; never 0. */
-BERTH_INLINE uint32_t berth_space_where(uint16_t local, uint16_t port)
+/* Local address and remote port in one word; never 0, port 0 included. */
+BERTH_INLINE uint64_t berth_space_where(uint16_t local, uint16_t port)
 {
-	return (uint32_t)port << 16 | local;
+	return ((uint64_t)port << 16 | local) + 1;
 }
 
 BERTH_INLINE bool berth_space_is_recent(const struct berth_space *sp, uint16_t local,

@@ -9,8 +9,9 @@
 
 BERTH_INLINE struct berth_wheel_nodes berth_space_timers(const struct berth_space *sp)
 {
+	/* Before there is room sock is NULL, from which C does not count on. */
 	return (struct berth_wheel_nodes){
-		.base = (char *)sp->sock + offsetof(struct berth_space_sock, timer),
+		.base = (char *)((uintptr_t)sp->sock + offsetof(struct berth_space_sock, timer)),
 		.stride = sizeof(struct berth_space_sock),
 	};
 }

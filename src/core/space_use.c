@@ -123,10 +123,11 @@ int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint3
 			bool rest)
 {
 	uint32_t i = (uint32_t)socket - 1;
-	const struct berth_space_sock *s = &sp->sock[i];
+	const struct berth_space_sock *s;
 
 	if (i >= sp->socks.room)
 		return BERTH_SPACE_E_STALE;
+	s = &sp->sock[i];
 	if (is_kind(s, socket, BERTH_RECORD_PAIR, BERTH_SPACE_PLAIN) &&
 	    !(rest && sp->config.rest_pair_ms) && s->timer.prev == BERTH_WHEEL_OUT) {
 		sp->owner[s->owner].used--;

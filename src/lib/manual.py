@@ -16,7 +16,7 @@ def words(comment):
     """Paragraphs of a comment, without its stars."""
     lines = [re.sub(r"^\s*\* ?", "", line).strip() for line in comment.strip("\n").split("\n")]
     # An item of a list is a paragraph.
-    lines = ["\n" + line if re.match(r"[0-9]\. ", line) else line for line in lines]
+    lines = ["\n" + line if re.match(r"([0-9]\.|-) ", line) else line for line in lines]
     return [" ".join(p.split("\n")).strip() for p in re.split(r"\n\s*\n", "\n".join(lines).strip())]
 
 
@@ -35,6 +35,8 @@ def prose(paragraphs):
 def shape(code):
     """A declaration as it is shown: an inline function without its body, a macro by its name."""
     code = code.strip("\n")
+    # That there is such a struct its functions say.
+    code = re.sub(r"^struct \w+;\n*", "", code, flags=re.M).strip("\n")
     if code.startswith("static inline"):
         return code[:code.index("\n{")] + ";"
     if code.startswith("#define"):
@@ -56,11 +58,12 @@ def name_of(code):
 
 
 def rows(code):
-    """The rows X(identifier, ...) of a table that is a macro, as a list: the identifier, and what the row says."""
+    """The rows X(identifier, ...) of a table that is a macro, as a list: the name in C, and what the row says."""
+    of = re.sub(r"[A-Z]+\(X\).*", "", code.removeprefix("#define "), flags=re.S)
     found = re.findall(r"X\((\w+),\s*((?:[^\"()]|\"[^\"]*\")*)\)", code.replace("\\\n", "")) if "(X)" in code else []
     cells = [(name, re.findall(r"\"([^\"]*)\"|([^\",\s]+)", rest)) for name, rest in found]
     return [".Bl -tag -width 12n"] + [line for name, row in cells for line in (
-        ".It Dv " + name, quoted("; ".join(a or b for a, b in row)))] + [".El"] if cells else []
+        ".It Dv " + of + name, quoted("; ".join(a or b for a, b in row)))] + [".El"] if cells else []
 
 
 def main():

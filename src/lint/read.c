@@ -357,12 +357,23 @@ void berth_lint_add(struct berth_lint *l, const struct berth_lint_place *place, 
 	berth_lint_read(&r, text, len);
 }
 
+/* True where a line of the text begins with the key. */
+static bool has_key(const char *text, size_t len, const char *key)
+{
+	const char *at = text, *end = text + len;
+	size_t n = strlen(key);
+
+	while ((at = memmem(at, (size_t)(end - at), key, n))) {
+		if (at == text || at[-1] == '\n')
+			return true;
+		at += n;
+	}
+	return false;
+}
+
 bool berth_lint_is_kubernetes(const char *text, size_t len)
 {
-	const char *version = memmem(text, len, "apiVersion:", 11),
-		   *kind = memmem(text, len, "kind:", 5);
-
-	return version && kind && (version == text || version[-1] == '\n');
+	return has_key(text, len, "apiVersion:") && has_key(text, len, "kind:");
 }
 
 void berth_lint_add_spared(struct berth_lint *l, const char *text, size_t len)

@@ -178,7 +178,8 @@ static void test_no_memory(void **state)
 {
 	const struct berth_space_memory scarce = { get_some, put, NULL };
 	const struct berth_space_room room = { 1000, 100, 10 };
-	struct berth_address a = v4(10, 0, 0, 1);
+	const struct berth_space_room no_sockets = { 0, 100, 10 };
+	struct berth_address a = v4(10, 0, 0, 1), any = v4(0, 0, 0, 0);
 	uint32_t n, refused = 0;
 	uint16_t local;
 
@@ -193,7 +194,13 @@ static void test_no_memory(void **state)
 			continue;
 		}
 		refused += berth_space_add_local(sp, &a, &local) != 0;
+		/* Without sockets the rest is no use, and an address is as before. */
+		refused += berth_space_make_room(sp, &no_sockets) != 0;
+		refused += berth_space_add_local(sp, &any, &local) != 0;
+		assert_int_equal(berth_space_set_range(sp, 1000, 2000), 0);
+		/* One of the two may get its memory, and the other none. */
 		refused += berth_space_make_room(sp, &room) != 0;
+		refused += berth_space_set_range(sp, 1000, 3000) != 0;
 		refused += berth_space_withhold(sp, 1, 1, true) != 0;
 		assert_int_equal(berth_space_bytes(sp), taken_bytes);
 		berth_space_free(sp);
@@ -340,6 +347,33 @@ static void test_stale(void **state)
 	assert_int_equal(berth_space_release(sp, one ^ 2ULL << 48, 0, false), BERTH_SPACE_E_STALE);
 	assert_int_equal(berth_space_release(sp, one, 0, false), 0);
 	end();
+}
+
+/* Words that are all zero, before anything was connected and behind it; and a space that has nothing yet. */
+static void test_zeros(void **state)
+{
+	const struct berth_space_connect none = { 0 };
+	struct berth_space_config bare = { .protocol = BERTH_UDP, .idle_ms = 10 };
+	const struct berth_space_memory plenty = { get, put, NULL };
+	struct berth_space_connect far = { .local = UINT16_MAX };
+	berth_space_socket one;
+
+	(void)state;
+	begin(BERTH_SPACE_SEQUENTIAL, 50000, 50050, 10);
+	assert_int_equal(berth_space_connect(sp, &none, &one), BERTH_SPACE_E_INVALID);
+	assert_int_equal(berth_space_connect(sp, &far, &one), BERTH_SPACE_E_INVALID);
+	one = connect_one(1);
+	assert_int_equal(berth_space_connect(sp, &none, &one), BERTH_SPACE_E_INVALID);
+	end();
+	assert_int_equal(berth_space_new(&bare, &plenty, &sp), 0);
+	assert_int_equal(berth_space_connect(sp, &none, &one), BERTH_SPACE_E_INVALID);
+	far.remote_port = UINT16_MAX;
+	assert_int_equal(berth_space_connect(sp, &far, &one), BERTH_SPACE_E_NOT_LOCAL);
+	assert_int_equal(berth_space_release(sp, 0, 0, false), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_release(sp, 1, 0, false), BERTH_SPACE_E_STALE);
+	assert_int_equal(berth_space_advance(sp, 100, 0, NULL, NULL), 0);
+	berth_space_free(sp);
+	assert_int_equal(taken_bytes, 0);
 }
 
 /* The destination of the last connect, after its last pair: it takes no room from others, and is not counted. */
@@ -526,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_withheld_under_load),
 		cmocka_unit_test(test_late_addresses),
 		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_last_destination),
 		cmocka_unit_test(test_luck),
 		cmocka_unit_test(test_last_destination_with_lane),

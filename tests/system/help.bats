@@ -22,6 +22,19 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
   done
 }
 
+@test "what cannot be written is no success, whatever the verb" {
+  [ -c /dev/full ] || skip "no /dev/full"
+  for words in help --version man "help lint" "lint --help" "lint --places" "lint --explain all" "sim --list" \
+    "sim --hosts 1 --connections 100" "services 80" "doctor" "doctor --json"; do
+    status=0
+    # shellcheck disable=SC2086 # words
+    "$berth" $words >/dev/full 2>"$tmp/e" || status=$?
+    equal "status of $words" "$status" 2
+    equal "lines of $words" "$(wc -l <"$tmp/e")" 1
+    grep -qE 'cannot write to standard output(: No space left on device)?$' "$tmp/e" || { cat "$tmp/e" && false; }
+  done
+}
+
 @test "man passes mandoc" {
   command -v mandoc >/dev/null || skip "mandoc is not installed"
   "$berth" man >"$tmp/berth.1"

@@ -118,6 +118,16 @@ END
   found 0
 }
 
+@test "lint: units: none is left out, however many there are" {
+  mkdir -p "$root/etc/systemd/system"
+  (cd "$root/etc/systemd/system" && seq -f %g.socket 5000 | xargs touch)
+  # The first of two directories counts.
+  printf '[Socket]\nListenStream=40000\n' | file /usr/lib/systemd/system/5000.socket
+  printf '[Socket]\nListenStream=40001\n' | file /etc/systemd/system/z.socket
+  lint
+  found 1 "ephemeral error /etc/systemd/system/z.socket:2 1"
+}
+
 @test "lint: sysctl.d: order, reservations, and none that has no effect" {
   printf 'pasv_min_port=20000\npasv_max_port=20999\n' | file /etc/vsftpd.conf
   lint
@@ -218,7 +228,9 @@ services:
       - target: 80
         published: "41000"
 END
+  # What else has these words is no matter.
   cat >"$tmp/project/service.yml" <<'END'
+# apiVersion: as in v1.30
 apiVersion: v1
 kind: Service
 spec:
@@ -231,7 +243,7 @@ END
   equal lines "$(jq -c '[.rule, (.file | split("/") | last), .line]' <<<"$output")" \
     '["ephemeral","compose.yaml",4]
 ["ephemeral","compose.yaml",8]
-["ephemeral","service.yml",6]'
+["ephemeral","service.yml",7]'
 }
 
 @test "lint: compose files with variables, and with other compose files" {
@@ -589,6 +601,35 @@ END
   mkfifo "$root/etc/vsftpd.conf"
   lint
   found 0
+  # Who names one is told.
+  run "$berth" lint "$root/etc/vsftpd.conf"
+  equal fifo "$status $output" "2 berth lint: $root/etc/vsftpd.conf: neither a file nor a directory"
+  truncate -s 5M "$root/etc/redis.conf"
+  run "$berth" lint "$root/etc/redis.conf"
+  equal large "$status $output" "2 berth lint: $root/etc/redis.conf: larger than 4 MB"
+}
+
+@test "lint: a file or directory that is named and cannot be read is not clean" {
+  local outside as=()
+
+  # The test's own directory is root's alone.
+  [ "$(id -u)" != 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+  outside=$(mktemp -d)
+  chmod 755 "$outside"
+  mkdir -m 0 "$outside/closed"
+  echo 'pasv_min_port=40000' >"$outside/vsftpd.conf"
+  chmod 0 "$outside/vsftpd.conf"
+  cp "$berth" "$outside/berth"
+  for path in vsftpd.conf closed; do
+    status=0
+    "${as[@]}" "$outside/berth" lint "$outside/$path" >>"$tmp/said" 2>&1 || status=$?
+    echo "$status" >>"$tmp/said"
+  done
+  rm -r "$outside"
+  equal said "$(cat "$tmp/said")" "berth lint: $outside/vsftpd.conf: Permission denied
+2
+berth lint: $outside/closed: Permission denied
+2"
 }
 
 @test "lint --fix: shows the difference, writes it, and then there is nothing left" {
@@ -605,6 +646,15 @@ END
   found 0
   run "$berth" lint --root "$root" --fix
   equal again "$status $output" "0 berth lint: nothing to reserve"
+  # What somebody else wrote there is not lost.
+  echo 'vm.swappiness = 1' >>"$root/etc/sysctl.d/99-berth.conf"
+  cp "$root/etc/sysctl.d/99-berth.conf" "$tmp/kept"
+  echo 'port 51000' | file /etc/redis/redis.conf
+  run "$berth" lint --root "$root" --fix
+  equal status "$status" 2
+  [[ $output == *"mv $root/etc/sysctl.d/99-berth.conf $root/etc/sysctl.d/98-local.conf"* ]]
+  cmp "$tmp/kept" "$root/etc/sysctl.d/99-berth.conf"
+  rm "$root/etc/redis/redis.conf"
   # What would win over the drop-in is named.
   rm "$root/etc/sysctl.d/99-berth.conf"
   echo 'net.ipv4.ip_local_reserved_ports = 1234' >"$root/etc/sysctl.conf"
@@ -678,6 +728,8 @@ $root/etc/sysctl.d/r.conf:1: net.ipv4.ip_local_port_range = 32768 60999"
   done
   run "$berth" lint --explain ephemral
   equal near "$status $output" "2 berth lint: --explain: there is no rule of this name; did you mean ephemeral?; \"all\" shows all of them"
+  equal json "$("$berth" lint --explain all --json | jq -r '"\(.rule) (\(.level)): \(.what)\n    \(.why)"')" \
+    "$("$berth" lint --explain all)"
   "$berth" lint --places | grep -q '^vsftpd .* /etc/vsftpd.conf'
   run -2 "$berth" lint --dry-run
   run -2 "$berth" lint --fix "$root"
