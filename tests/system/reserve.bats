@@ -136,8 +136,10 @@ persisted()
 
 @test "from another namespace of that name, the host's ports stay the host's" {
   launch far cat
+  # shellcheck disable=SC2016 # for the shells within
   near sh -c ': >/run/netns/inner && mount --bind "$0" /run/netns/inner' "/proc/$launch_pid/ns/net"
   # Process 1, whose namespace is the host's, is the shell.
+  # shellcheck disable=SC2016
   near unshare --pid --fork --mount-proc sh -c \
     '"$0" reserve add 7001 && nsenter --net=/run/netns/inner "$0" reserve add 7002 && "$0" reserve add 7003' "$berth"
   kernel 7001,7003
