@@ -26,6 +26,7 @@ fills()
   equal counted "$(jq -c '[.counters | .assigned, .exhausted, .refused, .fallback, .released]' "$tmp/stats")" \
     '[100,3,3,0,100]'
   equal sentences "$(count_lines '^berth run: 3 connections refused' <"$tmp/e")" 1
+  await_closed
 }
 
 @test "the last port: TCP, IPv4, the route decides the address" {
@@ -135,6 +136,7 @@ for i in range(100):
     equal connections "$(wc -l <"$tmp/o")" 200
     equal ports "$(sort -u "$tmp/o" | wc -l)" 100
     ports_inside 21000 21099 <"$tmp/o"
+    await_closed
   done
 }
 
