@@ -76,6 +76,8 @@ make_peer() {
   PEER=$!
   exec {PEER_PIPE}>"$TMP/peer"
   wait_for "a second namespace" other_namespace "$PEER"
+  # The kernel takes away a namespace that has gone, and our end with it, a while later.
+  ip link del veth0 2>/dev/null || :
   ip link add veth0 type veth peer name veth0 netns "$PEER"
   ip addr add 10.77.0.1/16 dev veth0
   ip link set veth0 up
