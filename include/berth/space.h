@@ -53,8 +53,7 @@ extern "C" {
 	X(E_BOUND,    -16, "bound",     "every port of the ephemeral range has a socket") \
 	X(E_PAIRS,    -17, "pairs",     "every usable port of the ephemeral range is connected to this destination") \
 	X(E_WAIT,     -18, "wait",      "no port is free now, but sockets of the space rest: wait, or let them rest shorter") \
-	X(E_LUCK,     -19, "luck",      "the tries of the policy are over, although a port is free") \
-	X(E_BUSY,     -20, "busy",      "sockets still use it")
+	X(E_LUCK,     -19, "luck",      "the tries of the policy are over, although a port is free")
 
 /* Name, and what it does. Algorithms 1 to 5 are those of RFC 6056 section 3.3. The habits of systems: habits.h. */
 #define BERTH_SPACE_POLICIES(X) \

@@ -15,15 +15,19 @@ static const struct {
 } errors[] = { BERTH_SPACE_ERRORS(NAME) };
 #undef NAME
 
+static bool is_error(int error)
+{
+	return error < 0 && error >= -(int)(sizeof(errors) / sizeof(*errors));
+}
+
 const char *berth_space_error_name(int error)
 {
-	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].name : "ok";
+	return is_error(error) ? errors[-error - 1].name : "ok";
 }
 
 const char *berth_space_error(int error)
 {
-	return error < 0 && error >= BERTH_SPACE_E_BUSY ? errors[-error - 1].text
-							: "nothing is wrong";
+	return is_error(error) ? errors[-error - 1].text : "nothing is wrong";
 }
 
 void *berth_space_get_memory(struct berth_space *sp, size_t size)
