@@ -87,7 +87,8 @@ const struct berth_opt berth_grant_opts[] = {
 	  set_dry_run },
 	{ "json", NULL, NULL,
 	  "One object: state (in-force, partial, none), abi, rules (list), observe, every_netns, cgroup, loaded "
-	  "(Unix time), hooks, counters, recent (refusals), newer and older (versions pinned beside, or null).",
+	  "(Unix time), hooks, counters, recent (refusals), newer and older (versions pinned beside, or null); "
+	  "with --dry-run rules alone.",
 	  NULL, set_json },
 	{ NULL },
 };
@@ -380,6 +381,21 @@ static int enforce(const struct want *want, struct berth_ledger *ledger,
 	return 0;
 }
 
+/* What --dry-run would put in force. */
+static void print_rules(const struct want *want)
+{
+	json_t *all;
+
+	if (!want->json) {
+		fputs(want->rules.text, stdout);
+		return;
+	}
+	all = json_pack("{s:o}", "rules", rules_json(want->rules.text));
+	json_dumpf(all, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(all);
+}
+
 static int load(struct want *want, struct berth_why *why)
 {
 	static struct berth_portset guarded;
@@ -390,7 +406,7 @@ static int load(struct want *want, struct berth_why *why)
 	if (err)
 		return err;
 	if (want->dry_run) {
-		fputs(want->rules.text, stdout);
+		print_rules(want);
 		fprintf(stderr, "berth grant: rules that are good: %u; nothing was changed\n",
 			want->rules.count);
 		return 0;

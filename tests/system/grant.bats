@@ -476,6 +476,7 @@ in_cgroup()
   grant --remove
   run --separate-stderr grant --dry-run --rule 'deny tcp 5432'
   equal printed "$output" "deny tcp 5432"
+  equal json "$(grant --dry-run --json --rule 'deny tcp 5432' | jq -c .)" '{"rules":["deny tcp 5432"]}'
   may 0 127.0.0.1 5432
   run grant --status
   equal status "$status" 1
