@@ -230,36 +230,49 @@ static void add_sysctl(struct gather *g)
 #define UNIT_DIRECTORIES                                                                           \
 	"/etc/systemd/system|/run/systemd/system|/usr/local/lib/systemd/system|/usr/lib/systemd/system|/lib/systemd/system"
 
-/* True where a unit is started: an administrator wrote it, or enabled it. */
-static bool is_wanted(const struct berth_tree *t, const char *name, const char *path)
-{
-	static const char *const wants[] = { "/etc/systemd/system/*.wants",
-					     "/etc/systemd/system/*.requires",
-					     "/usr/lib/systemd/system/*.wants",
-					     "/lib/systemd/system/*.wants" };
-	struct names *n;
-	bool found = false;
-	size_t i;
+#define WANTS_DIRECTORIES                                                                          \
+	"/etc/systemd/system/*.wants|/etc/systemd/system/*.requires|/usr/lib/systemd/system/*.wants|/lib/systemd/system/*.wants"
 
-	if (!strncmp(path, "/etc/", 5))
-		return true;
-	for (i = 0; i < sizeof(wants) / sizeof(*wants) && !found; i++) {
-		n = names_in(t, wants[i], name);
-		found = n && n->count;
-		if (n)
-			free_names(n);
-	}
-	return found;
+static int by_name(const void *name, const void *at)
+{
+	return strcmp(name, ((const struct name *)at)->name);
 }
 
-static void add_unit(struct gather *g, const char *name, const char *path, const char *directories)
+/* True where an instance of a template is among the names: "a@b.service" of "a@.service". */
+static bool has_instance(const struct names *n, const char *name)
+{
+	size_t head = strcspn(name, "@") + 1, tail = strlen(name + head), len, i;
+
+	for (i = 0; i < n->count; i++) {
+		len = strlen(n->at[i].name);
+		if (len > head + tail && !strncmp(n->at[i].name, name, head) &&
+		    !strcmp(n->at[i].name + len - tail, name + head))
+			return true;
+	}
+	return false;
+}
+
+/* True where a unit is started: an administrator wrote it, or it is one of those that are wanted. */
+static bool is_wanted(const struct names *wanted, const char *name, const char *path)
+{
+	if (!strncmp(path, "/etc/", 5))
+		return true;
+	if (!wanted || !wanted->count)
+		return false;
+	return strstr(name, "@.") ? has_instance(wanted, name)
+				  : bsearch(name, wanted->at, wanted->count, sizeof(*wanted->at),
+					    by_name) != NULL;
+}
+
+static void add_unit(struct gather *g, const char *name, const char *path, const char *directories,
+		     const struct names *wanted)
 {
 	struct names *drop_ins;
 	char part[512];
 	size_t i;
 
 	/* A link to /dev/null masks a unit; another one is an alias of a unit that is read under its own name. */
-	if (berth_tree_is_link(g->t, path) || !is_wanted(g->t, name, path))
+	if (berth_tree_is_link(g->t, path) || !is_wanted(wanted, name, path))
 		return;
 	g->scope = name;
 	add_file(g, path);
@@ -272,25 +285,30 @@ static void add_unit(struct gather *g, const char *name, const char *path, const
 	g->scope = NULL;
 }
 
-static void add_units_of(struct gather *g, const char *directories, const char *part)
+static void add_units_of(struct gather *g, const char *directories, const char *part,
+			 const struct names *wanted)
 {
 	struct names *n = names_in(g->t, directories, part);
 	size_t i;
 
 	for (i = 0; n && i < n->count; i++)
-		add_unit(g, n->at[i].name, n->at[i].path, directories);
+		add_unit(g, n->at[i].name, n->at[i].path, directories, wanted);
 	if (n)
 		free_names(n);
 }
 
 static void add_units(struct gather *g)
 {
+	struct names *wanted = names_in(g->t, WANTS_DIRECTORIES, "*");
+
 	g->place = &berth_lint_unit;
-	add_units_of(g, UNIT_DIRECTORIES, "*.socket");
-	add_units_of(g, "/etc/systemd/system", "*.service");
-	add_units_of(g, "/etc/systemd/network", "*.netdev");
-	add_units_of(g, "/etc/containers/systemd", "*.container");
-	add_units_of(g, "/etc/containers/systemd", "*.pod");
+	add_units_of(g, UNIT_DIRECTORIES, "*.socket", wanted);
+	add_units_of(g, UNIT_DIRECTORIES, "*.service", wanted);
+	add_units_of(g, "/etc/systemd/network", "*.netdev", NULL);
+	add_units_of(g, "/etc/containers/systemd", "*.container", NULL);
+	add_units_of(g, "/etc/containers/systemd", "*.pod", NULL);
+	if (wanted)
+		free_names(wanted);
 }
 
 /* ---- a root ---- */

@@ -118,6 +118,24 @@ END
   found 0
 }
 
+@test "lint: units: services of packages count where they are enabled, templates by their instances" {
+  printf '[Service]\nExecStart=/bin/x --port 40000\n' | file /usr/lib/systemd/system/x.service
+  printf '[Service]\nExecStart=/bin/y --port 40001\n' | file /usr/lib/systemd/system/y@.service
+  printf '[Service]\nExecStart=/bin/z --port 40002\n' | file /usr/lib/systemd/system/z@.service
+  mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
+  lint
+  found 0
+  # Another template's instance, and another kind of unit.
+  ln -s /usr/lib/systemd/system/y@.service "$root/etc/systemd/system/multi-user.target.wants/y2@a.service"
+  ln -s /usr/lib/systemd/system/y@.socket "$root/etc/systemd/system/multi-user.target.wants/y@a.socket"
+  lint
+  found 0
+  ln -s /usr/lib/systemd/system/x.service "$root/etc/systemd/system/multi-user.target.wants/x.service"
+  ln -s /usr/lib/systemd/system/y@.service "$root/etc/systemd/system/multi-user.target.wants/y@a.service"
+  lint
+  found 1 "ephemeral error /usr/lib/systemd/system/x.service:2 1" "ephemeral error /usr/lib/systemd/system/y@.service:2 1"
+}
+
 @test "lint: units: none is left out, however many there are" {
   mkdir -p "$root/etc/systemd/system"
   (cd "$root/etc/systemd/system" && seq -f %g.socket 5000 | xargs touch)
