@@ -13,7 +13,7 @@
 #include "include/berth/space.h"
 #include "random.h"
 
-#define SPACES 60u
+#define SPACES 40u
 #define STEPS 3000u
 #define SOCKETS 64u
 
@@ -232,7 +232,8 @@ static void test_any_call(void **state)
 	int error;
 
 	(void)state;
-	for (k = 0; k < SPACES; k++) {
+	/* Most configurations are refused. */
+	for (k = 0; spaces < SPACES && k < 100 * SPACES; k++) {
 		if (!begin()) {
 			assert_int_equal(live, 0);
 			continue;
@@ -255,7 +256,7 @@ static void test_any_call(void **state)
 		spaces++;
 	}
 	/* The test is about something: sockets were made, and refused for many reasons. */
-	assert_in_range(spaces, SPACES / 4, SPACES);
+	assert_int_equal(spaces, SPACES);
 	assert_true(made > 1000);
 	for (i = 1, k = 0; i < 32; i++)
 		k += answered[i] > 0;
