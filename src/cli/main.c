@@ -58,7 +58,7 @@ static const struct berth_verb verbs[] = {
 	  "port by number gets it; \"berth grant\" refuses it.\n"
 	  "What others have put into ip_local_reserved_ports or sysctl.d stays there. What has no pid as its owner is "
 	  "kept in /etc/sysctl.d/60-berth-reserved.conf. A reservation ends with its owner or its date, at the next "
-	  "call of the verb.\n"
+	  "call of the verb; berth-reserve.timer makes one each minute.\n"
 	  "Exit status: 0 done, 1 nothing is reserved or some of the ports to remove were not, 2 berth failed.",
 	  berth_reserve_opts, berth_reserve_main },
 	{ "ports", "show who holds which port, and why", "[FILTER...]",

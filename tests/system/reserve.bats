@@ -108,6 +108,29 @@ persisted()
   done
 }
 
+@test "the installed timer ends a reservation: in the kernel, in sysctl.d and in the ledger" {
+  units=$tmp/root/usr/local/lib/systemd/system
+  mkdir -p "$units"
+  cp "$build/packaging/berth-reserve.service" "$BATS_TEST_DIRNAME/../../packaging/systemd/berth-reserve.timer" "$units"
+  value() { sed -n "s/^$1=//p" "$units/berth-reserve.service"; }
+  equal ledger "$(value ConditionPathExists)" /var/lib/berth/reservations.json
+  read -r -a start <<<"$(value ExecStart)"
+  [[ ${start[0]} == /*/bin/berth ]]
+  reserve add 5000 --until +1h
+  near "$berth" "${start[@]:1}"
+  kernel 5000
+  near sed -i 's/"until": [0-9]*$/"until": 1000000000/' /var/lib/berth/reservations.json
+  run near "$berth" "${start[@]:1}"
+  equal "nothing is left" "$status" "$(value SuccessExitStatus)"
+  kernel ""
+  persisted ""
+  command -v systemd-analyze >/dev/null || skip "no systemd-analyze here: the units' syntax was not verified"
+  sed -i "s|${start[0]}|$berth|" "$units/berth-reserve.service"
+  run systemd-analyze verify --man=no "$units/berth-reserve.service" "$units/berth-reserve.timer"
+  equal "verified: $output" "$status" 0
+  equal said "$(grep -c berth-reserve <<<"$output")" 0
+}
+
 @test "--dry-run changes nothing; errors point at the character" {
   equal printed "$(reserve add 5000,5001 --dry-run)" 5000-5001
   kernel ""
