@@ -304,8 +304,10 @@ signal.pause()'
   equal "assigned" "$(near "$berth" ports "to=$far4:8000" assigned --json | jq -s 'map(select(.port >= 20000 and .port <= 20099)) | length')" 5
   launch near "$berth" run --via preload --ports 20100-20199 -- "$client" tcp --count 3 --hold "$far4" 8000
   await_lines "$launch_out" 3
+  # Of the same pool, but of its program's own choice.
+  other=$(seq 20100 20199 | grep -vxFf <(cut -d' ' -f2 "$launch_out") | tail -n 1)
   launch near python3 -c 'import signal, socket, sys
-s = socket.create_connection((sys.argv[1], 8000), source_address=("", 20199)); print(flush=True); signal.pause()' "$far4"
+s = socket.create_connection((sys.argv[1], 8000), source_address=("", int(sys.argv[2]))); print(flush=True); signal.pause()' "$far4" "$other"
   await_lines "$launch_out" 1
   equal "assigned by preload" "$(near "$berth" ports "to=$far4:8000" assigned --json | jq -s 'map(select(.port >= 20100 and .port <= 20199)) | length')" 3
   equal "and without privileges" "$(near setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
