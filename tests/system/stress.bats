@@ -105,7 +105,7 @@ stress()
     out[seed]=$launch_out
   done
   for seed in 6 7; do
-    await ended "${pid[seed]}"
+    wait "${pid[seed]}"
     equal assigned "$(stat_of "$tmp/stats.$seed" assigned)" "$(tail -n 1 "${out[seed]}" | jq .connected)"
     equal faults "$(tail -n 1 "${out[seed]}" | jq -c '[.refused, .duplicates]')" '[0,0]'
   done
