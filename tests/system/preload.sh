@@ -214,12 +214,48 @@ stuck_lock()
   serve 7000
   # shellcheck disable=SC2016
   "$runner" --stats "$stats" --policy longest-idle --ports "$1" -- bash -c '
-    "$0" tcp --count 3 127.0.0.1 7000 && "$1" && "$0" tcp --count 3 127.0.0.1 7000 || exit 1
+    # Ahead, so that it is in the way however slow the machine is.
+    "$0" tcp --count 3 127.0.0.1 7000 && "$1" 3600 && "$0" tcp --count 3 127.0.0.1 7000 && "$1" || exit 1
     for ((i = 0; i < 100; i++)); do "$0" tcp --count 1 127.0.0.1 7000 || exit 1; done' \
     "$client" "$build/tests/tools/preload_stuck" >"$SCRATCH/out"
   expect refusals "$(grep -c refused "$SCRATCH/out" || :)" 0
   [ "$(counter lanes_missing)" -ge 3 ] || die "the lock was not in the way: $(cat "$stats")"
   expect lanes "$(counter lanes)" 2
+}
+
+# How many files of runs there are, in a /dev/shm that no other test sweeps.
+shared_files()
+{
+  find /dev/shm -name 'berth-preload.*' | wc -l
+}
+
+is_parent()
+{
+  pgrep -x -P "$1" sleep >"$SCRATCH/sleeper"
+}
+
+# The shared file goes with its run; that of a run that was killed goes with the next one.
+shared_file()
+{
+  mount -t tmpfs none /dev/shm || skip "no /dev/shm of our own"
+  "$runner" -- sleep 60 >"$SCRATCH/out" 2>&1 3>&- &
+  held=$!
+  wait_for is_parent "$held"
+  expect "files of a run" "$(shared_files)" 1
+  "$runner" -- true
+  expect "files beside another run" "$(shared_files)" 1
+  kill -KILL "$held"
+  wait "$held" || :
+  kill "$(cat "$SCRATCH/sleeper")"
+  expect "files of a run that was killed" "$(shared_files)" 1
+  "$runner" -- true
+  expect "files after the next run" "$(shared_files)" 0
+}
+
+no_shared_file()
+{
+  expect answer "$(BERTH_PRELOAD=/nonexistent LD_PRELOAD=$build/src/preload/libberth-preload.so "$client" tcp 127.0.0.1 1)" \
+    "refused ECONNREFUSED"
 }
 
 # A socket outlives the program that connected it; its port comes back although nobody saw the close.

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Leaves every lane of the run that it is started in as a process would that was killed while it
- * held the lock: locked by a thread that does not exist, since now. Prints how many.
+ * held the lock: locked by a thread that does not exist, since now, or since a moment AHEAD seconds from now.
+ * Prints how many.
+ *
+ * usage: preload_stuck [AHEAD]
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +16,7 @@
 
 #define NO_THREAD 0x7ffffffeu
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const char *path = getenv(BERTH_PRELOAD_ENV);
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -28,6 +31,7 @@ int main(void)
 		return 2;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += argc > 1 ? atoi(argv[1]) : 0;
 	for (i = 0; i < BERTH_PRELOAD_LANES; i++) {
 		uint64_t ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 
