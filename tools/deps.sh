@@ -37,6 +37,7 @@ tests | bats             | cmd:bats        | system tests
 tests | nginx-light      | cmd:nginx       | a server under test
 tests | curl             | cmd:curl        | a client under test
 tests | wrk              | cmd:wrk         | a client with many connections under test
+tests | netbase          | file:/etc/services | the names of services, which tests compare with
 tests | socat            | cmd:socat       | a client and server under test, TCP and UDP
 tests | dnsmasq-base     | cmd:dnsmasq     | a UDP server under test
 tests | bind9-dnsutils   | cmd:dig         | a UDP client under test
