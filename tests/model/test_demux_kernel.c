@@ -262,8 +262,10 @@ static void await_path(bool six, uint8_t last, unsigned device)
 	f.local.byte[15] = last;
 	f.local_port = 6999, f.remote_port = 9, f.protocol = BERTH_UDP;
 	len = sockaddr_of(&f.local, f.local_port, AF_INET6, &a);
-	for (tries = 0; bind(fd, (struct sockaddr *)&a, len); tries++)
+	for (tries = 0; bind(fd, (struct sockaddr *)&a, len); tries++) {
 		assert_true(errno == EADDRNOTAVAIL && tries < 10000);
+		poll(NULL, 0, 1);
+	}
 	for (tries = 0; !ready.revents; tries++) {
 		uint8_t datagram[12] = { [5] = 12 };
 
