@@ -52,12 +52,16 @@ END
 
 @test "wrk: thousands of requests over connections that nginx closes" {
   serve_nginx
-  berth_run --ports 20000-23999 --stats "$tmp/stats" -- wrk -t 2 -c 64 -d 1s "http://$far4:8080/" >"$tmp/o"
-  cat "$tmp/o"
+  # A slow machine needs more than one second for them.
+  for _ in {1..20}; do
+    berth_run --ports 20000-23999 --stats "$tmp/stats" -- wrk -t 2 -c 64 -d 1s "http://$far4:8080/" >"$tmp/o"
+    cat "$tmp/o"
+    equal refused "$(stat_of "$tmp/stats" refused)" 0
+    run ! grep -E 'Socket errors: connect [1-9]' "$tmp/o"
+    [ "$(wc -l <"$tmp/access")" -lt 1000 ] || break
+  done
   ports_inside 20000 23999 <"$tmp/access"
   [ "$(wc -l <"$tmp/access")" -ge 1000 ]
-  equal refused "$(stat_of "$tmp/stats" refused)" 0
-  run ! grep -E 'Socket errors: connect [1-9]' "$tmp/o"
 }
 
 @test "wrk: connections kept alive" {

@@ -7,6 +7,8 @@ load lib
 setup()
 {
   tmp=$BATS_TEST_TMPDIR
+  # The lists of a host are for all users.
+  umask 022
   mkdir "$tmp/lib" "$tmp/own"
   : >"$tmp/services"
 }
