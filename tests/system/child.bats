@@ -107,17 +107,19 @@ is_in_state()
 
 @test "a terminal: the program has it, its size and its job control" {
   cat >"$tmp/terminal.py" <<'END'
-import os, pty, select, signal, sys, time
+import os, pty, select, sys, time
 pid, fd = pty.fork()
 if not pid:
     os.execvp(sys.argv[1], sys.argv[1:])
-def read_until(text, seen=b""):
-    end = time.monotonic() + 10
+seen = b""                     # and not yet asked for: one read may bring what two calls wait for
+def read_until(text):
+    global seen
+    end = time.monotonic() + 30
     while text not in seen:
-        if time.monotonic() > end or not select.select([fd], [], [], 10)[0]:
+        if time.monotonic() > end or not select.select([fd], [], [], 30)[0]:
             raise SystemExit(f"waited in vain for {text}: {seen}")
         seen += os.read(fd, 4096)
-    return seen
+    seen = seen.partition(text)[2]
 read_until(b"$ ")
 os.write(fd, b"tty -s && echo termi''nal; " + sys.stdin.buffer.readline().strip() + b"\n")
 read_until(b"terminal")

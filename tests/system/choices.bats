@@ -181,6 +181,7 @@ for i in range(20):
   serve far "$far4" 8000
   berth_run --ports 20000-20099 -- "$client" fork --count 50 --hold "$far4" 8000 </dev/null >"$tmp/o"
   ports_inside 20000 20099 <"$tmp/o"
+  await_closed
   says '
 s = go()
 go_on, wait = os.pipe()
@@ -243,6 +244,7 @@ print("good")' >"$tmp/o"
   serve far "$far6" 8000
   for mode in tfo tfo-connect; do
     for to in "$far4" "$far6"; do
+      await_closed
       berth_run --ports 20000-20099 -- "$client" "$mode" --count 101 --hold "$to" 8000 </dev/null >"$tmp/o" || true
       equal "$mode" "$(grep -v refused "$tmp/o" | sort -u | wc -l)" 100
       equal "refused by $mode" "$(count_lines 'refused EADDRNOTAVAIL' <"$tmp/o")" 1
@@ -279,6 +281,7 @@ print(*s.getsockname(), flush=True)'
   serve far "$far4" 8000
   berth_run --ports 20000-20099 --stats "$tmp/stats" -- "$client" reconnect --dead 9 "$far4" 8000 >"$tmp/o"
   ports_inside 20000 20099 <"$tmp/o"
+  await_closed
   # The kernel offers no way to take a port off a bound socket.
   equal outcome "$(says '
 held = go()
@@ -406,11 +409,15 @@ END
 }
 
 @test "IPv6: scope and flow do no harm, link-local destinations are reached" {
-  ll=$(ip -n "$far_ns" -6 -o addr show dev far0 scope link | awk '{ sub("/.*", "", $4); print $4; exit }')
-  await sh -c "ip -n $far_ns -6 -o addr show to $ll | grep -qv tentative"
-  await sh -c "ip -n $near_ns -6 -o addr show dev near0 scope link | grep -qv tentative"
+  # link_local NAMESPACE DEVICE: its address, once it has one that may be used
+  link_local() {
+    ip -n "$1" -6 -o addr show dev "$2" scope link -tentative | awk '{ sub("/.*", "", $4); print $4; n++; exit } END { exit !n }'
+  }
+  await link_local "$far_ns" far0
+  await link_local "$near_ns" near0
+  ll=$(link_local "$far_ns" far0)
   serve far :: 8000
-  for pool in "" "--pool=$(ip -n "$near_ns" -6 -o addr show dev near0 scope link | awk '{ sub("/.*", "", $4); print $4 }')"; do
+  for pool in "" "--pool=$(link_local "$near_ns" near0)"; do
     says "
 s = socket.socket(socket.AF_INET6)
 s.connect(('$ll', 8000, 0, socket.if_nametoindex('near0')))

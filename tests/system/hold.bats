@@ -55,7 +55,9 @@ service()
     "5run1 5run2 5run3 5run4 5run5 5run6 "
   await_lines "$stranger" 10
   equal "the stranger" "$(sort -u "$stranger")" "refused EADDRINUSE"
-  equal handed "$(grep -c 'tcp:\[::\]:8000 handed to process' "$holder_out.err")" 6
+  # The holder says so after it has done so.
+  all_handed() { equal handed "$(grep -c 'tcp:\[::\]:8000 handed to process' "$holder_out.err")" 6; }
+  await all_handed
 }
 
 @test "nobody shares a held port by SO_REUSEADDR, nor after connections that wait" {
@@ -76,7 +78,8 @@ END
   await_listen near t 8000
   near "$python" "$tmp/ask.py" 8000 3
   await ended "$launch_pid"
-  near ss -Htan state time-wait | grep -q :8000
+  rests() { near ss -Htan state time-wait | grep -q :8000; }
+  await rests
   holder 8000
   equal strangers "$(near "$python" "$tmp/share.py" | sort | uniq -c | awk '{ $1 = $1; print }')" "4 Address already in use"
   equal "before any service" "$(near "$python" "$tmp/ask.py" 8000 1 2>&1 | grep -c refused)" 1

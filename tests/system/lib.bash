@@ -42,15 +42,23 @@ system_setup()
   [ -z "$SYSTEM_REFUSED" ] || skip "$SYSTEM_REFUSED"
   # Who ends the suite early ends what it has made, too.
   trap 'system_teardown; exit 143' TERM HUP
+  host_ports=$(ports_of_host)
   make_cgroup
   make_network
   make_mounts
+}
+
+# What a test must not change: these settings are the host's own, whose namespace a mistake would write to.
+ports_of_host()
+{
+  cat /proc/sys/net/ipv4/ip_local_port_range /proc/sys/net/ipv4/ip_local_reserved_ports
 }
 
 # Bash tells of each process that it kills; nobody wants to read that.
 system_teardown()
 {
   end_all 2>/dev/null
+  [ -z "$host_ports" ] || equal "range and reservations of the host" "$(ports_of_host)" "$host_ports"
 }
 
 end_all()
@@ -128,7 +136,7 @@ make_mounts()
     <"$tmp/hold" >&"$ready_fd" 3>&- {hold_fd}>&- {ready_fd}>&- &
   holder=$!
   launched+=("$holder")
-  read -r -t 10 -u "$ready_fd" ready
+  read -r -t 30 -u "$ready_fd" ready
   exec {ready_fd}>&-
   [ "$ready" = ready ]
 }
@@ -178,12 +186,12 @@ pause()
   read -r -t 0.02 -u "$hold_fd" || true
 }
 
-# await COMMAND...: until it succeeds, ten seconds at most.
+# await COMMAND...: until it succeeds, half a minute at most.
 await()
 {
   local tries
 
-  for ((tries = 0; tries < 500; tries++)); do
+  for ((tries = 0; tries < 1500; tries++)); do
     "$@" >/dev/null 2>&1 && return
     pause
   done
@@ -230,9 +238,12 @@ none_closing()
   ! near ss -Htn state fin-wait-1 state fin-wait-2 state closing state last-ack | grep -q .
 }
 
+# Also one that nobody has waited for: process 1 of a container may never do that.
 ended()
 {
-  ! kill -0 "$1" 2>/dev/null
+  local stat
+
+  ! read -r stat 2>/dev/null <"/proc/$1/stat" || [[ ${stat##*) } = [ZX]* ]]
 }
 
 # serve near|far ADDR PORT [OPTION...]: a server that accepts all and closes when its peer does.
