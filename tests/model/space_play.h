@@ -432,7 +432,7 @@ static uint32_t twin_advance(uint32_t from, uint32_t to)
 		}
 		if (best < 0)
 			return done;
-		done += twin.sock[best].rests ? twin.sock[best].locals : 1;
+		done++;
 		if (twin.sock[best].rests)
 			twin_remove(&twin, best);
 		else
