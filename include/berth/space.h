@@ -132,8 +132,9 @@ struct berth_space_choice {
 	struct berth_flow
 		flow;         /* local, and the destination; all zero with bind; local_port is 0 */
 	uint16_t first, last; /* the ephemeral range */
-	uint32_t count;       /* how many ports may be chosen, at least one */
-	uint64_t rnd;         /* the caller's random bits */
+	/* How many ports may be chosen, at least one; or up to one in eight less, where that is many. */
+	uint32_t count;
+	uint64_t rnd; /* the caller's random bits */
 };
 
 /* True where the port may be chosen. Within the habit's call. */
