@@ -112,7 +112,8 @@ static void release_record(struct berth_space *sp, uint32_t i, uint32_t now_ms, 
 		sp, i, berth_space_is_pair(s) ? BERTH_RECORD_REST_PAIR : BERTH_RECORD_REST_PORT,
 		s->flags);
 	sp->resting++;
-	berth_wheel_add(&sp->wheel, berth_space_timers(sp), i, now_ms + ms);
+	berth_wheel_add(&sp->wheel, berth_space_timers(sp), i,
+			berth_wheel_after(&sp->wheel, now_ms, ms));
 }
 
 /* True where the record is that of the socket with this number, of this kind. */

@@ -165,6 +165,34 @@ static void test_many_rest(void **state)
 	}
 }
 
+/* The longest rest, from a clock that stands anywhere and is ahead of the space's when it begins. */
+static void test_long_rest(void **state)
+{
+	static const uint32_t starts[] = { 0, 0x7fffffff, 0x80000000, 0xfffffff0 };
+	struct berth_space_bind b = { .local = 1, .port = 5000 };
+	berth_space_socket s;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t before = now_ms;
+
+		config.rest_port_ms = INT32_MAX - 1;
+		now_ms = starts[i];
+		begin(BERTH_SPACE_UNIFORM, 40000, 40100, 100);
+		assert_int_equal(berth_space_bind(sp, &b, &s), 0);
+		assert_int_equal(berth_space_release(sp, s, now_ms + 10, true), 0);
+		assert_int_equal(berth_space_advance(sp, now_ms + 20, 0, NULL, NULL), 0);
+		assert_true(berth_space_bind(sp, &b, &s) < 0);
+		now_ms += INT32_MAX;
+		assert_int_equal(berth_space_advance(sp, now_ms - 1, 0, NULL, NULL), 0);
+		assert_int_equal(berth_space_advance(sp, now_ms, 0, NULL, NULL), 1);
+		assert_int_equal(berth_space_bind(sp, &b, &s), 0);
+		assert_int_equal(berth_space_release(sp, s, now_ms, false), 0);
+		end();
+		now_ms = before;
+	}
+}
+
 /* Every port to one destination, each once, then the reason; and all again after one goes. */
 static void test_exhaustion(void **state)
 {
@@ -585,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_many_rest),
+		cmocka_unit_test(test_long_rest),
 		cmocka_unit_test(test_exhaustion),
 		cmocka_unit_test(test_random_steps),
 		cmocka_unit_test(test_no_memory),
