@@ -53,7 +53,7 @@ extern "C" {
 	X(E_PAIR,     -12, "pair",      "a connection with these addresses and ports exists") \
 	X(E_PAIR_RESTING, -13, "pair-resting", "a connection with these addresses and ports is over but still rests") \
 	X(E_SELF,     -14, "self",      "the socket would be connected to itself") \
-	X(E_RANGE,    -15, "range",     "the ephemeral range without the ports withheld is empty") \
+	X(E_RANGE,    -15, "range",     "the ephemeral range without withheld and system ports is empty") \
 	X(E_BOUND,    -16, "bound",     "every port of the ephemeral range has a socket") \
 	X(E_PAIRS,    -17, "pairs",     "every usable port of the ephemeral range is connected to this destination") \
 	X(E_WAIT,     -18, "wait",      "no port is free now, but sockets of the space rest: wait, or let them rest shorter") \
@@ -132,7 +132,7 @@ struct berth_space_choice {
 	struct berth_flow
 		flow;         /* local, and the destination; all zero with bind; local_port is 0 */
 	uint16_t first, last; /* the ephemeral range */
-	/* How many ports may be chosen, at least one; or up to one in eight less, where that is many. */
+	/* How many ports may be chosen, at least one; where that is many, or up to an eighth less. */
 	uint32_t count;
 	uint64_t rnd; /* the caller's random bits */
 };
@@ -155,10 +155,11 @@ struct berth_space_config {
 	uint8_t protocol;
 	uint8_t policy;       /* enum berth_space_policy */
 	uint16_t first, last; /* ephemeral range; 0, 0: 49152-65535 (RFC 6335), or the habit's */
-	uint16_t system_end;  /* ports below need BERTH_SPACE_SYSTEM; 0: 1024 */
-	uint16_t addresses;   /* how many local addresses and wildcards there may be; 0: 4 */
-	uint16_t owners;      /* how many owners there may be; 0: 1 */
-	uint32_t zone;        /* the caller's; berth_space_zone() gives it back */
+	/* Ports below are never chosen, and bound only by owners with BERTH_SPACE_SYSTEM; 0: 1024. */
+	uint16_t system_end;
+	uint16_t addresses; /* how many local addresses and wildcards there may be; 0: 4 */
+	uint16_t owners;    /* how many owners there may be; 0: 1 */
+	uint32_t zone;      /* the caller's; berth_space_zone() gives it back */
 	/*
 	 * RFC 6056: keys of F and G (random; HASH and DOUBLE_HASH, and of the tables against chosen
 	 * addresses), and how many counters DOUBLE_HASH has, a power of two up to 65,536 (0: 512).
@@ -221,7 +222,8 @@ BERTH_API int berth_space_make_room(struct berth_space *space, const struct bert
 /*
  * Adds a local address, or a wildcard: "any" of IPv6 (all zero; its own family only) or of IPv4
  * (::ffff:0.0.0.0). Each takes 10 KB. *out_local is its number, from 0. Errors: INVALID (is there
- * already, or too many), MEMORY. One at a time.
+ * already; too many; a wildcard of a family that has more than 65,533 connections on one port),
+ * MEMORY. One at a time.
  */
 BERTH_API int berth_space_add_local(struct berth_space *space, const struct berth_address *address,
 				    uint16_t *out_local);
@@ -251,7 +253,7 @@ BERTH_API void berth_space_rekey(struct berth_space *space, const uint64_t key[4
 
 /* Rights of an owner. */
 enum berth_space_rights {
-	BERTH_SPACE_SYSTEM = 1, /* ports below system_end */
+	BERTH_SPACE_SYSTEM = 1, /* ports below system_end, by their number */
 };
 
 /*
@@ -305,7 +307,7 @@ BERTH_API int berth_space_bind_many(struct berth_space *space, const struct bert
  */
 BERTH_API int berth_space_listen(struct berth_space *space, berth_space_socket socket);
 
-/* From where, and to whom. */
+/* From where, and to whom: an address of the same family, not "any", and a port; else INVALID. */
 struct berth_space_connect {
 	uint16_t local; /* an address, no wildcard */
 	uint16_t remote_port;

@@ -121,7 +121,7 @@ static void test_owners(void **state)
 	assert_int_equal(berth_space_release(sp, one, now_ms, true), 0);
 	assert_int_equal(berth_space_owned(sp, 1), 0);
 	b.port = 80;
-	assert_int_equal(berth_space_bind(sp, &b, &two), BERTH_SPACE_E_HELD);
+	assert_int_equal(berth_space_bind(sp, &b, &two), BERTH_SPACE_E_RESTING);
 	assert_int_equal(berth_space_advance(sp, now_ms += 1000, 0, NULL, NULL), 1);
 	assert_int_equal(berth_space_bind_many(sp, &b, both, 2, &two), 0);
 	b.port = 81;
@@ -130,67 +130,6 @@ static void test_owners(void **state)
 	b.owner = 9;
 	assert_int_equal(berth_space_bind(sp, &b, &one), BERTH_SPACE_E_INVALID);
 	end();
-}
-
-/* A socket of several addresses rests as one, and its rest ends as one, however few are dealt with at a time. */
-static void test_many_rest(void **state)
-{
-	static const uint32_t rest[] = { 1, 10, 100, 5000 }; /* on several levels of the wheel */
-	struct berth_space_bind b = { .port = 5000 };
-	const uint16_t both[2] = { 1, 2 };
-	berth_space_socket one, two;
-
-	(void)state;
-	for (unsigned i = 0; i < 2 * sizeof(rest) / sizeof(*rest); i++) {
-		config.rest_port_ms = rest[i / 2];
-		begin(BERTH_SPACE_UNIFORM, 40000, 40100, 100);
-		assert_int_equal(berth_space_bind_many(sp, &b, both, 2, &one), 0);
-		b.port++;
-		assert_int_equal(berth_space_bind_many(sp, &b, both, 2, &two), 0);
-		b.port--;
-		assert_int_equal(berth_space_release(sp, one, now_ms, true), 0);
-		assert_int_equal(berth_space_release(sp, two, now_ms, true), 0);
-		now_ms += rest[i / 2];
-		assert_int_equal(berth_space_advance(sp, now_ms, 1, NULL, NULL), 1);
-		/* One of them is gone. The other one rests still, and can be ended. */
-		if (i & 1)
-			assert_int_equal(berth_space_advance(sp, now_ms, 0, NULL, NULL), 1);
-		else
-			assert_int_equal(berth_space_release(sp, one, now_ms, false) +
-						 berth_space_release(sp, two, now_ms, false),
-					 BERTH_SPACE_E_STALE);
-		assert_int_equal(berth_space_bind_many(sp, &b, both, 2, &one), 0);
-		assert_int_equal(berth_space_release(sp, one, now_ms, false), 0);
-		end();
-	}
-}
-
-/* The longest rest, from a clock that stands anywhere and is ahead of the space's when it begins. */
-static void test_long_rest(void **state)
-{
-	static const uint32_t starts[] = { 0, 0x7fffffff, 0x80000000, 0xfffffff0 };
-	struct berth_space_bind b = { .local = 1, .port = 5000 };
-	berth_space_socket s;
-
-	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
-		uint32_t before = now_ms;
-
-		config.rest_port_ms = INT32_MAX - 1;
-		now_ms = starts[i];
-		begin(BERTH_SPACE_UNIFORM, 40000, 40100, 100);
-		assert_int_equal(berth_space_bind(sp, &b, &s), 0);
-		assert_int_equal(berth_space_release(sp, s, now_ms + 10, true), 0);
-		assert_int_equal(berth_space_advance(sp, now_ms + 20, 0, NULL, NULL), 0);
-		assert_true(berth_space_bind(sp, &b, &s) < 0);
-		now_ms += INT32_MAX;
-		assert_int_equal(berth_space_advance(sp, now_ms - 1, 0, NULL, NULL), 0);
-		assert_int_equal(berth_space_advance(sp, now_ms, 0, NULL, NULL), 1);
-		assert_int_equal(berth_space_bind(sp, &b, &s), 0);
-		assert_int_equal(berth_space_release(sp, s, now_ms, false), 0);
-		end();
-		now_ms = before;
-	}
 }
 
 /* Every port to one destination, each once, then the reason; and all again after one goes. */
@@ -612,8 +551,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_owners),
-		cmocka_unit_test(test_many_rest),
-		cmocka_unit_test(test_long_rest),
 		cmocka_unit_test(test_exhaustion),
 		cmocka_unit_test(test_random_steps),
 		cmocka_unit_test(test_no_memory),
