@@ -45,6 +45,7 @@ static void configure(void)
 	config.rest_port_ms = rests & 2 ? 500 : 0;
 	config.idle_ms = rests & 4 ? 1500 : 0;
 	config.counters = 1u << (rests >> 4);
+	config.system_end = rests & 16 ? 0 : (uint16_t)(first + 7);
 	now_ms = rests & 8 ? 0 : UINT32_MAX - 5000;
 	crowd = false;
 	seldom = 4;

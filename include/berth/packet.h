@@ -7,7 +7,7 @@
  * (RFC 3828), SCTP (RFC 9260), DCCP (RFC 4340) and the packet within an ICMP error (RFC 792, RFC 4443).
  * Checksums are not verified, fragments not put together, options not read.
  *
- * Threads: every function is pure and may run in any thread at any time.
+ * Threads: every function is pure, an "any thread" one: it may run at any time.
  */
 #ifndef BERTH_PACKET_H
 #define BERTH_PACKET_H
@@ -60,12 +60,12 @@ struct berth_packet {
 
 /*
  * Reads a packet of size bytes that begins with its IP header. *out_packet is set for BERTH_PACKET_GOOD, for
- * BERTH_PACKET_FRAGMENT (but ports and transport are 0), else untouched.
+ * BERTH_PACKET_FRAGMENT (but ports and transport are 0), else untouched. Any thread; pure.
  */
 BERTH_API enum berth_packet_result berth_packet_parse(const void *data, size_t size,
 						      struct berth_packet *out_packet);
 
-/* What a result means, in English; constant text. */
+/* What a result means, in English; constant text. Any thread; pure. */
 BERTH_API const char *berth_packet_text(enum berth_packet_result result);
 
 #ifdef __cplusplus

@@ -2,25 +2,29 @@
 /*
  * Port spaces: who may have which port, and which port comes next.
  *
- * For authors of user-space network stacks, NAT boxes and allocators. A space is that of one protocol (TCP, UDP,
- * SCTP, DCCP, UDP-Lite: the rules are the same) in one zone (a namespace, a VRF, a tenant). It knows local
- * addresses and wildcards, sockets that are bound to one of them, and socket pairs. Nothing in it reads a clock
- * or makes random numbers: both are arguments.
+ * For authors of user-space network stacks, NAT boxes and allocators. A space is that of one
+ * protocol (TCP, UDP, SCTP, DCCP, UDP-Lite: the rules are the same) in one zone (a namespace, a
+ * VRF, a tenant). It knows local addresses and wildcards, sockets that are bound to one of them,
+ * and socket pairs. Nothing in it reads a clock or makes random numbers: both are arguments.
  *
- *  - A port may be bound by several sockets where Linux permits it: all have BERTH_SPACE_REUSE and none listens, or
- *    all have BERTH_SPACE_REUSEPORT and one owner (a resting one: any owner). A wildcard covers every address of
- *    its family. Not imitated: what the kernel's shortcuts let pass beside the rule, and sharing between interfaces.
- *  - connect chooses a port that no socket is bound to; destinations share ports, socket pairs are unique. A port
- *    that connect has chosen cannot be bound until its last connection is over.
- *  - A released socket can rest (TIME_WAIT, hold-down): until then it keeps its pair or port and no owner.
+ *  - A port may be bound by several sockets where Linux permits it: all have BERTH_SPACE_REUSE and
+ *    none listens, or all have BERTH_SPACE_REUSEPORT and one owner (a resting one: any owner). A
+ *    wildcard covers every address of its family. Not imitated: what the kernel's shortcuts let
+ *    pass beside the rule, and sharing between interfaces.
+ *  - connect chooses a port that no socket is bound to; destinations share ports, socket pairs are
+ *    unique. A port that connect has chosen cannot be bound until its last connection is over.
+ *  - A released socket can rest (TIME_WAIT, hold-down): until then it keeps its pair or port and no
+ *    owner.
  *
  * Errors are negative numbers of BERTH_SPACE_ERRORS; berth_space_error() gives the sentence.
  *
- * Memory comes from the caller's allocator in "room" functions only. Bind, connect, listen, release, look-ups and
- * the clock allocate nothing; where no room is left they say so (BERTH_SPACE_E_ROOM).
+ * Memory comes from the caller's allocator in "room" functions only. Bind, connect, listen,
+ * release, look-ups and the clock allocate nothing; where no room is left they say so
+ * (BERTH_SPACE_E_ROOM).
  *
- * Threads: a space is not synchronised; functions on one space must not run beside one another. Different
- * spaces have nothing in common. For many threads on one space see parts.h.
+ * Threads: "any thread" functions may run at any time. "One at a time" ones must not run beside
+ * another function on the same space, not even one that only asks: a space is not synchronised.
+ * Different spaces have nothing in common. For many threads on one space see parts.h.
  */
 #ifndef BERTH_SPACE_H
 #define BERTH_SPACE_H
@@ -49,13 +53,16 @@ extern "C" {
 	X(E_PAIR,     -12, "pair",      "a connection with these addresses and ports exists") \
 	X(E_PAIR_RESTING, -13, "pair-resting", "a connection with these addresses and ports is over but still rests") \
 	X(E_SELF,     -14, "self",      "the socket would be connected to itself") \
-	X(E_RANGE,    -15, "range",     "the ephemeral range without the ports withheld is empty") \
+	X(E_RANGE,    -15, "range",     "the ephemeral range without withheld and system ports is empty") \
 	X(E_BOUND,    -16, "bound",     "every port of the ephemeral range has a socket") \
 	X(E_PAIRS,    -17, "pairs",     "every usable port of the ephemeral range is connected to this destination") \
 	X(E_WAIT,     -18, "wait",      "no port is free now, but sockets of the space rest: wait, or let them rest shorter") \
 	X(E_LUCK,     -19, "luck",      "the tries of the policy are over, although a port is free")
 
-/* Name, and what it does. Algorithms 1 to 5 are those of RFC 6056 section 3.3. The habits of systems: habits.h. */
+/*
+ * Name, and what it does. Algorithms 1 to 5 are those of RFC 6056 section 3.3. The habits of
+ * systems: habits.h.
+ */
 #define BERTH_SPACE_POLICIES(X) \
 	X(UNIFORM,          "uniform",          "every free port equally likely") \
 	X(RANDOM,           "random",           "a random port, then the next free one (algorithm 1)") \
@@ -93,15 +100,24 @@ struct berth_space_policy_row {
 	bool shares;               /* connect gives one port to several destinations */
 };
 
-/* The row of a policy; policies are numbered from 0 without a gap. Errors: INVALID: there is none. Any thread. */
+/*
+ * The row of a policy; policies are numbered from 0 without a gap. Errors: INVALID: there is none.
+ * Any thread.
+ */
 BERTH_API int berth_space_policy_row(unsigned policy, struct berth_space_policy_row *out_row);
 
 struct berth_space;
 
-/* A socket of a space; 0 is none. A number of a socket that has gone is refused until 65,535 others had its place. */
+/*
+ * A socket of a space; 0 is none. A number of a socket that has gone is refused until 65,535 others
+ * had its place.
+ */
 typedef uint64_t berth_space_socket;
 
-/* Where memory comes from. get(): memory of that size, aligned for any type, not cleared; NULL where there is none. */
+/*
+ * Where memory comes from. get(): memory of that size, aligned for any type, not cleared; NULL
+ * where there is none.
+ */
 struct berth_space_memory {
 	void *(*get)(void *context, size_t size);
 	void (*put)(void *context, void *memory, size_t size);
@@ -116,16 +132,18 @@ struct berth_space_choice {
 	struct berth_flow
 		flow;         /* local, and the destination; all zero with bind; local_port is 0 */
 	uint16_t first, last; /* the ephemeral range */
-	uint32_t count;       /* how many ports may be chosen, at least one */
-	uint64_t rnd;         /* the caller's random bits */
+	/* How many ports may be chosen, at least one; where that is many, or up to an eighth less. */
+	uint32_t count;
+	uint64_t rnd; /* the caller's random bits */
 };
 
-/* True where the port may be chosen. */
+/* True where the port may be chosen. Within the habit's call. */
 BERTH_API bool berth_space_choice_has(const struct berth_space_choice *choice, uint16_t port);
 
 /*
- * The first port from `from` on that may be chosen, going on at the lowest after the highest. A fixed number of
- * steps, or a step more for each port that is connected to the destination where it has few connections.
+ * The first port from `from` on that may be chosen, going on at the lowest after the highest. A
+ * fixed number of steps, or a step more for each port that is connected to the destination where it
+ * has few connections. Within the habit's call.
  */
 BERTH_API uint16_t berth_space_choice_next(const struct berth_space_choice *choice, uint16_t from);
 
@@ -137,14 +155,15 @@ struct berth_space_config {
 	uint8_t protocol;
 	uint8_t policy;       /* enum berth_space_policy */
 	uint16_t first, last; /* ephemeral range; 0, 0: 49152-65535 (RFC 6335), or the habit's */
-	uint16_t system_end;  /* ports below need BERTH_SPACE_SYSTEM; 0: 1024 */
-	uint16_t addresses;   /* how many local addresses and wildcards there may be; 0: 4 */
-	uint16_t owners;      /* how many owners there may be; 0: 1 */
-	uint32_t zone;        /* the caller's; berth_space_zone() gives it back */
+	/* Ports below are never chosen, and bound only by owners with BERTH_SPACE_SYSTEM; 0: 1024. */
+	uint16_t system_end;
+	uint16_t addresses; /* how many local addresses and wildcards there may be; 0: 4 */
+	uint16_t owners;    /* how many owners there may be; 0: 1 */
+	uint32_t zone;      /* the caller's; berth_space_zone() gives it back */
 	/*
-	 * RFC 6056: keys of F and G (random; HASH and DOUBLE_HASH, and of the tables against chosen addresses), and
-	 * how many counters DOUBLE_HASH has, a power of two up to 65,536 (0: 512). Few counters leak: a device can
-	 * be told by their collisions (Kol, Klein, Gilad 2023).
+	 * RFC 6056: keys of F and G (random; HASH and DOUBLE_HASH, and of the tables against chosen
+	 * addresses), and how many counters DOUBLE_HASH has, a power of two up to 65,536 (0: 512).
+	 * Few counters leak: a device can be told by their collisions (Kol, Klein, Gilad 2023).
 	 */
 	uint64_t key[4];
 	uint32_t counters;
@@ -157,26 +176,28 @@ struct berth_space_config {
 	berth_space_habit habit;
 	void *habit_state;
 	/*
-	 * The space has every parts-th group of 64 ports only, from group number part on; 0 or 1: all. Sums of
-	 * parts are whole spaces: see parts.h.
+	 * The space has every parts-th group of 64 ports only, from group number part on; 0 or 1:
+	 * all. Sums of parts are whole spaces: see parts.h.
 	 */
 	uint16_t part, parts;
 };
 
 /*
- * Makes a space without local addresses and without room for sockets, of at most 3 KB (longest-idle: and
- * 256 KB for each address; double-hash: and 4 bytes for each counter; linux: and 256 KB). Errors: INVALID, MEMORY.
+ * Makes a space without local addresses and without room for sockets, of at most 3 KB
+ * (longest-idle: and 256 KB for each address; double-hash: and 4 bytes for each counter; linux: and
+ * 256 KB). Errors: INVALID, MEMORY. Any thread.
  */
 BERTH_API int berth_space_new(const struct berth_space_config *config,
 			      const struct berth_space_memory *memory,
 			      struct berth_space **out_space);
 
-/* Gives everything back; space may be NULL. */
+/* Gives everything back; space may be NULL. One at a time, as the last. */
 BERTH_API void berth_space_free(struct berth_space *space);
 
-/* Bytes taken from the allocator and not given back. */
+/* Bytes taken from the allocator and not given back. One at a time. */
 BERTH_API size_t berth_space_bytes(const struct berth_space *space);
 
+/* The zone and the protocol of the configuration. Any thread. */
 BERTH_API uint32_t berth_space_zone(const struct berth_space *space);
 BERTH_API uint8_t berth_space_protocol(const struct berth_space *space);
 
@@ -189,56 +210,61 @@ struct berth_space_room {
 };
 
 /*
- * Makes room, never less than there was. 62 bytes for each socket that is connected to a destination of its own,
- * 31 for one that shares its destination with many; 124 more for each share; 140 KB for each local address. A
- * destination to which an eighth of the open ports is connected takes 10 KB, which are made along, and of
- * uniform and random-retry so much again and two bytes for each port of the range. Errors: INVALID, MEMORY (nothing
- * has changed then).
+ * Makes room, never less than there was. 62 bytes for each socket that is connected to a
+ * destination of its own, 31 for one that shares its destination with many; 124 more for each
+ * share; 140 KB for each local address. A destination to which an eighth of the open ports is
+ * connected takes 10 KB, which are made along, and of uniform and random-retry so much again and
+ * two bytes for each port of the range. Errors: INVALID, MEMORY (nothing has changed then). One at
+ * a time.
  */
 BERTH_API int berth_space_make_room(struct berth_space *space, const struct berth_space_room *room);
 
 /*
- * Adds a local address, or a wildcard: "any" of IPv6 (all zero; its own family only) or of IPv4 (::ffff:0.0.0.0).
- * Each takes 10 KB. *out_local is its number, from 0. Errors: INVALID (is there already, or too many), MEMORY.
+ * Adds a local address, or a wildcard: "any" of IPv6 (all zero; its own family only) or of IPv4
+ * (::ffff:0.0.0.0). Each takes 10 KB. *out_local is its number, from 0. Errors: INVALID (is there
+ * already; too many; a wildcard of a family that has more than 65,533 connections on one port),
+ * MEMORY. One at a time.
  */
 BERTH_API int berth_space_add_local(struct berth_space *space, const struct berth_address *address,
 				    uint16_t *out_local);
 
 /*
- * Another ephemeral range. No socket is cut: a port outside of the new range is not chosen again once it is
- * free. Takes about a millisecond for each address and crowded destination. Errors: INVALID (port 0, or first above
- * last), MEMORY (nothing has changed then).
+ * Another ephemeral range. No socket is cut: a port outside of the new range is not chosen again
+ * once it is free. Takes about a millisecond for each address and crowded destination. Errors:
+ * INVALID (port 0, or first above last), MEMORY (nothing has changed then). One at a time.
  */
 BERTH_API int berth_space_set_range(struct berth_space *space, uint16_t first, uint16_t last);
 
 /*
- * Ports that are never chosen but may be bound by their number (withhold true), or may be chosen again. Takes
- * 8 KB at the first call. Errors: INVALID, MEMORY.
+ * Ports that are never chosen but may be bound by their number (withhold true), or may be chosen
+ * again. Takes 8 KB at the first call. Errors: INVALID, MEMORY. One at a time.
  */
 BERTH_API int berth_space_withhold(struct berth_space *space, uint16_t first, uint16_t last,
 				   bool withhold);
 
 /*
- * New keys: offsets and the counters' places change. Counters stay. By keys that last strangers can know a host again:
- * of 200 hosts with 65,536 counters 90.5 % by 512 destinations, with new keys each 10 s 0.4 %, where chance has 0.5 %
- * (berth sim --scenario track --rekey 10). Linux takes new ones each 10 s; a port may come again sooner then than
- * after all others, so let pairs rest.
+ * New keys: offsets and the counters' places change. Counters stay. By keys that last strangers can
+ * know a host again: of 200 hosts with 65,536 counters 90.5 % by 512 destinations, with new keys
+ * each 10 s 0.4 %, where chance has 0.5 % (berth sim --scenario track --rekey 10). Linux takes new
+ * ones each 10 s; a port may come again sooner then than after all others, so let pairs rest. One
+ * at a time.
  */
 BERTH_API void berth_space_rekey(struct berth_space *space, const uint64_t key[4]);
 
 /* Rights of an owner. */
 enum berth_space_rights {
-	BERTH_SPACE_SYSTEM = 1, /* ports below system_end */
+	BERTH_SPACE_SYSTEM = 1, /* ports below system_end, by their number */
 };
 
 /*
- * What owner number 0 to owners - 1 may: at most quota sockets (0: any number), and rights. All begin without
- * quota and rights. A lower quota than there are sockets refuses new ones only. Errors: INVALID.
+ * What owner number 0 to owners - 1 may: at most quota sockets (0: any number), and rights. All
+ * begin without quota and rights. A lower quota than there are sockets refuses new ones only.
+ * Errors: INVALID. One at a time.
  */
 BERTH_API int berth_space_set_owner(struct berth_space *space, uint16_t owner, uint32_t quota,
 				    unsigned rights);
 
-/* How many sockets an owner has, resting ones not counted. */
+/* How many sockets an owner has, resting ones not counted. One at a time. */
 BERTH_API uint32_t berth_space_owned(const struct berth_space *space, uint16_t owner);
 
 /* How a bound port may be shared. */
@@ -257,26 +283,31 @@ struct berth_space_bind {
 };
 
 /*
- * Binds a socket. A fixed number of steps; with a wildcard or a share flag one more for each address of the
- * family, and one for each crowded destination of the address.
- * Errors: INVALID, NOT_LOCAL, ROOM, SYSTEM, QUOTA, HELD, LISTENER, RESTING; port 0: RANGE, BOUND, WAIT, LUCK.
+ * Binds a socket. A fixed number of steps; with a wildcard or a share flag one more for each
+ * address of the family, and one for each crowded destination of the address. Errors: INVALID,
+ * NOT_LOCAL, ROOM, SYSTEM, QUOTA, HELD, LISTENER, RESTING; port 0: RANGE, BOUND, WAIT, LUCK. One at
+ * a time.
  */
 BERTH_API int berth_space_bind(struct berth_space *space, const struct berth_space_bind *want,
 			       berth_space_socket *out_socket);
 
 /*
- * As berth_space_bind() with port and flags as given, on count (1 to 16) addresses at once: SCTP's multi-homing, or a
- * dual-stack wildcard. One port on all of them, or none. The socket is one; its quota counts each address. want->local
- * is not looked at. Port 0: the first port in the policy's order that nobody has on any of them.
+ * As berth_space_bind() with port and flags as given, on count (1 to 16) addresses at once: SCTP's
+ * multi-homing, or a dual-stack wildcard. One port on all of them, or none. The socket is one; its
+ * quota counts each address. want->local is not looked at. Port 0: the first port in the policy's
+ * order that nobody has on any of them. One at a time.
  */
 BERTH_API int berth_space_bind_many(struct berth_space *space, const struct berth_space_bind *want,
 				    const uint16_t *locals, unsigned count,
 				    berth_space_socket *out_socket);
 
-/* A bound socket listens. Errors: STALE, STATE, LISTENER and HELD (another one listens, or does not share). */
+/*
+ * A bound socket listens. Errors: STALE, STATE, LISTENER and HELD (another one listens, or does not
+ * share). One at a time.
+ */
 BERTH_API int berth_space_listen(struct berth_space *space, berth_space_socket socket);
 
-/* From where, and to whom. */
+/* From where, and to whom: an address of the same family, not "any", and a port; else INVALID. */
 struct berth_space_connect {
 	uint16_t local; /* an address, no wildcard */
 	uint16_t remote_port;
@@ -287,36 +318,42 @@ struct berth_space_connect {
 };
 
 /*
- * Connects a new socket from a port that the policy chooses. A fixed number of steps on average; a habit takes up
- * to as many as its system where ports are short.
- * Errors: INVALID, NOT_LOCAL, ROOM, QUOTA; RANGE, BOUND, PAIRS, WAIT, LUCK: why no port is to be had.
+ * Connects a new socket from a port that the policy chooses. A fixed number of steps on average; a
+ * habit takes up to as many as its system where ports are short. Errors: INVALID, NOT_LOCAL, ROOM,
+ * QUOTA; RANGE, BOUND, PAIRS, WAIT, LUCK: why no port is to be had. One at a time.
  */
 BERTH_API int berth_space_connect(struct berth_space *space, const struct berth_space_connect *want,
 				  berth_space_socket *out_socket);
 
 /*
- * Connects a socket that is bound to one address; on a wildcard it moves to want->local. want->owner and
- * want->rnd are not looked at. Errors: STALE, STATE, NOT_LOCAL, ROOM, PAIR, PAIR_RESTING, SELF.
+ * Connects a socket that is bound to one address; on a wildcard it moves to want->local.
+ * want->owner and want->rnd are not looked at. Errors: INVALID, STALE, STATE, NOT_LOCAL, ROOM,
+ * PAIR, PAIR_RESTING, SELF. One at a time.
  */
 BERTH_API int berth_space_connect_bound(struct berth_space *space, berth_space_socket socket,
 					const struct berth_space_connect *want);
 
 /*
- * A new socket for a connection that a listener accepted; it has the listener's port, flags and owner. want->owner
- * and want->rnd are not looked at. Errors: STALE, STATE, NOT_LOCAL, ROOM, QUOTA, PAIR, PAIR_RESTING.
+ * A new socket for a connection that a listener accepted; it has the listener's port, flags and
+ * owner. want->owner and want->rnd are not looked at. Errors: INVALID, STALE, STATE, NOT_LOCAL,
+ * ROOM, QUOTA, PAIR, PAIR_RESTING. One at a time.
  */
 BERTH_API int berth_space_accept(struct berth_space *space, berth_space_socket listener,
 				 const struct berth_space_connect *want,
 				 berth_space_socket *out_socket);
 
 /*
- * Gives a socket up. It rests as the configuration says (rest true), or is gone at once. A listener never
- * rests. Errors: STALE, STATE (it rests already; rest false: that ends its rest and is no error).
+ * Gives a socket up. It rests as the configuration says (rest true), or is gone at once. A listener
+ * never rests. Errors: STALE, STATE (it rests already; rest false: that ends its rest and is no
+ * error). One at a time.
  */
 BERTH_API int berth_space_release(struct berth_space *space, berth_space_socket socket,
 				  uint32_t now_ms, bool rest);
 
-/* A packet was seen: the socket's idle time begins again. Errors: STALE, STATE (not connected, or no idle_ms). */
+/*
+ * A packet was seen: the socket's idle time begins again. Errors: STALE, STATE (not connected, or
+ * no idle_ms). One at a time.
+ */
 BERTH_API int berth_space_touch(struct berth_space *space, berth_space_socket socket,
 				uint32_t now_ms);
 
@@ -324,9 +361,10 @@ BERTH_API int berth_space_touch(struct berth_space *space, berth_space_socket so
 typedef void (*berth_space_idle)(void *context, berth_space_socket socket);
 
 /*
- * The caller's clock goes on, in ms, modulo 2^32, by less than 2^31 at a time: whatever has rested is
- * gone, and what nobody touched is released (idle, which may be NULL, is called for each, and must not change the
- * space). At most limit (0: any number) sockets are dealt with; returns how many were.
+ * The caller's clock goes on, in ms, modulo 2^32, by less than 2^31 at a time: whatever has rested
+ * is gone, and what nobody touched is released (idle, which may be NULL, is called for each, and
+ * must not change the space). At most limit (0: any number) sockets are dealt with; returns how
+ * many were. One at a time.
  */
 BERTH_API uint32_t berth_space_advance(struct berth_space *space, uint32_t now_ms, uint32_t limit,
 				       berth_space_idle idle, void *context);
@@ -349,11 +387,11 @@ struct berth_space_info {
 	uint32_t until_ms; /* of the caller's clock, where it rests or may become idle */
 };
 
-/* What a socket is. Errors: STALE. */
+/* What a socket is. Errors: STALE. One at a time. */
 BERTH_API int berth_space_get(const struct berth_space *space, berth_space_socket socket,
 			      struct berth_space_info *out_info);
 
-/* The socket of a pair; 0 where there is none. Resting ones are found. */
+/* The socket of a pair; 0 where there is none. Resting ones are found. One at a time. */
 BERTH_API berth_space_socket berth_space_find(const struct berth_space *space, uint16_t local,
 					      uint16_t port, const struct berth_address *remote,
 					      uint16_t remote_port);
@@ -365,11 +403,14 @@ struct berth_space_counts {
 	uint32_t open; /* ports that connect may choose from */
 };
 
-/* What there is, and what one local address has left. Errors: NOT_LOCAL. */
+/* What there is, and what one local address has left. Errors: NOT_LOCAL. One at a time. */
 BERTH_API int berth_space_count(const struct berth_space *space, uint16_t local,
 				struct berth_space_counts *out_counts);
 
-/* Ports that connect could still choose for a destination: its headroom. 0 for a number that is no address. */
+/*
+ * Ports that connect could still choose for a destination: its headroom. 0 for a number that is no
+ * address. One at a time.
+ */
 BERTH_API uint32_t berth_space_headroom(const struct berth_space *space, uint16_t local,
 					const struct berth_address *remote, uint16_t remote_port);
 

@@ -84,13 +84,15 @@ static bool is_sound(const struct berth_space_config *c)
 static void measure(struct berth_space *sp)
 {
 	const struct berth_space_config *c = &sp->config;
-	struct berth_draw_span span = berth_draw_span(c->first, c->last, c->part, c->parts);
+	struct berth_draw_span span;
 	uint32_t port;
 
 	/* A counter may stand at the length of the range before, where that means 0. */
 	if (sp->range)
 		berth_space_forget_offsets(sp);
 	sp->range = (uint32_t)c->last - c->first + 1;
+	sp->lowest = c->first < c->system_end ? c->system_end : c->first;
+	span = berth_draw_span(sp->lowest, c->last, c->part, c->parts);
 	sp->pool = 0;
 	for (port = c->first; port <= c->last; port++)
 		sp->pool += berth_space_in_pool(sp, port);
@@ -430,7 +432,7 @@ uint8_t berth_space_protocol(const struct berth_space *sp)
 	return sp->config.protocol;
 }
 
-static bool is_wild(const struct berth_address *a)
+bool berth_space_is_wild(const struct berth_address *a)
 {
 	static const struct berth_address zero;
 
@@ -438,19 +440,38 @@ static bool is_wild(const struct berth_address *a)
 		       berth_address_is_v4(a) ? 4 : 16);
 }
 
+/* How many sockets the addresses of a family have on a port, one that shares with nobody as one. */
+static uint32_t on_port(const struct berth_space *sp, uint8_t family, uint32_t port)
+{
+	uint32_t i, n, sum = 0;
+
+	for (i = 0; i < sp->locals; i++) {
+		const struct berth_space_local *l = sp->local[i];
+
+		n = l->family == family && !l->wild && l->count ? l->count[port] : 0;
+		sum += n >= BERTH_SPACE_FIRM_RESTS ? 1 : n;
+	}
+	return sum;
+}
+
+/* True where no port of a family has more sockets than a wildcard counts. */
+static bool family_fits(const struct berth_space *sp, uint8_t family)
+{
+	uint32_t port;
+
+	for (port = 1; sp->room.sockets > BERTH_SPACE_MOST && port < BERTH_PORTS; port++)
+		if (on_port(sp, family, port) > BERTH_SPACE_MOST)
+			return false;
+	return true;
+}
+
 /* A wildcard that comes late: who is on the ports of its family already. */
 static void count_family(struct berth_space *sp, struct berth_space_local *w)
 {
-	uint32_t i, port;
+	uint32_t port;
 
-	for (i = 0; w->count && i < sp->locals; i++)
-		for (port = 0; sp->local[i] != w && port < BERTH_PORTS; port++) {
-			uint16_t n =
-				sp->local[i]->family == w->family ? sp->local[i]->count[port] : 0;
-
-			w->count[port] =
-				(uint16_t)(w->count[port] + (n == BERTH_SPACE_FIRM ? 1 : n));
-		}
+	for (port = 0; w->count && port < BERTH_PORTS; port++)
+		w->count[port] = (uint16_t)on_port(sp, w->family, port);
 }
 
 static void cover_family(struct berth_space *sp, uint8_t family)
@@ -473,11 +494,13 @@ int berth_space_add_local(struct berth_space *sp, const struct berth_address *ad
 			return BERTH_SPACE_E_INVALID;
 	if (sp->locals == sp->config.addresses)
 		return BERTH_SPACE_E_INVALID;
+	if (berth_space_is_wild(address) && !family_fits(sp, berth_address_is_v4(address)))
+		return BERTH_SPACE_E_INVALID;
 	l = berth_space_get_memory(sp, sizeof(*l));
 	if (!l)
 		return BERTH_SPACE_E_MEMORY;
 	l->address = *address;
-	l->wild = is_wild(address);
+	l->wild = berth_space_is_wild(address);
 	l->family = berth_address_is_v4(address);
 	l->idle.stock = &sp->stock;
 	if (sp->config.policy == BERTH_SPACE_LONGEST_IDLE)

@@ -33,7 +33,8 @@ enum {
 #undef BERTH_SPACE_ONE
 
 #define BERTH_SPACE_NONE UINT32_MAX
-#define BERTH_SPACE_FIRM 0xffffu /* in counts: one socket that shares with nobody */
+#define BERTH_SPACE_FIRM 0xffffu       /* in counts: one socket that shares with nobody */
+#define BERTH_SPACE_FIRM_RESTS 0xfffeu /* the same where it rests */
 #define BERTH_SPACE_NO_LANE 0xffffu
 #define BERTH_SPACE_CROWDED                                                                        \
 	8u /* a destination to which one in so many open ports is connected has a lane */
@@ -164,8 +165,9 @@ struct berth_space {
 	struct berth_space_memory memory;
 	size_t bytes;
 	struct berth_draw_stock stock;
-	uint32_t range; /* length of the ephemeral range */
-	uint32_t pool;  /* ports of it that may be chosen at all */
+	uint32_t range;  /* length of the ephemeral range */
+	uint16_t lowest; /* of it, that is no system port */
+	uint32_t pool;   /* ports of it that may be chosen at all */
 
 	struct berth_space_local **local;
 	uint32_t locals;
@@ -205,6 +207,9 @@ struct berth_space {
 /* Memory from the caller's allocator, cleared; NULL. */
 void *berth_space_get_memory(struct berth_space *sp, size_t size);
 void berth_space_put_memory(struct berth_space *sp, void *memory, size_t size);
+
+/* True for "any" of either family. */
+bool berth_space_is_wild(const struct berth_address *a);
 
 /* How many sockets an owner may have in this space: none as well, unlike a quota. */
 void berth_space_set_limit(struct berth_space *sp, uint16_t owner, uint32_t limit);
@@ -307,7 +312,8 @@ BERTH_INLINE bool berth_space_in_pool(const struct berth_space *sp, uint32_t por
 {
 	const struct berth_space_config *c = &sp->config;
 
-	return port >= c->first && port <= c->last && ((port >> 6) & (c->parts - 1u)) == c->part &&
+	return port >= sp->lowest && port <= c->last &&
+	       ((port >> 6) & (c->parts - 1u)) == c->part &&
 	       (!sp->withheld || !((sp->withheld[port >> 6] >> (port & 63)) & 1));
 }
 

@@ -137,6 +137,9 @@ void berth_space_relabel(struct berth_space *sp, uint32_t i, uint8_t state, uint
 	if (!berth_space_is_share(s->flags)) {
 		s->state = state;
 		s->flags = flags;
+		/* For the reason that others are told. */
+		if ((flags & BERTH_SPACE_BINDS) && berth_space_rests(s))
+			sp->local[local]->count[s->port] = BERTH_SPACE_FIRM_RESTS;
 		return;
 	}
 	berth_space_leave(sp, local, s);

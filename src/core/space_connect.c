@@ -12,6 +12,9 @@ static int check_connect(const struct berth_space *sp, const struct berth_space_
 		return BERTH_SPACE_E_INVALID;
 	if (want->local >= sp->locals || sp->local[want->local]->wild)
 		return BERTH_SPACE_E_NOT_LOCAL;
+	if (berth_address_is_v4(&want->remote) != sp->local[want->local]->family ||
+	    berth_space_is_wild(&want->remote))
+		return BERTH_SPACE_E_INVALID;
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 #include "src/core/space.h"
 
 /* Connections on one port of an address, and of a family where it has a wildcard, at most. */
-#define BERTH_SPACE_MOST 65534u
+#define BERTH_SPACE_MOST 65533u
 
 BERTH_INLINE bool berth_space_same(const struct berth_address *a, const struct berth_address *b)
 {

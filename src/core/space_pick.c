@@ -4,7 +4,8 @@
 
 #include "src/core/hash.h"
 
-#define TRIES 32 /* draws for a destination without a lane: seven in eight open ports are usable */
+/* Draws for a destination without a lane: seven in eight open ports are usable, else they are counted. */
+#define TRIES 32
 
 int32_t berth_space_search(const struct berth_space_pick *p, int32_t first)
 {
@@ -18,9 +19,45 @@ int32_t berth_space_search(const struct berth_space_pick *p, int32_t first)
 	return port;
 }
 
+/* The suitable ports of a leaf. */
+static uint64_t suitable_of(const struct berth_space_pick *p, uint32_t leaf)
+{
+	uint64_t x = p->set->set.leaf[leaf], rest;
+
+	for (rest = x; rest; rest &= rest - 1)
+		if (!berth_space_suits(p, leaf << 6 | berth_ctz64(rest)))
+			x &= ~(rest & -rest);
+	return x;
+}
+
+uint32_t berth_space_count_suitable(const struct berth_space_pick *p)
+{
+	uint32_t leaf, n = 0;
+
+	for (leaf = 0; leaf < BERTH_PORTSET_LEAVES; leaf++)
+		if (p->set->set.leaf[leaf])
+			n += berth_popcount64(suitable_of(p, leaf));
+	return n;
+}
+
+/* The k-th suitable port; there are more than k. */
+static int32_t kth_suitable(const struct berth_space_pick *p, uint32_t k)
+{
+	uint32_t leaf = 0, n;
+	uint64_t x;
+
+	for (;; leaf++, k -= n) {
+		x = p->set->set.leaf[leaf] ? suitable_of(p, leaf) : 0;
+		n = berth_popcount64(x);
+		if (k < n)
+			return (int32_t)(leaf << 6 | berth_select64(x, k));
+	}
+}
+
 int32_t berth_space_redraw(const struct berth_space_pick *p)
 {
 	uint64_t rnd = p->rnd;
+	uint32_t n;
 	int32_t port;
 	int i;
 
@@ -30,7 +67,8 @@ int32_t berth_space_redraw(const struct berth_space_pick *p)
 		if (berth_space_suits(p, (uint32_t)port))
 			return port;
 	}
-	return berth_space_search(p, port);
+	n = berth_space_count_suitable(p);
+	return n ? kth_suitable(p, berth_below((uint32_t)berth_draw_mix(rnd), n)) : -1;
 }
 
 /* True where any port is suitable. */

@@ -30,6 +30,9 @@ struct berth_space_pick {
 /* The first suitable port behind `port`, a member of the set that is not suitable, going round; -1: none. */
 int32_t berth_space_search(const struct berth_space_pick *p, int32_t port);
 
+/* How many ports are suitable: up to one look-up for each member of the set. */
+uint32_t berth_space_count_suitable(const struct berth_space_pick *p);
+
 /* Each suitable port equally likely, where rnd means one that is not suitable. */
 int32_t berth_space_redraw(const struct berth_space_pick *p);
 
@@ -102,15 +105,21 @@ BERTH_INLINE int32_t berth_space_pick_uniform(const struct berth_space_pick *p)
 	return berth_space_redraw(&copy);
 }
 
-/* How many ports are suitable, or a little more where that is many. */
+/*
+ * How many ports are suitable, or, where that is many, a little less: pairs of the destination can be on ports that are
+ * not open.
+ */
 BERTH_INLINE uint32_t berth_space_suitable(const struct berth_space_pick *p)
 {
-	uint32_t n = p->set->set.count, pairs;
+	uint32_t n = p->set->set.count;
+	struct berth_space_pick copy;
 
-	if (p->exact || !p->to)
+	if (p->exact)
 		return n;
-	pairs = p->to->d->pairs;
-	return n > pairs ? n - pairs : 1;
+	if (BERTH_LIKELY(p->to && n > p->to->d->pairs + BERTH_SPACE_LUCK))
+		return n - p->to->d->pairs;
+	copy = berth_space_copy(p);
+	return berth_space_count_suitable(&copy);
 }
 
 /* Algorithm 2: a suitable port, or LUCK as often as its tries would all fail. */

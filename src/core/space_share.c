@@ -65,18 +65,39 @@ static int share_conflict(const struct berth_space *sp, uint32_t local, uint16_t
 	return all->rests == all->n ? BERTH_SPACE_E_RESTING : BERTH_SPACE_E_HELD;
 }
 
+/* Who is counted on a port of an address or wildcard: RESTING where all of them are firm and rest. */
+static int why_counted(const struct berth_space *sp, const struct berth_space_local *l,
+		       uint16_t port)
+{
+	uint32_t i, n = l->count[port];
+
+	if (!l->wild || n > BERTH_SPACE_MOST)
+		return n == BERTH_SPACE_FIRM_RESTS ? BERTH_SPACE_E_RESTING : BERTH_SPACE_E_HELD;
+	for (i = 0; i < sp->locals; i++) {
+		n = sp->local[i]->family == l->family ? sp->local[i]->count[port] : 0;
+		if (sp->local[i] != l && n && n != BERTH_SPACE_FIRM_RESTS)
+			return BERTH_SPACE_E_HELD;
+	}
+	return BERTH_SPACE_E_RESTING;
+}
+
 int berth_space_may_bind(const struct berth_space *sp, uint16_t local, uint16_t port,
 			 uint16_t owner, unsigned flags)
 {
 	const struct berth_space_local *l = sp->local[local], *w = l->cover;
-	int error;
+	int error, shares;
 
-	if (l->count && l->count[port])
-		return BERTH_SPACE_E_HELD;
+	if (l->count && l->count[port]) {
+		error = why_counted(sp, l, port);
+		shares = l->wild && error == BERTH_SPACE_E_RESTING
+				 ? share_conflict(sp, family_of(l), port, owner, flags)
+				 : 0;
+		return shares ? shares : error;
+	}
 	if (l->wild)
 		return share_conflict(sp, family_of(l), port, owner, flags);
 	if (w && w->count && w->count[port] >= BERTH_SPACE_MOST)
-		return BERTH_SPACE_E_HELD;
+		return why_counted(sp, w, port);
 	error = share_conflict(sp, local, port, owner, flags);
 	if (!error && w)
 		error = share_conflict(sp, sp->wild[l->family], port, owner, flags);
@@ -174,7 +195,8 @@ static bool is_bound(const struct berth_space *sp, uint16_t local, uint32_t port
 {
 	const struct berth_space_local *l = sp->local[local];
 
-	return (l->count && l->count[port] == BERTH_SPACE_FIRM) || has_shares(sp, local, port);
+	return (l->count && l->count[port] >= BERTH_SPACE_FIRM_RESTS) ||
+	       has_shares(sp, local, port);
 }
 
 static bool is_idle(const struct berth_space *sp, uint16_t local, uint32_t port)
@@ -218,12 +240,19 @@ static void settle_one(struct berth_space *sp, uint16_t local, uint32_t port, bo
 		set_open(sp, local, port, pool && is_open(sp, local, port));
 }
 
+/* True for a count of a wildcard that is full, or was. */
+static bool is_full(uint32_t n)
+{
+	return n == BERTH_SPACE_MOST || n == BERTH_SPACE_MOST - 1;
+}
+
 void berth_space_settle(struct berth_space *sp, uint16_t local, uint32_t port)
 {
 	const struct berth_space_local *l = sp->local[local];
 	uint16_t i;
 
-	if (!l->wild) {
+	/* Where the wildcard's count becomes full, or is no longer, each address has the port less, or more. */
+	if (!l->wild && !(l->cover && l->cover->count && is_full(l->cover->count[port]))) {
 		settle_one(sp, local, port, false);
 		if (l->cover)
 			settle_one(sp, sp->wild[l->family], port, false);

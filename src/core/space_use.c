@@ -67,6 +67,28 @@ static void drop(struct berth_space *sp, uint32_t i)
 	berth_space_record_free(sp, i);
 }
 
+/* How many records a socket has: one for each address that it is bound to. */
+static uint32_t records_of(const struct berth_space *sp, uint32_t i)
+{
+	uint32_t next, n = 1;
+
+	for (next = berth_space_other_record(sp, i); next != i;
+	     next = berth_space_other_record(sp, next))
+		n++;
+	return n;
+}
+
+/* drop() for all records of a socket: a part of them would lead to records that others have. */
+static void drop_whole(struct berth_space *sp, uint32_t i)
+{
+	uint32_t left, next;
+
+	for (left = records_of(sp, i); left; left--, i = next) {
+		next = berth_space_other_record(sp, i);
+		drop(sp, i);
+	}
+}
+
 static uint32_t rest_of(const struct berth_space *sp, const struct berth_space_sock *s)
 {
 	if (s->flags & BERTH_SPACE_LISTENS)
@@ -90,7 +112,8 @@ static void release_record(struct berth_space *sp, uint32_t i, uint32_t now_ms, 
 		sp, i, berth_space_is_pair(s) ? BERTH_RECORD_REST_PAIR : BERTH_RECORD_REST_PORT,
 		s->flags);
 	sp->resting++;
-	berth_wheel_add(&sp->wheel, berth_space_timers(sp), i, now_ms + ms);
+	berth_wheel_add(&sp->wheel, berth_space_timers(sp), i,
+			berth_wheel_after(&sp->wheel, now_ms, ms));
 }
 
 /* True where the record is that of the socket with this number, of this kind. */
@@ -109,10 +132,7 @@ BERTH_APART int release_any(struct berth_space *sp, berth_space_socket socket, u
 		return BERTH_SPACE_E_STALE;
 	if (rest && berth_space_rests(&sp->sock[i]))
 		return BERTH_SPACE_E_STATE;
-	for (left = 1, next = berth_space_other_record(sp, i); next != i;
-	     next = berth_space_other_record(sp, next))
-		left++;
-	for (; left; left--, i = next) {
+	for (left = records_of(sp, i); left; left--, i = next) {
 		next = berth_space_other_record(sp, i);
 		release_record(sp, i, now_ms, rest);
 	}
@@ -166,7 +186,7 @@ uint32_t berth_space_advance(struct berth_space *sp, uint32_t now_ms, uint32_t l
 
 		done++;
 		if (berth_space_rests(s)) {
-			drop(sp, (uint32_t)i);
+			drop_whole(sp, (uint32_t)i);
 			continue;
 		}
 		if (idle)

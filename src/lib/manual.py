@@ -2,7 +2,8 @@
 """Makes the manual page of a header of include/berth, in mdoc, out of its comments: manual.py HEADER.
 
 The comment at the head is the description. Each comment before a declaration is the text of that declaration;
-comments within a struct or an enum are printed with it, as they stand.
+comments within a struct or an enum are printed with it, as they stand. A function without a text of its own, or one
+whose text does not end with the threads that may call it, is refused.
 """
 import os
 import re
@@ -10,6 +11,15 @@ import sys
 
 ITEM = re.compile(r"^/\*(?P<text>(?:(?!\*/).)*)\*/\n(?P<code>(?:#define |BERTH_API |struct |enum |typedef |static inline ).*?)"
                   r"(?=^/\*|^#ifdef __cplusplus|^#endif|\Z)", re.S | re.M)
+FUNCTION = re.compile(r"^(?:BERTH_API|static inline) [^;{(]*?\b(berth_\w+)\(", re.M)
+THREADS = re.compile(r"\b(Any thread|One at a time|Reader|Writer|Within the habit's call)\b[^.]*\.$")
+
+
+def without_rule(text, items):
+    """Functions that no comment, or one without a rule of threads, stands right before."""
+    ruled = {name for paragraphs, code in items if THREADS.search(paragraphs[-1])
+             for name in FUNCTION.findall(code.split("\n\n")[0])}
+    return [name for name in FUNCTION.findall(text) if name not in ruled]
 
 
 def words(comment):
@@ -75,6 +85,9 @@ def main():
     text = re.sub(r"^/\* clang-format \w+ \*/\n|^#define (\w+_ENUM)\b.*?^#undef \1\n", "", text, flags=re.S | re.M)
     head = words(text.split("*/", 2)[1].split("/*")[1])
     items = [(words(m["text"]), m["code"]) for m in ITEM.finditer(text.split("\n#define BERTH_", 1)[1])]
+    missing = without_rule(text, items)
+    if missing:
+        sys.exit("%s: what threads may call these is not said: %s" % (path, " ".join(missing)))
     out = [".\\\" Made of include/berth/%s.h" % base, ".Dd $Mdocdate$", ".Dt BERTH_%s 3" % base.upper(), ".Os",
            ".Sh NAME", ".Nm berth_%s" % base, ".Nd " + head[0].rstrip(".?").split(": ")[-1],
            ".Sh LIBRARY", "libberth (pkg-config: berth)", ".Sh SYNOPSIS", ".In berth/%s.h" % base,

@@ -70,6 +70,7 @@ static void begin(unsigned policy, uint16_t first, uint16_t last, uint32_t socke
 		config.key[i] = random64();
 	RIGHT_IS(berth_space_new(&config, &memory, &sp), 0);
 	twin_space_init(&twin, first, last);
+	twin.system_end = config.system_end ? config.system_end : 1024;
 	twin.counter = sp->counter;
 	twin_space_policy(&twin, policy, sp->salt[0], now_ms);
 	add_local(v4(0, 0, 0, 0));
@@ -128,6 +129,8 @@ static struct berth_space_connect some_want(void)
 	w.remote = random_below(9) ? v4(192, 0, 2, !random_below(8)) : v4(10, 0, 0, 1);
 	if (crowd && random_below(4))
 		w.local = 1;
+	if (w.local > 2)
+		w.remote = v6(random_below(9) ? 8 + !random_below(8) : 1);
 	if (!random_below(20))
 		w.remote_port = some_port();
 	return w;
@@ -432,7 +435,7 @@ static uint32_t twin_advance(uint32_t from, uint32_t to)
 		}
 		if (best < 0)
 			return done;
-		done += twin.sock[best].rests ? twin.sock[best].locals : 1;
+		done++;
 		if (twin.sock[best].rests)
 			twin_remove(&twin, best);
 		else

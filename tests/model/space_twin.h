@@ -36,7 +36,7 @@ struct twin_space {
 	uint32_t locals;
 	struct twin_sock sock[TWIN_SOCKS];
 	int32_t on_port[BERTH_PORTS];
-	uint16_t first, last;
+	uint16_t first, last, system_end;
 	bool withheld[BERTH_PORTS];
 	uint32_t counter;                                /* of the policies that count */
 	uint32_t owned[TWIN_OWNERS], quota[TWIN_OWNERS]; /* quota 0: any number */
@@ -193,7 +193,7 @@ static inline bool twin_may_bind(const struct twin_space *t, uint32_t local, uin
 
 static inline bool twin_in_pool(const struct twin_space *t, uint32_t port)
 {
-	return port >= t->first && port <= t->last && !t->withheld[port];
+	return port >= t->first && port <= t->last && port >= t->system_end && !t->withheld[port];
 }
 
 /* True where nobody is on the port, or, connect: nobody but connections whose port connect chose. */

@@ -121,7 +121,7 @@ static void test_owners(void **state)
 	assert_int_equal(berth_space_release(sp, one, now_ms, true), 0);
 	assert_int_equal(berth_space_owned(sp, 1), 0);
 	b.port = 80;
-	assert_int_equal(berth_space_bind(sp, &b, &two), BERTH_SPACE_E_HELD);
+	assert_int_equal(berth_space_bind(sp, &b, &two), BERTH_SPACE_E_RESTING);
 	assert_int_equal(berth_space_advance(sp, now_ms += 1000, 0, NULL, NULL), 1);
 	assert_int_equal(berth_space_bind_many(sp, &b, both, 2, &two), 0);
 	b.port = 81;

@@ -58,6 +58,89 @@ static void test_uniform(void **state)
 	memset(&config, 0, sizeof(config));
 }
 
+/* As uniform is it where few of the set's ports suit: of two neighbours each is half of 20,000 (7 sigma). */
+static void test_uniform_few(void **state)
+{
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
+	struct berth_space_bind b = { .local = 2 };
+	const uint16_t both[2] = { 1, 2 };
+	berth_space_socket one;
+	uint32_t i, hits[2] = { 0, 0 };
+
+	(void)state;
+	/* Of all ports of the first address, which are free, the second one has two. */
+	begin(BERTH_SPACE_UNIFORM, 40000, 41599, 4096);
+	for (b.port = 40000; b.port < 41600; b.port++)
+		if (b.port / 2 != 40800 / 2)
+			assert_int_equal(berth_space_bind(sp, &b, &one), 0);
+	b.port = 0;
+	for (i = 0; i < 20000; i++) {
+		b.rnd = random64();
+		assert_int_equal(berth_space_bind_many(sp, &b, both, 2, &one), 0);
+		hits[port_of(one) - 40800]++;
+		berth_space_release(sp, one, 0, false);
+	}
+	assert_in_range(hits[0], 9500, 10500);
+	berth_space_free(sp);
+	/* So few ports that no lane is worth it; two neighbours are not connected (400,000, 6 sigma). */
+	begin(BERTH_SPACE_UNIFORM, 50000, 50015, 100);
+	for (i = 0; i < 16; i++)
+		assert_int_equal(berth_space_connect(sp, &w, &one), 0);
+	for (i = 50004; i < 50006; i++) {
+		one = berth_space_find(sp, 1, (uint16_t)i, &w.remote, 443);
+		assert_int_equal(berth_space_release(sp, one, 0, false), 0);
+	}
+	for (i = 0, hits[0] = 0; i < 400000; i++) {
+		w.rnd = random64();
+		assert_int_equal(berth_space_connect(sp, &w, &one), 0);
+		hits[0] += port_of(one) == 50004;
+		berth_space_release(sp, one, 0, false);
+	}
+	assert_in_range(hits[0], 198000, 202000);
+	berth_space_free(sp);
+	memset(&config, 0, sizeof(config));
+}
+
+static uint32_t told; /* how many ports may be chosen */
+
+static uint16_t told_habit(void *state, const struct berth_space_choice *choice)
+{
+	(void)state;
+	told = choice->count;
+	return berth_space_choice_next(choice, choice->first);
+}
+
+/* Connections on ports that the range has no more are none of those that take a try of algorithm 2. */
+static void test_drained(void **state)
+{
+	struct berth_space_connect w = { .local = 1,
+					 .remote = v4(192, 0, 2, 1),
+					 .remote_port = 443 };
+	berth_space_socket one;
+	uint32_t i;
+
+	(void)state;
+	for (unsigned policy = 0; policy <= BERTH_SPACE_HABIT; policy++) {
+		config.habit = told_habit;
+		begin(policy, 50000, 59999, 1000);
+		for (i = 0; i < 500; i++) {
+			w.rnd = random64();
+			assert_int_equal(berth_space_connect(sp, &w, &one), 0);
+		}
+		assert_int_equal(berth_space_set_range(sp, 60001, 60010), 0);
+		for (i = 0; i < 200; i++) {
+			w.rnd = random64();
+			assert_int_equal(berth_space_connect(sp, &w, &one), 0);
+			berth_space_release(sp, one, 0, false);
+		}
+		assert_int_equal(told, policy == BERTH_SPACE_HABIT ? 10 : 0);
+		berth_space_free(sp);
+		memset(&config, 0, sizeof(config));
+	}
+}
+
 /* The port that all left longest ago comes next; never used ones first. */
 static void test_longest_idle(void **state)
 {
@@ -263,6 +346,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_uniform),
+		cmocka_unit_test(test_uniform_few),
+		cmocka_unit_test(test_drained),
 		cmocka_unit_test(test_longest_idle),
 		cmocka_unit_test(test_habit),
 		cmocka_unit_test(test_systems_exhaustion),

@@ -141,6 +141,29 @@ static void test_late(void **state)
 	assert_int_equal(berth_wheel_pop(&wheel, nodes, 1001), -1);
 }
 
+/* A caller's clock ahead of the wheel's does not make a far time the past; one behind it counts from where it is. */
+static void test_after(void **state)
+{
+	static const uint32_t starts[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
+	static const uint32_t spans[] = { 1, 64, 5000, 0x3fffffff, 0x40000000, 0x7ffffffe };
+	uint32_t s, i, k;
+
+	(void)state;
+	for (s = 0; s < 5; s++)
+		for (i = 0; i < 36; i++) {
+			uint32_t ms = spans[i / 6], lag = spans[i % 6], due;
+
+			begin(starts[s]);
+			k = ms + lag > INT32_MAX ? INT32_MAX : ms + lag;
+			due = berth_wheel_after(&wheel, now + lag, ms);
+			assert_int_equal(due - now, k);
+			assert_int_equal(berth_wheel_after(&wheel, now - lag, ms), now - lag + ms);
+			berth_wheel_add(&wheel, nodes, 3, due);
+			assert_int_equal(berth_wheel_pop(&wheel, nodes, due - 1), -1);
+			assert_int_equal(berth_wheel_pop(&wheel, nodes, due), 3);
+		}
+}
+
 /* A timer whose time was changed behind the wheel's back comes out of order, or never: the list sees it. */
 static void test_sabotage(void **state)
 {
@@ -162,9 +185,8 @@ static void test_sabotage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_steps),
-		cmocka_unit_test(test_every_tick),
-		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_random_steps), cmocka_unit_test(test_every_tick),
+		cmocka_unit_test(test_late),         cmocka_unit_test(test_after),
 		cmocka_unit_test(test_sabotage),
 	};
 

@@ -9,6 +9,7 @@
 #include "src/core/spread.h"
 #include "src/core/space_pick.h"
 #include "src/core/space_sock.h"
+#include "src/core/wheel.h"
 
 /* pure.sh compares the names with the headers. */
 extern void (*const berth_every_inline[])(void);
@@ -54,6 +55,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_portset_rank,
 	(void (*)(void))berth_range_len,
 	(void (*)(void))berth_siphash13,
+	(void (*)(void))berth_wheel_after,
 	(void (*)(void))berth_pair_ports,
 	(void (*)(void))berth_pair_home,
 	(void (*)(void))berth_pair_retire,
