@@ -12,7 +12,7 @@ mkdir -p "$build"
 build=$(cd "$build" && pwd)
 status=0
 if [ $# -eq 0 ]; then
-  set -- range opt lane csv services what destination frame grantrule packet filter space blocks audit
+  set -- range opt lane csv services what destination frame grantrule packet filter space blocks audit pcapng
   for corpus in "$root"/fuzz/corpus/lint_*; do
     set -- "$@" "${corpus##*/}"
   done
@@ -27,7 +27,8 @@ for target; do
   lint) more='src/lint/*.c -lyaml -lexpat' ;;
   destination) more='src/cli/destination.c fuzz/names.c' ;;
   filter) more='src/cli/ports_filter.c src/cli/destination.c fuzz/names.c src/cli/ports_field.c src/kernel/sockets.c' ;;
-  audit) more='src/sim/streams.c src/sim/judge.c src/core/habits.c -lm' ;;
+  audit) more='src/sim/streams.c src/sim/flows.c src/sim/judge.c src/core/habits.c -lm' ;;
+  pcapng) more='src/kernel/pcapng.c' ;;
   blocks) more='src/core/blocks.c src/core/draw.c src/core/wheel.c' ;;
   space) more='src/core/space*.c src/core/draw.c src/core/habits.c src/core/match.c src/core/wheel.c src/core/sock.c' ;;
   esac

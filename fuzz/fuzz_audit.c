@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes make rows of source ports, as a capture shows them to berth audit: no port is lost or counted twice in a table
- * of few streams, and each row gets a judgement whose figures are numbers.
+ * Bytes make rows of source ports, as a capture shows them to berth audit: a packet that is sent again opens no flow
+ * twice, no port is lost or counted twice in a table of few streams, and each row gets a judgement whose figures are
+ * numbers.
  */
 #include <math.h>
 #include <string.h>
 
 #include "fuzz.h"
 #include "src/core/habits.h"
+#include "src/sim/flows.h"
 #include "src/sim/streams.h"
 
 #define STREAMS 8u
 #define CHUNKS 96u
+#define FLOWS 16u
 
 static struct berth_streams *table;
+static struct berth_flows *flows;
 static uint64_t accepted;
 
 /* So many ports of one host toward one destination, each step further than the one before. */
@@ -22,13 +26,19 @@ static void add_row(const uint8_t *at)
 	struct berth_frame f = { .source = { at[0] & 3 },
 				 .destination = { at[0] >> 2 & 7 },
 				 .destination_port = 443,
-				 .protocol = at[0] & 128 ? 17 : 6 };
+				 .protocol = at[0] & 128 ? 17 : 6,
+				 .client = true };
 	uint16_t port = (uint16_t)(at[1] << 8 | at[2]), step = (uint16_t)(at[3] << 8 | at[4]);
 	uint32_t i, n = at[5] < 128 ? at[5] & 15 : at[5];
 
 	for (i = 0; i < n; i++, port = (uint16_t)(port + step)) {
 		f.source_port = port ? port : 1;
-		accepted += berth_streams_add(table, &f);
+		f.id = i;
+		if (berth_flows_opens(flows, &f, i * 4096)) {
+			berth_streams_add(table, &f);
+			accepted++;
+		}
+		REQUIRE(!berth_flows_opens(flows, &f, i * 4096 + 1));
 	}
 }
 
@@ -66,7 +76,7 @@ static void judge(const struct berth_stream *s)
 	for (i = 0; i < 2; i++) {
 		berth_judge(port, n, i ? &known : NULL, &j);
 		check_judgement(&j, n);
-		habit = berth_judge_habit(&j, ranges, !s->all);
+		habit = berth_judge_habit(&j, ranges, !s->all, s->protocol == 17);
 		REQUIRE(habit >= -1 && habit < BERTH_HABIT_COUNT);
 	}
 }
@@ -74,10 +84,12 @@ static void judge(const struct berth_stream *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	void *memory = malloc(berth_streams_size(STREAMS, CHUNKS));
+	void *flow_memory = malloc(berth_flows_size(FLOWS));
 	uint64_t seen = 0, gone = 0;
 	uint32_t i;
 
-	REQUIRE(memory);
+	REQUIRE(memory && flow_memory);
+	flows = berth_flows_init(flow_memory, FLOWS);
 	table = berth_streams_init(memory, STREAMS, CHUNKS);
 	accepted = 0;
 	for (; size >= 6; data += 6, size -= 6)
@@ -94,5 +106,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Each port is in the stream to its destination and in that over all. */
 	REQUIRE(seen + gone == 2 * accepted);
 	free(memory);
+	free(flow_memory);
 	return 0;
 }

@@ -2,7 +2,7 @@
 /* berth audit: judges how source ports are chosen. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <pcap/dlt.h>
+#include <pcap/pcap.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,10 +15,12 @@
 #include "src/kernel/file.h"
 #include "src/kernel/ownports.h"
 #include "src/kernel/proctext.h"
+#include "src/sim/flows.h"
 #include "src/sim/streams.h"
 
 #define STREAMS 262144u
 #define CHUNKS 262144u      /* 34 MB, with the streams 56 MB; what is used is touched */
+#define FLOWS 524288u       /* 12 MB */
 #define POINTS 40960u       /* all of --self */
 #define SERIES 10u          /* as many as --self has ways */
 #define DESTINATIONS_MIN 3u /* below it a host is not judged over all of them */
@@ -38,11 +40,15 @@ struct view {
 	struct berth_range range; /* what the ports are chosen from */
 	struct berth_range of_habit[BERTH_HABIT_COUNT];
 	struct berth_streams *streams;
+	struct berth_flows *flows;
 	uint64_t frames, choices;
+	uint64_t unread; /* frames of a link that is not known */
+	int unread_link; /* the last of them */
 	double began_s;
-	unsigned rows, findings;
+	unsigned rows, judged, findings;
 	struct point *point;
 	size_t points;
+	uint64_t undrawn; /* ports that the plot has no room for */
 	char series[SERIES][INET6_ADDRSTRLEN + 8];
 	unsigned series_count;
 };
@@ -152,17 +158,33 @@ const struct berth_opt berth_audit_opts[] = {
 
 /* ---- a row ---- */
 
+static int habit_of(const struct view *view, const struct berth_audit_row *row,
+		    const struct berth_judgement *j)
+{
+	return berth_judge_habit(j, view->of_habit, row->one, *row->protocol == 'u');
+}
+
+/* Counts the row for the exit status. Returns whether it is a finding. */
+static bool count(struct view *view, const struct berth_audit_row *row,
+		  const struct berth_judgement *j)
+{
+	bool finding = berth_audit_is_finding(row, j, habit_of(view, row, j));
+
+	view->judged += j->shape != BERTH_SHAPE_TOO_FEW;
+	view->findings += finding;
+	return finding;
+}
+
 static void show(struct view *view, const struct berth_audit_row *row,
 		 const struct berth_judgement *j)
 {
-	int habit = berth_judge_habit(j, view->of_habit, row->one);
+	int habit = habit_of(view, row, j);
 
 	if (view->json)
 		berth_audit_row_json(row, j, habit);
 	else
 		berth_audit_row_text(row, j, habit, !view->rows);
 	view->rows++;
-	view->findings += berth_audit_is_finding(row, j, habit);
 }
 
 /* ---- this host ---- */
@@ -171,14 +193,17 @@ static void add_point(struct view *view, double x, uint16_t port, const char *se
 {
 	unsigned i;
 
-	if (!view->plot || view->points == POINTS)
+	if (!view->plot)
 		return;
 	for (i = 0; i < view->series_count && strcmp(view->series[i], series) != 0; i++)
 		continue;
-	if (i == view->series_count && i < SERIES)
+	if (i == SERIES || view->points == POINTS) {
+		view->undrawn++;
+		return;
+	}
+	if (i == view->series_count)
 		snprintf(view->series[view->series_count++], sizeof(view->series[0]), "%s", series);
-	if (i < SERIES)
-		view->point[view->points++] = (struct point){ x, port, (uint8_t)i };
+	view->point[view->points++] = (struct point){ x, port, (uint8_t)i };
 }
 
 static int audit_self(struct view *view, struct berth_why *why)
@@ -211,8 +236,10 @@ static int audit_self(struct view *view, struct berth_why *why)
 
 		/* Behind the way to one destination stands that to many. */
 		row.hidden = !how->many && !how->datagram && j[way + 1].shape == BERTH_SHAPE_RANDOM;
-		if (j[way].n >= view->least)
-			show(view, &row, &j[way]);
+		if (j[way].n < view->least)
+			continue;
+		count(view, &row, &j[way]);
+		show(view, &row, &j[way]);
 	}
 	if (ways < BERTH_OWN_COUNT)
 		fprintf(stderr, "this host has no ::1: only IPv4 is judged\n");
@@ -244,9 +271,30 @@ static int link_of(int dlt)
 	case DLT_IPV4:
 	case DLT_IPV6:
 		return BERTH_FRAME_IP;
+	case DLT_NULL:
+	case DLT_LOOP:
+		return BERTH_FRAME_LOOP;
+	case DLT_PPP:
+	case DLT_PPP_SERIAL:
+		return BERTH_FRAME_PPP;
 	default:
 		return -1;
 	}
+}
+
+static const char *link_name(int dlt)
+{
+	static char number[16];
+	const char *name = pcap_datalink_val_to_name(dlt);
+
+	snprintf(number, sizeof(number), "%d", dlt);
+	return name ? name : number;
+}
+
+/* A file may have any time; what is no time of this world wraps. */
+static uint32_t milliseconds(double time_s)
+{
+	return time_s >= 0 && time_s < 1e15 ? (uint32_t)(uint64_t)(time_s * 1000) : 0;
 }
 
 static int on_frame(const uint8_t *bytes, size_t len, int dlt, double time_s, void *arg)
@@ -257,9 +305,15 @@ static int on_frame(const uint8_t *bytes, size_t len, int dlt, double time_s, vo
 	int link = link_of(dlt);
 
 	view->frames++;
-	if (link < 0 || !berth_frame_read((enum berth_frame_link)link, bytes, len, &frame) ||
-	    !berth_streams_add(view->streams, &frame))
+	if (link < 0) {
+		view->unread++;
+		view->unread_link = dlt;
 		return 0;
+	}
+	if (!berth_frame_read((enum berth_frame_link)link, bytes, len, &frame) ||
+	    !berth_flows_opens(view->flows, &frame, milliseconds(time_s)))
+		return 0;
+	berth_streams_add(view->streams, &frame);
 	if (!view->choices++)
 		view->began_s = time_s;
 	if (view->plot) {
@@ -323,31 +377,64 @@ static bool is_walks(const struct view *view, const struct berth_stream **row, s
 
 		judge_stream(view, row[i], &j);
 		if (j.shape != BERTH_SHAPE_TOO_FEW &&
-		    berth_judge_habit(&j, view->of_habit, true) != BERTH_HABIT_LINUX)
+		    berth_judge_habit(&j, view->of_habit, true, row[i]->protocol == 17) !=
+			    BERTH_HABIT_LINUX)
 			return false;
 		seen += row[i]->seen;
 	}
 	return seen > row[0]->seen / 2;
 }
 
-static void show_streams(struct view *view, const struct berth_stream **row, size_t n)
+/* A row, and what stands around it says of it. */
+struct placed {
+	const struct berth_stream *s;
+	bool hidden, walks, finding;
+};
+
+static void address_of(const struct berth_stream *s, char from[INET6_ADDRSTRLEN],
+		       char destination[INET6_ADDRSTRLEN + 8])
+{
+	char to[INET6_ADDRSTRLEN];
+
+	address_text(s->source, from);
+	address_text(s->destination, to);
+	if (s->all)
+		strcpy(destination, "*");
+	else
+		snprintf(destination, INET6_ADDRSTRLEN + 8, strchr(to, ':') ? "[%s]:%u" : "%s:%u",
+			 to, s->destination_port);
+}
+
+static struct berth_audit_row row_of(const struct placed *p, const char *from,
+				     const char *destination)
+{
+	return (struct berth_audit_row){ .host = from,
+					 .protocol = p->s->protocol == 6 ? "tcp" : "udp",
+					 .destination = destination,
+					 .seen = p->s->seen,
+					 .one = !p->s->all,
+					 .hidden = p->hidden,
+					 .walks = p->walks };
+}
+
+/* Judges all rows, and leaves in *out those that say something of their own. Returns how many. */
+static size_t judge_streams(struct view *view, const struct berth_stream **row, size_t n,
+			    struct placed *out)
 {
 	const struct berth_stream *host = NULL;
 	struct berth_judgement j;
 	bool hidden = false;
-	size_t i;
+	size_t i, m = 0;
 
 	for (i = 0; i < n; i++) {
 		const struct berth_stream *s = row[i];
-		char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN],
-			destination[INET6_ADDRSTRLEN + 8] = "*";
-		struct berth_audit_row shown = { from, s->protocol == 6 ? "tcp" : "udp",
-						 destination, s->seen, !s->all };
+		struct placed p = { .s = s };
+		struct berth_audit_row shown;
 
 		judge_stream(view, s, &j);
 		if (s->all) {
 			host = s;
-			shown.walks = is_walks(view, row + i, n - i);
+			p.walks = is_walks(view, row + i, n - i);
 			hidden = s->protocol == 6 && s->destinations >= DESTINATIONS_MIN &&
 				 j.shape == BERTH_SHAPE_RANDOM;
 			/* Of one or two destinations the row shows their walks, and nothing of its own. */
@@ -355,24 +442,77 @@ static void show_streams(struct view *view, const struct berth_stream **row, siz
 			    same_host(s, row[i + 1]))
 				continue;
 		} else {
-			shown.hidden = hidden && host && same_host(host, s);
-			address_text(s->destination, to);
-			snprintf(destination, sizeof(destination),
-				 strchr(to, ':') ? "[%s]:%u" : "%s:%u", to, s->destination_port);
+			p.hidden = hidden && host && same_host(host, s);
 		}
-		address_text(s->source, from);
-		show(view, &shown, &j);
+		shown = row_of(&p, "", s->all ? "*" : "");
+		p.finding = count(view, &shown, &j);
+		out[m++] = p;
 	}
+	return m;
+}
+
+static int by_ports(const void *x, const void *y)
+{
+	return by_seen(&((const struct placed *)x)->s, &((const struct placed *)y)->s);
+}
+
+static int by_place(const void *x, const void *y)
+{
+	return by_host(&((const struct placed *)x)->s, &((const struct placed *)y)->s);
+}
+
+static void show_streams(struct view *view, struct placed *p, size_t n)
+{
+	char from[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN + 8];
+	size_t i;
+
+	qsort(p, n, sizeof(*p), by_place);
+	for (i = 0; i < n; i++) {
+		struct berth_judgement j;
+		struct berth_audit_row row = row_of(&p[i], from, destination);
+
+		address_of(p[i].s, from, destination);
+		judge_stream(view, p[i].s, &j);
+		show(view, &row, &j);
+	}
+}
+
+/* Words behind the rows: what was read, and whatever the rows do not show. */
+static void say_what_was_read(const struct view *view, size_t left, size_t left_findings)
+{
+	uint64_t evicted_ports, evicted = berth_streams_evicted(view->streams, &evicted_ports),
+				lost = berth_flows_lost(view->flows);
+
+	fprintf(stderr, "%llu frames, %llu ports chosen", (unsigned long long)view->frames,
+		(unsigned long long)view->choices);
+	if (view->judged > view->most)
+		fprintf(stderr, "; %u of %u rows have a finding, by chance one in 10,000 has",
+			view->findings, view->judged);
+	if (left)
+		fprintf(stderr,
+			"; %zu smaller rows not shown, %zu of them with a finding, --all shows them",
+			left, left_findings);
+	if (evicted)
+		fprintf(stderr, "; %llu rows with %llu ports were given up: too many at a time",
+			(unsigned long long)evicted, (unsigned long long)evicted_ports);
+	if (lost)
+		fprintf(stderr,
+			"; %llu flows were forgotten early: what they sent again may count twice",
+			(unsigned long long)lost);
+	if (view->unread)
+		fprintf(stderr, "; %llu frames of link type %s were not read",
+			(unsigned long long)view->unread, link_name(view->unread_link));
+	fputc('\n', stderr);
 }
 
 static int show_captured(struct view *view, struct berth_why *why)
 {
 	uint32_t count = berth_streams_count(view->streams), i;
 	berth_auto_free const struct berth_stream **row = calloc(count + 1, sizeof(*row));
-	uint64_t evicted, evicted_ports;
-	size_t n = 0, left;
+	berth_auto_free struct placed *placed = calloc(count + 1, sizeof(*placed));
+	size_t n = 0, left, findings = 0, k;
 
-	if (!row)
+	if (!row || !placed)
 		return berth_why(why, -ENOMEM, "no memory");
 	for (i = 0; i < count; i++) {
 		const struct berth_stream *s = berth_streams_get(view->streams, i);
@@ -380,31 +520,27 @@ static int show_captured(struct view *view, struct berth_why *why)
 		if (s && s->seen >= view->least)
 			row[n++] = s;
 	}
-	qsort(row, n, sizeof(*row), by_seen);
-	left = view->all || n <= view->most ? 0 : n - view->most;
-	n -= left;
 	qsort(row, n, sizeof(*row), by_host);
-	show_streams(view, row, n);
-	evicted = berth_streams_evicted(view->streams, &evicted_ports);
-	fprintf(stderr, "%llu frames, %llu ports chosen", (unsigned long long)view->frames,
-		(unsigned long long)view->choices);
-	if (left)
-		fprintf(stderr, "; %zu smaller rows not shown, --all shows them", left);
-	if (evicted)
-		fprintf(stderr, "; %llu rows with %llu ports were given up: too many at a time",
-			(unsigned long long)evicted, (unsigned long long)evicted_ports);
-	fputc('\n', stderr);
+	n = judge_streams(view, row, n, placed);
+	left = view->all || n <= view->most ? 0 : n - view->most;
+	qsort(placed, n, sizeof(*placed), by_ports);
+	for (k = n - left; k < n; k++)
+		findings += placed[k].finding;
+	show_streams(view, placed, n - left);
+	say_what_was_read(view, left, findings);
 	return 0;
 }
 
 static int audit_capture(struct view *view, struct berth_why *why)
 {
 	berth_auto_free void *memory = malloc(berth_streams_size(STREAMS, CHUNKS));
+	berth_auto_free void *flows = malloc(berth_flows_size(FLOWS));
 	int error;
 
-	if (!memory)
+	if (!memory || !flows)
 		return berth_why(why, -ENOMEM, "no memory");
 	view->streams = berth_streams_init(memory, STREAMS, CHUNKS);
+	view->flows = berth_flows_init(flows, FLOWS);
 	if (view->pcap)
 		error = berth_capture_file(view->pcap, on_frame, view, why);
 	else
@@ -415,6 +551,12 @@ static int audit_capture(struct view *view, struct berth_why *why)
 
 		show_captured(view, error ? &ignored : why);
 	}
+	if (!error && view->unread && view->unread == view->frames)
+		error = berth_why(
+			why, -EINVAL,
+			"%s: frames of link type %s are not understood; Ethernet, IP, Linux cooked, BSD "
+			"loopback and PPP are",
+			view->pcap ? view->pcap : view->live, link_name(view->unread_link));
 	return error;
 }
 
@@ -483,12 +625,17 @@ static int parse(struct view *view, int argc, char **argv, struct berth_why *why
 		return berth_why(why, -EINVAL, "--self, --pcap, --live: only one at a time");
 	if (view->seconds > 0 && !view->live)
 		return berth_why(why, -EINVAL, "--seconds: only --live takes time");
+	if (view->samples && (view->pcap || view->live))
+		return berth_why(why, -EINVAL, "--samples: only --self opens sockets");
+	if (view->all && !view->pcap && !view->live)
+		return berth_why(why, -EINVAL, "--all: --self shows every row");
+	view->samples = view->samples ? view->samples : 600;
 	return 0;
 }
 
 int berth_audit_main(int argc, char **argv)
 {
-	struct view view = { .samples = 600, .least = 8, .most = 20 };
+	struct view view = { .least = 8, .most = 20 };
 	berth_auto_free struct point *points = calloc(POINTS, sizeof(*points));
 	struct berth_why why;
 	int error = points ? parse(&view, argc, argv, &why) : berth_why(&why, -ENOMEM, "no memory");
@@ -503,5 +650,11 @@ int berth_audit_main(int argc, char **argv)
 		error = plot(&view, &why);
 	if (error)
 		return berth_complain("audit", &why, BERTH_EXIT_FAILURE);
-	return view.findings ? BERTH_EXIT_FINDINGS : BERTH_EXIT_OK;
+	if (view.undrawn)
+		fprintf(stderr, "%llu ports are not in the plot: it has room for %u, of %u hosts\n",
+			(unsigned long long)view.undrawn, POINTS, SERIES);
+	if (!view.judged)
+		fprintf(stderr, "nothing to judge: no row has %u ports\n",
+			view.least > BERTH_JUDGE_MIN ? (unsigned)view.least : BERTH_JUDGE_MIN);
+	return view.findings || !view.judged ? BERTH_EXIT_FINDINGS : BERTH_EXIT_OK;
 }

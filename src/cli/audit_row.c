@@ -12,12 +12,13 @@ bool berth_audit_is_finding(const struct berth_audit_row *row, const struct bert
 			    int habit)
 {
 	bool walk = j->shape == BERTH_SHAPE_SEQUENTIAL || j->shape == BERTH_SHAPE_SHORT_STEPS ||
-		    j->shape == BERTH_SHAPE_CORRELATED;
+		    j->shape == BERTH_SHAPE_CORRELATED || j->shape == BERTH_SHAPE_SAME_STEPS;
 
 	return berth_shape_is_finding(j->shape) &&
 	       !(row->one && walk && (row->hidden || habit == BERTH_HABIT_LINUX)) &&
 	       !(row->walks &&
-		 (j->shape == BERTH_SHAPE_CORRELATED || j->shape == BERTH_SHAPE_UNEVEN));
+		 (j->shape == BERTH_SHAPE_CORRELATED || j->shape == BERTH_SHAPE_UNEVEN ||
+		  j->shape == BERTH_SHAPE_SAME_STEPS || j->shape == BERTH_SHAPE_FEW_PORTS));
 }
 
 static void json_known(const char *key, double value, bool known)

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "src/cli/cli.h"
+#include "src/sim/judge.h"
+
+#define SHAPE_WORDS(id, name, finding, text) name ", " text "; "
 
 static int help_main(int argc, char **argv);
 static int man_main(int argc, char **argv);
@@ -129,13 +132,16 @@ static const struct berth_verb verbs[] = {
 	{ "audit", "judge how source ports are chosen", "",
 	  "Looks at the source ports of TCP connections and UDP clients: of this host (--self, also under \"berth run\"), "
 	  "of a capture (--pcap), or of an interface (--live); one row for each destination, and "
-	  "one for each host over all of them where it has three or more.\n"
+	  "one for each host over all of them where it has three or more. A SYN that is sent again and the datagrams of a "
+	  "flow, until it was silent for two minutes, count once; queries to port 53 once a second.\n"
 	  "BITS is what an outsider who saw these ports still has to guess of the next: bounds of 95 % out of what repeats "
 	  "among ports and among their differences. Few samples show little: \">= 11.2\" says that nothing repeated, "
 	  "and that no more can be told.\n"
 	  "Linux walks upwards in short steps toward each destination and starts anywhere for another one: such a walk is "
 	  "shown, and no finding. It uses half of its range: even ports for connect(), odd ones for bind() to port 0.\n"
-	  "Exit status: 0 no finding, 1 a row shows a pattern, 2 berth failed.",
+	  "SHAPE: " BERTH_SHAPES(
+		  SHAPE_WORDS) "all but the first and the last are findings.\n"
+			       "Exit status: 0 no finding, 1 a row shows a pattern, or none could be judged, 2 berth failed.",
 	  berth_audit_opts, berth_audit_main },
 	{ "sim", "play a workload against ways of choosing ports", "",
 	  "One row a policy: how often no port was found (REFUSED), how often the choice was a pair that the server still "

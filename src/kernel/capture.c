@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* libpcap, streamed. */
+/* libpcap and pcapng, streamed. */
 #include "src/kernel/capture.h"
 
 #include <errno.h>
@@ -8,6 +8,9 @@
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+
+#include "src/base/auto.h"
+#include "src/kernel/pcapng.h"
 
 /* Headers are all that is wanted: link, VLAN tags, IPv6 with extensions, TCP. */
 #define SNAP 256
@@ -28,16 +31,20 @@ static double seconds_of(const struct pcap_pkthdr *head)
 	return (double)head->ts.tv_sec + (double)head->ts.tv_usec / 1e6;
 }
 
-int berth_capture_file(const char *path, berth_capture_each *each, void *arg, struct berth_why *why)
+static int read_pcap(const char *path, FILE *in, berth_capture_each *each, void *arg,
+		     struct berth_why *why)
 {
 	char error[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *p = pcap_open_offline(path, error);
+	pcap_t *p = pcap_fopen_offline(in, error);
 	struct pcap_pkthdr *head;
 	const u_char *bytes;
 	int link, got, code = 0;
 
-	if (!p)
-		return berth_why(why, -EINVAL, "cannot read %s: libpcap says: %s", path, error);
+	if (!p) {
+		code = berth_why(why, -EINVAL, "cannot read %s: libpcap says: %s", path, error);
+		fclose(in);
+		return code;
+	}
 	link = pcap_datalink(p);
 	while ((got = pcap_next_ex(p, &head, &bytes)) == 1)
 		if (each(bytes, head->caplen, link, seconds_of(head), arg))
@@ -45,7 +52,96 @@ int berth_capture_file(const char *path, berth_capture_each *each, void *arg, st
 	if (got == PCAP_ERROR)
 		code = berth_why(why, -EIO, "%s: libpcap says: %s; what stands before it was read",
 				 path, pcap_geterr(p));
-	pcap_close(p);
+	pcap_close(p); /* and in */
+	return code;
+}
+
+/* libpcap's numbers are those of the file but for this one. */
+static int dlt_of(uint16_t link)
+{
+	return link == 101 ? DLT_RAW : link;
+}
+
+/* The next block, in *buffer, which grows. Returns 1, 0 at the end, or negative with what is wrong. */
+static int next_block(FILE *in, const struct berth_pcapng *section, uint8_t **buffer, size_t *size,
+		      uint32_t *out_len, const char **out_wrong)
+{
+	uint8_t head[BERTH_PCAPNG_HEAD], *larger;
+	size_t got = fread(head, 1, sizeof(head), in);
+
+	*out_wrong = "the file ends in the middle of a block";
+	if (got < sizeof(head))
+		return got || ferror(in) ? -EIO : 0;
+	*out_wrong = berth_pcapng_length(section, head, out_len);
+	if (*out_wrong)
+		return -EINVAL;
+	if (*out_len > *size) {
+		larger = realloc(*buffer, *out_len);
+		*out_wrong = "no memory";
+		if (!larger)
+			return -ENOMEM;
+		*buffer = larger;
+		*size = *out_len;
+	}
+	memcpy(*buffer, head, sizeof(head));
+	*out_wrong = "the file ends in the middle of a block";
+	got = fread(*buffer + sizeof(head), 1, *out_len - sizeof(head), in);
+	return got == *out_len - sizeof(head) ? 1 : -EIO;
+}
+
+static int read_pcapng(const char *path, FILE *in, berth_capture_each *each, void *arg,
+		       struct berth_why *why)
+{
+	berth_auto_free struct berth_pcapng *section = calloc(1, sizeof(*section));
+	berth_auto_free uint8_t *block = NULL;
+	struct berth_pcapng_packet packet;
+	const char *wrong = "no memory";
+	size_t size = 0;
+	uint32_t len;
+	int got = section ? 1 : -ENOMEM;
+
+	while (got == 1) {
+		got = next_block(in, section, &block, &size, &len, &wrong);
+		if (got != 1)
+			break;
+		wrong = berth_pcapng_block(section, block, len, &packet);
+		if (wrong)
+			got = -EINVAL;
+		else if (packet.bytes &&
+			 each(packet.bytes, packet.len, dlt_of(packet.link), packet.time_s, arg))
+			got = 0;
+	}
+	if (got < 0)
+		got = berth_why(why, got, "%s: %s; what stands before it was read", path, wrong);
+	return got;
+}
+
+/* The command that unpacks a file that begins so; NULL: it is no packed file. */
+static const char *unpacker(int first)
+{
+	return first == 0x1f ? "zcat" : first == 0x28 ? "zstdcat" : first == 0xfd ? "xzcat" : NULL;
+}
+
+int berth_capture_file(const char *path, berth_capture_each *each, void *arg, struct berth_why *why)
+{
+	FILE *in = strcmp(path, "-") != 0 ? fopen(path, "rbe") : stdin;
+	int first, code;
+
+	if (!in)
+		return berth_why(why, -errno, "cannot read %s: %s", path, strerror(errno));
+	first = fgetc(in);
+	if (first == EOF)
+		code = ferror(in)
+			       ? berth_why(why, -EIO, "cannot read %s: %s", path, strerror(errno))
+			       : berth_why(why, -EINVAL, "cannot read %s: it is empty", path);
+	else if (unpacker(first))
+		code = berth_why(why, -EINVAL, "%s is packed; \"%s %s | berth audit --pcap -\"",
+				 path, unpacker(first), path);
+	else if (ungetc(first, in) == 0x0a)
+		code = read_pcapng(path, in, each, arg, why);
+	else
+		return read_pcap(path, in, each, arg, why);
+	fclose(in);
 	return code;
 }
 

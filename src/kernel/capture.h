@@ -8,11 +8,14 @@
 
 #include "src/base/why.h"
 
-/* The beginning of each frame that was captured; link is a DLT number. Returns 0, another value ends it. */
+/* The beginning of each frame that was captured; link is a DLT number of libpcap. Returns 0, another value ends it. */
 typedef int berth_capture_each(const uint8_t *bytes, size_t len, int link, double time_s,
 			       void *arg);
 
-/* Reads a file to its end; "-" is standard input. Returns 0, or negative with the sentence in why. */
+/*
+ * Reads a file to its end; "-" is standard input. pcap by libpcap, pcapng by pcapng.h. Returns 0, or negative with
+ * the sentence in why.
+ */
 int berth_capture_file(const char *path, berth_capture_each *each, void *arg,
 		       struct berth_why *why);
 

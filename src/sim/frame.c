@@ -6,7 +6,9 @@
 
 #define TCP 6u
 #define UDP 17u
+#define DNS 53u
 #define EXTENSIONS_MAX 8u
+#define TAGS_MAX 8u
 
 static uint32_t get16(const uint8_t *at)
 {
@@ -21,9 +23,16 @@ static bool read_ports(const uint8_t *at, size_t len, struct berth_frame *out)
 	out->destination_port = (uint16_t)get16(at + 2);
 	if (!out->source_port || !out->destination_port)
 		return false;
-	if (out->protocol == TCP)
+	out->id = 0;
+	out->client = true;
+	if (out->protocol == TCP) {
+		out->id = get16(at + 4) << 16 | get16(at + 6);
 		return (at[13] & 0x12) == 0x02;
-	return out->destination_port < out->source_port || out->destination_port < 1024;
+	}
+	if (out->destination_port == DNS && len >= 10)
+		out->id = get16(at + 8);
+	out->client = out->destination_port < out->source_port || out->destination_port < 1024;
+	return true;
 }
 
 static bool read_ip4(const uint8_t *at, size_t len, struct berth_frame *out)
@@ -74,24 +83,64 @@ static bool read_ip6(const uint8_t *at, size_t len, struct berth_frame *out)
 	return read_ports(at + head, len - head, out);
 }
 
+static bool is_tag(uint32_t type)
+{
+	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
+}
+
+/* PPP's protocol (RFC 1661), of one byte or two, behind address and control or without; *head is moved behind it. */
+static uint32_t read_ppp(const uint8_t *bytes, size_t len, size_t *head)
+{
+	uint32_t protocol;
+	size_t at = *head;
+
+	at += len >= at + 2 && get16(bytes + at) == 0xff03 ? 2 : 0;
+	if (len < at + 2)
+		return 0;
+	protocol = bytes[at] & 1 ? bytes[at] : get16(bytes + at);
+	*head = at + (bytes[at] & 1 ? 1 : 2);
+	return protocol == 0x21 ? 0x0800 : protocol == 0x57 ? 0x86dd : 0;
+}
+
+/* What lies behind the labels tells itself by its first four bits. */
+static uint32_t read_mpls(const uint8_t *bytes, size_t len, size_t *head)
+{
+	uint32_t i;
+
+	for (i = 0; i < TAGS_MAX && len >= *head + 5; i++) {
+		bool bottom = bytes[*head + 2] & 1;
+
+		*head += 4;
+		if (bottom)
+			return bytes[*head] >> 4 == 4 ? 0x0800 : 0x86dd;
+	}
+	return 0;
+}
+
 bool berth_frame_read(enum berth_frame_link link, const uint8_t *bytes, size_t len,
 		      struct berth_frame *out)
 {
-	size_t head = link == BERTH_FRAME_ETHERNET  ? 14
-		      : link == BERTH_FRAME_COOKED  ? 16
-		      : link == BERTH_FRAME_COOKED2 ? 20
-						    : 0;
-	uint32_t type = 0;
+	static const uint8_t heads[BERTH_FRAME_LINKS] = { 14, 0, 16, 20, 4, 0 };
+	size_t head = heads[link];
+	uint32_t type = 0, i;
 
 	if (len < head + 1)
 		return false;
-	if (link == BERTH_FRAME_IP)
-		type = bytes[0] >> 4 == 4 ? 0x0800 : 0x86dd;
+	if (link == BERTH_FRAME_PPP)
+		type = read_ppp(bytes, len, &head);
+	else if (link == BERTH_FRAME_IP || link == BERTH_FRAME_LOOP)
+		type = bytes[head] >> 4 == 4 ? 0x0800 : 0x86dd;
 	else
 		type = get16(link == BERTH_FRAME_COOKED2 ? bytes : bytes + head - 2);
-	while ((type == 0x8100 || type == 0x88a8) && len >= head + 4) {
+	for (i = 0; i < TAGS_MAX && is_tag(type) && len >= head + 4; i++) {
 		type = get16(bytes + head + 2);
 		head += 4;
+	}
+	if (type == 0x8847 || type == 0x8848) {
+		type = read_mpls(bytes, len, &head);
+	} else if (type == 0x8864 && len >= head + 8) {
+		head += 6;
+		type = read_ppp(bytes, len, &head);
 	}
 	if (type == 0x0800)
 		return read_ip4(bytes + head, len - head, out);

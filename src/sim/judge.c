@@ -13,6 +13,8 @@
 #define P_FAR 1e-4
 #define LONG_STEP 500
 #define LOSS_BITS 0.25 /* what an uneven choice costs at least, to be called so */
+#define REPEAT_BITS 2  /* what repeats cost at least */
+#define UNKNOWN_BITS 99
 
 static const char *const names[] = {
 #define NAME(id, name, finding, text) name,
@@ -55,12 +57,13 @@ static int by_value(const void *a, const void *b)
 struct repeats {
 	uint32_t unique;
 	double pairs; /* of equal values */
+	double of;    /* as many pairs there are */
 };
 
 /* Sorts the values. */
 static struct repeats count_repeats(uint16_t *value, size_t n)
 {
-	struct repeats r = { 0, 0 };
+	struct repeats r = { 0, 0, (double)n * (double)(n - 1) / 2 };
 	size_t i, same = 0;
 
 	qsort(value, n, sizeof(*value), by_value);
@@ -90,16 +93,42 @@ static double log2_of(double x)
 	return x > 1 ? log2(x) : 0;
 }
 
-/* Bounds of the collision entropy of n values; *high stays where nothing repeats. */
-static void bound_bits(struct repeats r, size_t n, double *low, double *high)
+/* Bounds of the collision entropy; *high stays where nothing repeats. */
+static void bound_bits(const struct repeats *r, double *low, double *high)
 {
-	double pairs = (double)n * (double)(n - 1) / 2,
-	       one = log2_of(pairs / poisson_high(r.pairs));
-	double few = poisson_low(r.pairs);
+	double one = log2_of(r->of / poisson_high(r->pairs)), few = poisson_low(r->pairs);
 
 	*low = one < *low ? one : *low;
-	if (few > 0 && log2_of(pairs / few) < *high)
-		*high = log2_of(pairs / few);
+	if (few > 0 && log2_of(r->of / few) < *high)
+		*high = log2_of(r->of / few);
+}
+
+/* P(at least k) of a Poisson count; above 100 by Wilson and Hilferty: 0 or 1, as P_FAR has it. */
+static double poisson_above(double k, double mean)
+{
+	double term = exp(-mean), below = 0;
+	uint32_t i;
+
+	if (k > 100)
+		return k * pow(1 - 1 / (9 * k) - 3.72 / (3 * sqrt(k)), 3) <= mean;
+	for (i = 0; i < k; i++) {
+		below += term;
+		term *= mean / (i + 1);
+	}
+	return 1 - below;
+}
+
+/*
+ * More is equal than chance leaves so among so many places, and it costs REPEAT_BITS at least. Differences of random
+ * ports are equal a third less often than the ports.
+ */
+static bool repeats_too_often(const struct repeats *r, double places)
+{
+	double low = UNKNOWN_BITS, high = UNKNOWN_BITS;
+
+	bound_bits(r, &low, &high);
+	return high < log2_of(places) - REPEAT_BITS &&
+	       poisson_above(r->pairs, r->of / places) < P_FAR;
 }
 
 static uint32_t gcd_of(uint32_t a, uint32_t b)
@@ -116,6 +145,7 @@ static uint32_t gcd_of(uint32_t a, uint32_t b)
 struct sums {
 	double n, x, xx, xy; /* of each port, and with the one before */
 	size_t odd, rising, up, down, short_steps, long_steps, runs;
+	struct repeats ports, steps;
 };
 
 static struct sums sum_up(const uint16_t *port, size_t n, struct berth_judgement *out)
@@ -254,6 +284,20 @@ static void chi_square(const uint16_t *port, size_t n, struct berth_range range,
 	out->chi2_p = chi2_above(out->chi2);
 }
 
+/* How many places the ports are taken from, if none is likelier: both ends were seen, a little lies beyond them. */
+static double places_at_most(const struct berth_judgement *j)
+{
+	return places_of(j, j->seen) * (double)(j->n + 1) / (double)(j->n - 1);
+}
+
+/* Out of BERTH_JUDGE_NARROW places chance does not leave as few as were seen between the two ends. */
+static bool is_narrow(const struct berth_judgement *j)
+{
+	double share = places_of(j, j->seen) / BERTH_JUDGE_NARROW, n = (double)j->n;
+
+	return share < 1 && n * pow(share, n - 1) < P_FAR;
+}
+
 static enum berth_shape shape_of(const struct berth_judgement *j, const struct sums *s)
 {
 	double steps = s->n - 1, wide = berth_range_len(j->seen);
@@ -266,13 +310,21 @@ static enum berth_shape shape_of(const struct berth_judgement *j, const struct s
 		return BERTH_SHAPE_SEQUENTIAL;
 	if ((double)s->down > steps / 2)
 		return BERTH_SHAPE_DESCENDING;
-	/* Where the whole range is as short as that, a short step says nothing. */
-	if ((double)s->short_steps > steps / 2 && wide > 64)
+	/* Where the whole range is as short as that, short steps say nothing, unless nearly all go upwards. */
+	if ((double)s->short_steps > (wide > 64 ? steps / 2 : steps * 0.9))
 		return BERTH_SHAPE_SHORT_STEPS;
 	if ((double)s->long_steps > steps * 0.8 && wide > 4 * LONG_STEP)
 		return BERTH_SHAPE_LONG_STEPS;
+	if (repeats_too_often(&s->ports, places_of(j, j->seen)))
+		return BERTH_SHAPE_FEW_PORTS;
 	if (fabs(j->lag1) * sqrt(s->n) > Z_FAR || fabs(j->runs_z) > Z_FAR)
 		return BERTH_SHAPE_CORRELATED;
+	if (repeats_too_often(&s->steps, places_of(j, j->seen)))
+		return BERTH_SHAPE_SAME_STEPS;
+	/* Between the holes may lie walks, too few steps long to be told from ports out of a small part. */
+	if (is_narrow(j))
+		return j->holes && repeats_too_often(&s->steps, wide) ? BERTH_SHAPE_SAME_STEPS
+								      : BERTH_SHAPE_FEW_PORTS;
 	/* A pool without the ports that have a name is uneven, too, and none the easier to guess. */
 	if (j->chi2_p >= 0 && j->chi2_p < P_FAR &&
 	    log2_of(1 + (j->chi2 - BINS + 1) / s->n) > LOSS_BITS)
@@ -280,34 +332,31 @@ static enum berth_shape shape_of(const struct berth_judgement *j, const struct s
 	return BERTH_SHAPE_RANDOM;
 }
 
-static void judge_entropy(const uint16_t *port, struct repeats ports, struct berth_judgement *out)
+static void judge_entropy(const struct sums *s, struct berth_judgement *out)
 {
-	uint16_t value[BERTH_JUDGE_MAX];
-	double places = places_of(out, out->seen), n = (double)out->n;
-	/* Both ends were seen: the range is a little wider than what lies between them. */
-	double high = log2(places * (n + 1) / (n - 1)), most = high;
-	size_t i;
+	double places = places_of(out, out->seen), high = UNKNOWN_BITS;
+	bool level = out->shape == BERTH_SHAPE_RANDOM || out->shape == BERTH_SHAPE_FEW_PORTS;
 
 	out->bits_low = 16;
-	out->unique = ports.unique;
-	out->unique_expected = places > 1 ? places * -expm1(n * log1p(-1 / places)) : 1;
-	bound_bits(ports, out->n, &out->bits_low, &high);
-	for (i = 1; i < out->n; i++)
-		value[i - 1] = (uint16_t)(port[i] - port[i - 1]);
-	bound_bits(count_repeats(value, out->n - 1), out->n - 1, &out->bits_low, &high);
+	out->unique_expected =
+		places > 1 ? places * -expm1((double)out->n * log1p(-1 / places)) : 1;
+	bound_bits(&s->ports, &out->bits_low, &high);
+	bound_bits(&s->steps, &out->bits_low, &high);
 	/* A walk may have seen only a part of its range. */
-	out->bits_high = high < most || out->shape == BERTH_SHAPE_RANDOM ? high : -1;
-	if (out->bits_low > high)
+	if (level && log2(places_at_most(out)) < high)
+		high = log2(places_at_most(out));
+	out->bits_high = high >= UNKNOWN_BITS ? -1 : high < 16 ? high : 16;
+	if (out->bits_high >= 0 && out->bits_low > high)
 		out->bits_low = high;
 }
 
 void berth_judge(const uint16_t *port, size_t n, const struct berth_range *range,
 		 struct berth_judgement *out)
 {
-	uint16_t sorted[BERTH_JUDGE_MAX];
-	struct repeats repeats;
+	uint16_t sorted[BERTH_JUDGE_MAX], step[BERTH_JUDGE_MAX];
 	struct sums s;
 	double runs;
+	size_t i;
 
 	memset(out, 0, sizeof(*out));
 	out->n = n = n < BERTH_JUDGE_MAX ? n : BERTH_JUDGE_MAX;
@@ -315,13 +364,16 @@ void berth_judge(const uint16_t *port, size_t n, const struct berth_range *range
 	if (!n)
 		return;
 	memcpy(sorted, port, n * sizeof(*sorted));
-	repeats = count_repeats(sorted, n);
-	out->seen = (struct berth_range){ sorted[0], sorted[n - 1] };
 	s = sum_up(port, n, out);
+	s.ports = count_repeats(sorted, n);
+	out->seen = (struct berth_range){ sorted[0], sorted[n - 1] };
 	out->odd = (double)s.odd / s.n;
-	out->unique = 1;
+	out->unique = s.ports.unique;
 	if (n < 2)
 		return;
+	for (i = 1; i < n; i++)
+		step[i - 1] = (uint16_t)(port[i] - port[i - 1]);
+	s.steps = count_repeats(step, n - 1);
 	out->rising = (double)s.rising / (s.n - 1);
 	out->sigma = sqrt(fmax(0, (s.xx - s.x * s.x / s.n) / (s.n - 1)));
 	out->lag1 = correlation(port, n, &s);
@@ -335,7 +387,7 @@ void berth_judge(const uint16_t *port, size_t n, const struct berth_range *range
 					: BERTH_OARC_POOR;
 	out->oarc_bits = log2_of(out->sigma * sqrt(12) / (out->gcd ? out->gcd : 1));
 	out->shape = shape_of(out, &s);
-	judge_entropy(port, repeats, out);
+	judge_entropy(&s, out);
 }
 
 /* ---- whose habit it is ---- */
@@ -343,48 +395,57 @@ void berth_judge(const uint16_t *port, size_t n, const struct berth_range *range
 #define EVEN 1u
 #define ODD 2u
 #define BOTH 3u
+#define TCP 1u
+#define UDP 2u
+#define ANY 3u
 
 /* What a row of a habit's ports looks like; parity: where it keeps to one. */
 static const struct {
 	enum berth_habit habit;
+	uint32_t protocol;
 	enum berth_shape one, many; /* to one destination, to many */
 	uint32_t parity;
 } looks[] = {
-	{ BERTH_HABIT_LINUX, BERTH_SHAPE_SHORT_STEPS, BERTH_SHAPE_RANDOM, EVEN },
-	{ BERTH_HABIT_LINUX_BIND, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, ODD },
-	{ BERTH_HABIT_LINUX_UDP, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
-	{ BERTH_HABIT_LINUX_2_6, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_RANDOM, BOTH },
-	{ BERTH_HABIT_FREEBSD, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
-	{ BERTH_HABIT_OPENBSD, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
-	{ BERTH_HABIT_NETBSD_BSD, BERTH_SHAPE_DESCENDING, BERTH_SHAPE_DESCENDING, BOTH },
-	{ BERTH_HABIT_NETBSD_RANDINC, BERTH_SHAPE_LONG_STEPS, BERTH_SHAPE_LONG_STEPS, BOTH },
-	{ BERTH_HABIT_MACOS, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_SEQUENTIAL, BOTH },
-	{ BERTH_HABIT_MACOS_UDP, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
-	{ BERTH_HABIT_WINDOWS, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_RANDOM, BOTH },
-	{ BERTH_HABIT_BSD_CLASSIC, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_SEQUENTIAL, BOTH },
+	{ BERTH_HABIT_LINUX, TCP, BERTH_SHAPE_SHORT_STEPS, BERTH_SHAPE_RANDOM, EVEN },
+	{ BERTH_HABIT_LINUX_BIND, TCP, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, ODD },
+	{ BERTH_HABIT_LINUX_UDP, UDP, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
+	{ BERTH_HABIT_LINUX_2_6, TCP, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_RANDOM, BOTH },
+	{ BERTH_HABIT_FREEBSD, ANY, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
+	{ BERTH_HABIT_OPENBSD, ANY, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
+	{ BERTH_HABIT_NETBSD_BSD, ANY, BERTH_SHAPE_DESCENDING, BERTH_SHAPE_DESCENDING, BOTH },
+	{ BERTH_HABIT_NETBSD_RANDINC, ANY, BERTH_SHAPE_LONG_STEPS, BERTH_SHAPE_LONG_STEPS, BOTH },
+	{ BERTH_HABIT_MACOS, TCP, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_SEQUENTIAL, BOTH },
+	{ BERTH_HABIT_MACOS_UDP, UDP, BERTH_SHAPE_RANDOM, BERTH_SHAPE_RANDOM, BOTH },
+	{ BERTH_HABIT_WINDOWS, ANY, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_RANDOM, BOTH },
+	{ BERTH_HABIT_BSD_CLASSIC, ANY, BERTH_SHAPE_SEQUENTIAL, BERTH_SHAPE_SEQUENTIAL, BOTH },
 };
 
 int berth_judge_habit(const struct berth_judgement *j, const struct berth_range *ranges,
-		      bool one_destination)
+		      bool one_destination, bool datagram)
 {
 	uint32_t parity = j->odd <= 0 ? EVEN : j->odd >= 1 ? ODD : BOTH, best_len = UINT32_MAX;
 	uint32_t spread = berth_range_len(j->seen);
+	enum berth_shape shape = j->shape;
 	int best = -1;
 	size_t i;
 
-	if (j->n < 2 * BERTH_JUDGE_MIN)
+	if (j->n < BERTH_JUDGE_MIN || (shape == BERTH_SHAPE_RANDOM && j->n < 2 * BERTH_JUDGE_MIN))
 		return -1;
+	/* Several walks to one destination, or one that begins anew after some steps; who else keeps to even ports? */
+	if (one_destination && j->gcd == 2 &&
+	    (shape == BERTH_SHAPE_SAME_STEPS || shape == BERTH_SHAPE_CORRELATED))
+		shape = BERTH_SHAPE_SHORT_STEPS;
 	for (i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
 		struct berth_range r = ranges[looks[i].habit];
 		uint32_t len = berth_range_len(r);
 
-		if (looks[i].parity != parity ||
-		    (one_destination ? looks[i].one : looks[i].many) != j->shape || !r.last)
+		if (looks[i].parity != parity || !(looks[i].protocol & (datagram ? UDP : TCP)) ||
+		    (one_destination ? looks[i].one : looks[i].many) != shape || !r.last)
 			continue;
 		if (j->seen.first < r.first || j->seen.last > r.last || len >= best_len)
 			continue;
 		/* A random row that leaves a fifth of a range untouched was not drawn from it. */
-		if (j->shape == BERTH_SHAPE_RANDOM && spread < len - len / 5)
+		if (shape == BERTH_SHAPE_RANDOM && spread < len - len / 5)
 			continue;
 		best = (int)looks[i].habit;
 		best_len = len;

@@ -15,9 +15,10 @@
 
 #include "src/core/range.h"
 
-#define BERTH_JUDGE_MIN 8u    /* below it nothing is concluded */
-#define BERTH_JUDGE_MAX 4096u /* as many ports are looked at */
-#define BERTH_JUDGE_HOLES 4u  /* as many holes of a range are found */
+#define BERTH_JUDGE_MIN 8u       /* below it nothing is concluded */
+#define BERTH_JUDGE_MAX 4096u    /* as many ports are looked at */
+#define BERTH_JUDGE_HOLES 4u     /* as many holes of a range are found */
+#define BERTH_JUDGE_NARROW 1024u /* of a narrower range DNS-OARC's class is POOR: ten bits */
 
 /* What the row looks like: enumerator, name, whether it is a finding, what it means. */
 #define BERTH_SHAPES(X)                                                                            \
@@ -27,7 +28,9 @@
 	X(DESCENDING, "descending", true, "the port before the last one")                          \
 	X(SHORT_STEPS, "short-steps", true, "at most 16 further than the last one")                \
 	X(LONG_STEPS, "long-steps", true, "at most 500 further than the last one")                 \
+	X(FEW_PORTS, "few-ports", true, "one of few: they repeat, or span fewer than 1,024")       \
 	X(CORRELATED, "correlated", true, "depends on the last one")                               \
+	X(SAME_STEPS, "same-steps", true, "the steps between ports repeat")                        \
 	X(UNEVEN, "uneven", true, "some parts of the range far more often than others")            \
 	X(RANDOM, "random", false, "no pattern was found")
 
@@ -75,9 +78,10 @@ bool berth_shape_is_finding(enum berth_shape shape);
 
 /*
  * The habit (src/core/habits.h) that chooses like this, out of the smallest range that has all ports seen:
- * ranges has one for each habit, 0-0 where it has none. one_destination: the row is to one. -1: none.
+ * ranges has one for each habit, 0-0 where it has none. one_destination: the row is to one; datagram: of UDP. -1:
+ * none.
  */
 int berth_judge_habit(const struct berth_judgement *j, const struct berth_range *ranges,
-		      bool one_destination);
+		      bool one_destination, bool datagram);
 
 #endif

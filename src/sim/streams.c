@@ -8,7 +8,7 @@
 #define NONE UINT32_MAX
 #define CHUNK_PORTS 60u
 /* What streams are told apart by; it has no padding. */
-#define KEY_SIZE offsetof(struct berth_stream, last)
+#define KEY_SIZE (offsetof(struct berth_stream, all) + sizeof(bool))
 
 _Static_assert(KEY_SIZE == 36, "the key of a stream has no padding");
 
@@ -187,7 +187,6 @@ static void keep_port(struct berth_streams *t, struct berth_stream *s, uint16_t 
 	uint32_t at = s->last_chunk;
 
 	s->seen++;
-	s->last = port;
 	if (s->kept == BERTH_JUDGE_MAX)
 		return;
 	if (at == NONE || t->chunk[at].used == CHUNK_PORTS) {
@@ -204,7 +203,7 @@ static void keep_port(struct berth_streams *t, struct berth_stream *s, uint16_t 
 	s->kept++;
 }
 
-bool berth_streams_add(struct berth_streams *t, const struct berth_frame *frame)
+void berth_streams_add(struct berth_streams *t, const struct berth_frame *frame)
 {
 	struct berth_stream key, *s;
 	bool new_one, is_new;
@@ -215,8 +214,6 @@ bool berth_streams_add(struct berth_streams *t, const struct berth_frame *frame)
 	memcpy(key.destination, frame->destination, 16);
 	key.destination_port = frame->destination_port;
 	s = find_stream(t, &key, &new_one);
-	if (s->seen && s->last == frame->source_port)
-		return false;
 	keep_port(t, s, frame->source_port);
 	memset(key.destination, 0, 16);
 	key.destination_port = 0;
@@ -224,7 +221,6 @@ bool berth_streams_add(struct berth_streams *t, const struct berth_frame *frame)
 	s = find_stream(t, &key, &is_new);
 	s->destinations += new_one;
 	keep_port(t, s, frame->source_port);
-	return true;
 }
 
 uint64_t berth_streams_evicted(const struct berth_streams *t, uint64_t *out_ports)

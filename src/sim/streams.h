@@ -19,7 +19,6 @@ struct berth_stream {
 	uint16_t destination_port;
 	uint8_t protocol;
 	bool all;              /* over all destinations: destination ::, port 0 */
-	uint16_t last;         /* the port before: what repeats at once was sent again */
 	uint64_t seen;         /* ports in all */
 	uint32_t kept;         /* of them in chunks */
 	uint32_t destinations; /* of a stream over all: how many streams to one began */
@@ -35,8 +34,8 @@ size_t berth_streams_size(uint32_t streams, uint32_t chunks);
 /* Makes the table, empty, in memory of that size, aligned as malloc() does. At least 8 streams and chunks. */
 struct berth_streams *berth_streams_init(void *memory, uint32_t streams, uint32_t chunks);
 
-/* Adds a port that was chosen. Returns false where it was sent again (the same port as the last of the stream). */
-bool berth_streams_add(struct berth_streams *t, const struct berth_frame *frame);
+/* Adds a port that was chosen: berth_flows_opens() said so. */
+void berth_streams_add(struct berth_streams *t, const struct berth_frame *frame);
 
 /* How many streams were given up, and ports in them. */
 uint64_t berth_streams_evicted(const struct berth_streams *t, uint64_t *out_ports);

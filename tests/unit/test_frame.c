@@ -46,6 +46,8 @@ static void a_syn_shows_its_port(void **unused)
 	assert_int_equal(frame.source_port, 0xc001);
 	assert_int_equal(frame.destination_port, 443);
 	assert_int_equal(frame.protocol, 6);
+	assert_true(frame.client);
+	assert_int_equal(frame.id, 1); /* the sequence number */
 	assert_memory_equal(frame.source, from, 16);
 	assert_int_equal(frame.destination[15], 2);
 	assert_true(read_frame(BERTH_FRAME_IP, IP4("06", "0000") SYN));
@@ -61,6 +63,26 @@ static void a_syn_shows_its_port(void **unused)
 	assert_true(read_frame(BERTH_FRAME_IP,
 			       "4600002c 0000 0000 4006 0000 0a000001 0a000002 01010101" SYN));
 	assert_int_equal(frame.source_port, 0xc001);
+}
+
+static void links_of_gateways_and_of_bsd(void **unused)
+{
+	(void)unused;
+	assert_true(read_frame(BERTH_FRAME_LOOP, "02000000" IP4("06", "0000") SYN));
+	assert_true(read_frame(BERTH_FRAME_LOOP, "0000001e 60000000 0014 0640" ADDR6 SYN));
+	assert_true(read_frame(BERTH_FRAME_PPP, "ff03 0021" IP4("06", "0000") SYN));
+	assert_true(read_frame(BERTH_FRAME_PPP, "21" IP4("06", "0000") SYN));
+	assert_true(read_frame(BERTH_FRAME_PPP, "0057 60000000 0014 0640" ADDR6 SYN));
+	assert_false(read_frame(BERTH_FRAME_PPP, "c021" IP4("06", "0000") SYN));
+	assert_true(read_frame(BERTH_FRAME_ETHERNET,
+			       MACS "8864 1100 0001 002a 0021" IP4("06", "0000") SYN));
+	assert_true(read_frame(BERTH_FRAME_ETHERNET,
+			       MACS "9100 0005 8100 0006 0800" IP4("06", "0000") SYN));
+	/* Two labels, then one that never ends. */
+	assert_true(read_frame(BERTH_FRAME_ETHERNET,
+			       MACS "8847 00011040 00012140" IP4("06", "0000") SYN));
+	assert_false(read_frame(BERTH_FRAME_ETHERNET, MACS "8847 00011040 00012040"));
+	assert_false(read_frame(BERTH_FRAME_PPP, "ff03"));
 }
 
 static void ip6_passes_over_extensions(void **unused)
@@ -93,10 +115,14 @@ static void what_shows_no_choice(void **unused)
 	assert_false(
 		read_frame(BERTH_FRAME_IP,
 			   IP4("06", "0000") "0000 01bb 00000001 00000000 5002 ffff 0000 0000"));
-	/* UDP: the question, not the answer. */
+	/* UDP: the question, not the answer; the id of a query, where the capture has it. */
 	assert_true(read_frame(BERTH_FRAME_IP, IP4("11", "0000") "c001 0035 0008 0000"));
 	assert_int_equal(frame.protocol, 17);
-	assert_false(read_frame(BERTH_FRAME_IP, IP4("11", "0000") "1234 c001 0008 0000"));
+	assert_true(frame.client && !frame.id);
+	assert_true(read_frame(BERTH_FRAME_IP, IP4("11", "0000") "c001 0035 000a 0000 abcd"));
+	assert_int_equal(frame.id, 0xabcd);
+	assert_true(read_frame(BERTH_FRAME_IP, IP4("11", "0000") "1234 c001 0008 0000"));
+	assert_false(frame.client);
 	/* Another protocol of the link; a version that is none. */
 	assert_false(read_frame(BERTH_FRAME_ETHERNET, MACS "0806" IP4("06", "0000") SYN));
 	assert_false(
@@ -110,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_syn_shows_its_port),
+		cmocka_unit_test(links_of_gateways_and_of_bsd),
 		cmocka_unit_test(ip6_passes_over_extensions),
 		cmocka_unit_test(what_shows_no_choice),
 	};
