@@ -233,6 +233,10 @@ static void add_sysctl(struct gather *g)
 #define WANTS_DIRECTORIES                                                                          \
 	"/etc/systemd/system/*.wants|/etc/systemd/system/*.requires|/usr/lib/systemd/system/*.wants|/lib/systemd/system/*.wants"
 
+/* podman-systemd.unit(5) */
+#define QUADLET_DIRECTORIES                                                                        \
+	"/run/containers/systemd|/etc/containers/systemd|/etc/containers/systemd/*|/usr/share/containers/systemd"
+
 static int by_name(const void *name, const void *at)
 {
 	return strcmp(name, ((const struct name *)at)->name);
@@ -252,12 +256,12 @@ static bool has_instance(const struct names *n, const char *name)
 	return false;
 }
 
-/* True where a unit is started: an administrator wrote it, or it is one of those that are wanted. */
+/* True where a unit is started: an administrator wrote it, or it is one of those that are wanted. NULL: all are. */
 static bool is_wanted(const struct names *wanted, const char *name, const char *path)
 {
-	if (!strncmp(path, "/etc/", 5))
+	if (!wanted || !strncmp(path, "/etc/", 5))
 		return true;
-	if (!wanted || !wanted->count)
+	if (!wanted->count)
 		return false;
 	return strstr(name, "@.") ? has_instance(wanted, name)
 				  : bsearch(name, wanted->at, wanted->count, sizeof(*wanted->at),
@@ -299,14 +303,16 @@ static void add_units_of(struct gather *g, const char *directories, const char *
 
 static void add_units(struct gather *g)
 {
+	static const char *const quadlets[] = { "*.container", "*.pod", "*.kube" };
 	struct names *wanted = names_in(g->t, WANTS_DIRECTORIES, "*");
+	size_t i;
 
 	g->place = &berth_lint_unit;
 	add_units_of(g, UNIT_DIRECTORIES, "*.socket", wanted);
 	add_units_of(g, UNIT_DIRECTORIES, "*.service", wanted);
 	add_units_of(g, "/etc/systemd/network", "*.netdev", NULL);
-	add_units_of(g, "/etc/containers/systemd", "*.container", NULL);
-	add_units_of(g, "/etc/containers/systemd", "*.pod", NULL);
+	for (i = 0; i < sizeof(quadlets) / sizeof(*quadlets); i++)
+		add_units_of(g, QUADLET_DIRECTORIES, quadlets[i], NULL);
 	if (wanted)
 		free_names(wanted);
 }
@@ -412,8 +418,8 @@ static bool ends_with(const char *text, const char *end)
 /* The unit that a path belongs to: its own name, or that of the directory of drop-ins. */
 static bool unit_of(const char *path, char *out, size_t size)
 {
-	static const char *const kinds[] = { ".socket", ".netdev", ".container", ".pod",
-					     ".service" };
+	static const char *const kinds[] = { ".socket", ".netdev", ".container",
+					     ".pod",    ".kube",   ".service" };
 	const char *base = base_of(path), *parent = tail_of(path, 2);
 	size_t i, n;
 

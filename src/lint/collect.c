@@ -2,18 +2,24 @@
 /*
  * Settings become declarations: what a place's files say together, defaults where they say nothing.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "src/lint/reading.h"
+
+/* A place with more listens on any, for all that is said of it. */
+#define ADDRESSES_MAX 32
 
 /* Settings of one place and scope, by key and half, in the order of their files. */
 struct group {
 	struct berth_lint *l;
 	const struct berth_lint_found *at, *end;
 	const struct berth_lint_place *place;
-	const struct berth_lint_found *address; /* what ADDRESS says; NULL */
+	/* What ADDRESS says: none is any address; nowhere: each has a port of its own, or there is none. */
+	struct berth_lint_address address[ADDRESSES_MAX];
+	unsigned addresses;
+	bool nowhere;
 };
 
 static int by_group(const void *a, const void *b)
@@ -61,8 +67,11 @@ static const struct berth_lint_found *those_of(const struct group *g, int key, i
 static bool one_holds(const struct group *g, const char *when, size_t len)
 {
 	const char *equal = memchr(when, '=', len);
-	size_t key_len = (size_t)(equal - when), value_len = len - key_len - 1;
+	size_t key_len = (size_t)(equal - when);
+	char wanted[64];
 	int i;
+
+	snprintf(wanted, sizeof(wanted), "%.*s", (int)(len - key_len - 1), equal + 1);
 
 	for (i = 0; g->place->keys[i].key; i++) {
 		const struct berth_lint_key *k = &g->place->keys[i];
@@ -74,8 +83,7 @@ static bool one_holds(const struct group *g, const char *when, size_t len)
 			continue;
 		to = those_of(g, i, 0, &from);
 		value = from < to ? from->value : k->initial;
-		return value && strlen(value) == value_len &&
-		       !strncasecmp(value, equal + 1, value_len);
+		return value && berth_lint_which_key(wanted, value, false) >= 0;
 	}
 	return false;
 }
@@ -97,6 +105,8 @@ static const char *service_of(struct berth_lint *l, const struct berth_lint_foun
 {
 	size_t len;
 
+	if (f->place->flags & BERTH_LINT_NAMED)
+		return strrchr(f->spot.file, '/') ? strrchr(f->spot.file, '/') + 1 : f->spot.file;
 	if (f->place != &berth_lint_unit)
 		return f->place->service;
 	len = strcspn(f->scope, "@");
@@ -153,41 +163,54 @@ static void syntax(struct berth_lint *l, const struct berth_lint_found *f, const
 }
 
 /* Adds a declaration; f is where it stands, or the place's first file for a default. */
-static void declare(const struct group *g, const struct berth_lint_key *k,
-		    const struct berth_lint_found *f, struct berth_lint_ports ports, bool implied)
+static void declare_at(const struct group *g, const struct berth_lint_key *k,
+		       const struct berth_lint_found *f, const struct berth_lint_ports *ports,
+		       bool implied)
 {
 	/* Of the file itself; a place may have drop-ins only. */
 	const struct berth_lint_spot *own = g->at->key < 0 ? &g->at->spot : NULL;
 	struct berth_lint *l = g->l;
-	struct berth_lint_decl *d;
-	int first = ports.ports.first + (k->shape == BERTH_LINT_CLIENTS ? 0 : k->offset);
-	int last = ports.ports.last + (k->shape == BERTH_LINT_CLIENTS ? 0 : k->offset);
+	struct berth_lint_decl *d = BERTH_LINT_GROW(l, l->decls, l->decl_count, l->decl_room);
 
-	if (ports.floating && k->flags & BERTH_LINT_ZERO_OFF)
-		return;
-	if (first < 1 || last > 65535)
-		return;
-	d = BERTH_LINT_GROW(l, l->decls, l->decl_count, l->decl_room);
 	if (!d)
 		return;
-	ports.ports = (struct berth_range){ (uint16_t)first, (uint16_t)last };
-	if (!ports.protocols)
-		ports.protocols = k->protocols ? k->protocols : BERTH_LINT_BOTH;
-	if (ports.address.kind == BERTH_LINT_ANY && g->address)
-		berth_lint_address_read(g->address->value, strcspn(g->address->value, " \t,;"),
-					&ports.address);
 	*d = (struct berth_lint_decl){ .place = g->place,
 				       .key = k,
 				       .scope = f->scope,
 				       .service = service_of(l, f),
 				       .label = label_of(l, f, k),
 				       .spot = f->spot,
-				       .ports = ports,
-				       .implied = implied };
+				       .ports = *ports,
+				       .implied = implied,
+				       .order = implied ? 0 : f->order };
 	if (implied)
 		d->spot = (struct berth_lint_spot){ .file = f->spot.file,
 						    .ignore = own ? own->ignore : NULL,
 						    .reason = own ? own->reason : NULL };
+}
+
+/* The same at each address that the place has. */
+static void declare(const struct group *g, const struct berth_lint_key *k,
+		    const struct berth_lint_found *f, struct berth_lint_ports ports, bool implied)
+{
+	bool here = !ports.has_address &&
+		    !(k->flags & (BERTH_LINT_SOURCE | BERTH_LINT_AVOID | BERTH_LINT_ELSEWHERE));
+	int first = ports.ports.first + k->offset, last = ports.ports.last + k->offset;
+	unsigned i;
+
+	if ((ports.floating && k->flags & BERTH_LINT_ZERO_OFF) || (here && g->nowhere))
+		return;
+	if (first < 1 || last > 65535)
+		return;
+	ports.ports = (struct berth_range){ (uint16_t)first, (uint16_t)last };
+	if (!ports.protocols)
+		ports.protocols = k->protocols ? k->protocols : BERTH_LINT_BOTH;
+	if (!here || !g->addresses)
+		declare_at(g, k, f, &ports, implied);
+	for (i = 0; here && i < g->addresses; i++) {
+		ports.address = g->address[i];
+		declare_at(g, k, f, &ports, implied);
+	}
 }
 
 static void sysctl(struct berth_lint *l, const struct berth_lint_key *k,
@@ -203,8 +226,20 @@ static void sysctl(struct berth_lint *l, const struct berth_lint_key *k,
 		if (n > 0 && !p.floating) {
 			l->ephemeral = p.ports;
 			l->ephemeral_spot = f->spot;
+			l->ephemeral_order = f->order;
 		} else {
 			syntax(l, f, n < 0 ? what : "two ports were expected");
+		}
+		return;
+	}
+	if (k->shape == BERTH_LINT_UNPRIVILEGED) {
+		n = berth_lint_read_span(at, &p, &what);
+		if (n > 0 && (p.floating || p.ports.first == p.ports.last)) {
+			l->unprivileged = p.floating ? 0 : p.ports.first;
+			l->unprivileged_spot = f->spot;
+			l->unprivileged_order = f->order;
+		} else {
+			syntax(l, f, n < 0 ? what : "a port was expected");
 		}
 		return;
 	}
@@ -218,6 +253,36 @@ static void sysctl(struct berth_lint *l, const struct berth_lint_key *k,
 	l->reserved_spot = f->spot;
 }
 
+/* True where one of the words behind a port says that it is UDP's. */
+static bool says_udp(const char *at)
+{
+	while (*(at += strspn(at, " \t"))) {
+		size_t len = strcspn(at, " \t");
+
+		if ((len == 3 && !strncmp(at, "udp", 3)) || (len == 4 && !strncmp(at, "quic", 4)))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+/* "a : b", or "<;a;b" (Exim's lists), as "a , b"; NULL where it is too long. */
+static const char *with_commas(const char *value, char *buf, size_t size)
+{
+	char mark = ':', *at;
+
+	value += strspn(value, " \t");
+	if (*value == '<' && value[1]) {
+		mark = value[1];
+		value += 2;
+	}
+	if ((size_t)snprintf(buf, size, "%s", value) >= size)
+		return NULL;
+	for (at = buf; *at; at++)
+		*at = (char)(*at == mark ? ',' : *at);
+	return buf;
+}
+
 /* Ports at addresses. Behind a blank there are parameters, behind a comma another entry. */
 static int read_ports(const struct group *g, const struct berth_lint_key *k,
 		      const struct berth_lint_found *f, const char *at, bool implied,
@@ -225,8 +290,14 @@ static int read_ports(const struct group *g, const struct berth_lint_key *k,
 {
 	struct berth_lint_ports p = { 0 };
 	struct berth_lint_address address = { 0 };
+	char list[BERTH_LINT_VALUE_MAX];
 	int n;
 
+	/* "[ADDR@PORT, ADDR]" of Knot, not "[ADDR]:PORT". */
+	if (k->flags & BERTH_LINT_LIST && *at == '[' && strchr(at, ']') == at + strlen(at) - 1) {
+		snprintf(list, sizeof(list), "%.*s", (int)strlen(at) - 2, at + 1);
+		at = list;
+	}
 	if (k->flags & BERTH_LINT_SECOND) {
 		size_t len = strcspn(at, " \t");
 
@@ -235,9 +306,14 @@ static int read_ports(const struct group *g, const struct berth_lint_key *k,
 	}
 	do {
 		at += strspn(at, " \t,");
-		n = berth_lint_read_endpoint(&at, g->l->named, g->l->named_arg, &p, out_what);
-		if (k->flags & BERTH_LINT_SECOND)
+		n = berth_lint_read_endpoint(&at, k->usual, g->l->named, g->l->named_arg, &p,
+					     out_what);
+		if (n > 0 && k->flags & BERTH_LINT_WORDS_UDP && says_udp(at))
+			p.protocols = BERTH_LINT_UDP;
+		if (k->flags & BERTH_LINT_SECOND) {
 			p.address = address;
+			p.has_address = true;
+		}
 		if (n > 0)
 			declare(g, k, f, p, implied);
 		/* What follows the port in a URL. */
@@ -253,10 +329,15 @@ static int read_ports(const struct group *g, const struct berth_lint_key *k,
 static void read_value(const struct group *g, const struct berth_lint_key *k,
 		       const struct berth_lint_found *f, const char *value, bool implied)
 {
-	const char *at = value, *what = "";
+	char list[BERTH_LINT_VALUE_MAX];
+	const char *at = k->flags & BERTH_LINT_COLONS ? with_commas(value, list, sizeof(list))
+						      : value,
+		   *what = "";
 	struct berth_lint_ports p = { 0 };
 	int n = 0;
 
+	if (!at)
+		return;
 	switch (k->shape) {
 	case BERTH_LINT_PORT:
 		n = read_ports(g, k, f, at, implied, &what);
@@ -382,7 +463,8 @@ static void collect_key(const struct group *g, int key)
 	}
 	to = those_of(g, key, 0, &from);
 	for (f = from; f < to; f++) {
-		if (k->shape == BERTH_LINT_EPHEMERAL || k->shape == BERTH_LINT_RESERVED)
+		if (k->shape == BERTH_LINT_EPHEMERAL || k->shape == BERTH_LINT_RESERVED ||
+		    k->shape == BERTH_LINT_UNPRIVILEGED)
 			sysctl(g->l, k, f);
 		else if (k->shape == BERTH_LINT_CLIENTS)
 			collect_clients(g, k, f);
@@ -395,20 +477,55 @@ static void collect_key(const struct group *g, int key)
 		read_value(g, k, g->at, k->initial, true);
 }
 
-static const struct berth_lint_found *address_of(const struct group *g)
+/* The addresses of one value; those that have a port of their own are declared by it. */
+static void add_addresses(struct group *g, const char *value, bool *out_any)
 {
+	static const char blanks[] = " \t,;\"'";
+
+	while (*(value += strspn(value, blanks))) {
+		struct berth_lint_ports p;
+		const char *at = value, *what;
+		size_t len = strcspn(value, blanks);
+
+		g->nowhere = g->nowhere || !g->addresses;
+		if (berth_lint_read_endpoint(&at, 0, NULL, NULL, &p, &what) <= 0) {
+			/* Redis: "-" forgives that it is not there. */
+			bool forgives = *value == '-';
+
+			berth_lint_address_read(value + forgives, len - forgives, &p.address);
+			*out_any = *out_any || p.address.kind == BERTH_LINT_ANY ||
+				   g->addresses == ADDRESSES_MAX;
+			if (!*out_any)
+				g->address[g->addresses++] = p.address;
+			g->nowhere = false;
+		}
+		value += len;
+	}
+}
+
+static void collect_addresses(struct group *g)
+{
+	bool any = false;
 	int i;
 
 	for (i = 0; g->place->keys[i].key; i++) {
+		const struct berth_lint_key *k = &g->place->keys[i];
 		const struct berth_lint_found *from, *to;
 
-		if (g->place->keys[i].shape != BERTH_LINT_ADDRESS)
+		if (k->shape != BERTH_LINT_ADDRESS)
 			continue;
 		to = those_of(g, i, 0, &from);
-		if (from < to && *to[-1].value)
-			return to - 1;
+		if (from == to && k->initial && g->at->key < 0)
+			add_addresses(g, k->initial, &any);
+		if (from < to && !*to[-1].value && k->flags & BERTH_LINT_ZERO_OFF)
+			g->nowhere = true;
+		for (; from < to; from++)
+			add_addresses(g, from->value, &any);
 	}
-	return NULL;
+	if (any) {
+		g->addresses = 0;
+		g->nowhere = false;
+	}
 }
 
 void berth_lint_collect(struct berth_lint *l)
@@ -424,7 +541,7 @@ void berth_lint_collect(struct berth_lint *l)
 			     !strcmp(l->found[i].scope, g.at->scope);)
 			i++;
 		g.end = l->found + i;
-		g.address = address_of(&g);
+		collect_addresses(&g);
 		at = i;
 		if (g.place->flags & BERTH_LINT_EACH &&
 		    berth_lint_is_part(l, g.place, g.end[-1].scope))

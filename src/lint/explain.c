@@ -12,6 +12,9 @@ static const char syntax
 	  "The kernel gives ports of ip_local_port_range to outgoing connections, for IPv4 and IPv6. While one has a "
 	  "port, a server cannot bind it: \"Address already in use\" at some restart, most likely on a busy host, and gone "
 	  "at the next try. A range loses ports one by one; single calls, transfers or migrations fail.",
+  refused[] =
+	  "ip_local_port_range may not begin below ip_unprivileged_port_start: the kernel answers \"Invalid argument\" to "
+	  "whichever is written last, and the host keeps the value that it had.",
   overlap[] =
 	  "Whichever program comes first has the port; the other one fails, or skips it and has fewer than its file "
 	  "says. A datagram can reach the wrong program.",
@@ -37,6 +40,9 @@ static const char syntax
 	  "Without a port of its own the program gets another one at each start, out of the ephemeral range: no "
 	  "firewall rule can name it, and it may be the very port that another server needs.",
   names[] = "Programs of the host look for that service at this port.",
+  open[] =
+	  "While a service restarts, any user's program can take its port and answer in its name: \"berth grant\" gives low "
+	  "ports to those who need them, and keeps everybody else off.",
   reserved[] =
 	  "ip_local_reserved_ports only keeps the kernel from choosing a port itself; it never chooses one outside "
 	  "of ip_local_port_range.",

@@ -63,7 +63,7 @@ static const struct berth_lint_include includes[] = {
 	{ "bind9", F(BRACES), "include|*/include", NULL, NAMED, "", NULL, false },
 	{ "unbound", F(LINES), "include|include-toplevel", NULL, NAMED, "", NULL, false },
 	{ "nsd", F(LINES), "include", NULL, NAMED, "", NULL, false },
-	{ "knot", F(YAML), "include", NULL, NAMED, NULL, "*", false },
+	{ "knot", F(LINES), "include", NULL, NAMED, NULL, "*", false },
 	{ "pdns-recursor", F(LINES), "include-dir", NULL, NAMED, "", "*.conf", false },
 	{ "pdns", F(LINES), "include-dir", NULL, NAMED, "", "*.conf", false },
 	{ "chrony", F(LINES), "include", NULL, NAMED, "", NULL, false },

@@ -22,6 +22,7 @@ void berth_lint_judge_alone(struct berth_lint_judge *j, const struct berth_lint_
 void berth_lint_judge_pairs(struct berth_lint_judge *j);
 
 /* Declarations against what the host has, and against what they serve (rules_host.c). */
+void berth_lint_judge_sysctl(const struct berth_lint_judge *j);
 void berth_lint_judge_applied(const struct berth_lint_judge *j);
 void berth_lint_judge_host(const struct berth_lint_judge *j);
 
@@ -40,6 +41,10 @@ static inline bool berth_lint_is_single(const struct berth_lint_decl *d)
 
 /* How many ports of a range a set has. */
 uint32_t berth_lint_count_in(const struct berth_portset *s, struct berth_range r);
+
+/* How many ports of a range a declaration leaves to others, by a setting of its place; and adds them to the set. */
+uint32_t berth_lint_left_out(const struct berth_lint *l, const struct berth_lint_decl *d,
+			     struct berth_range in, struct berth_portset *set);
 
 /* The ports that two ranges share; they share some. */
 struct berth_range berth_lint_common(struct berth_range a, struct berth_range b);

@@ -125,7 +125,9 @@ static char *split_at(char *end, const char *separators)
 {
 	char *value = skip_blanks(end);
 
-	if (*value && strchr(separators, *value))
+	/* A colon behind a blank may be the value's: "bind :::80". */
+	if (*value && strchr(separators, *value) &&
+	    !(*value == ':' && value > end && value[1] && !is_blank(value[1])))
 		value = skip_blanks(value + 1);
 	*end = 0;
 	return value;

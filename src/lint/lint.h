@@ -15,6 +15,7 @@
 #define BERTH_LINT_RULES(X)                                                                        \
 	X(SYNTAX, syntax, ERROR, "a file or a value that cannot be read")                          \
 	X(INCLUDE, include, ERROR, "an include that cannot be followed")                           \
+	X(REFUSED, refused, ERROR, "a sysctl that the kernel refuses")                             \
 	X(EPHEMERAL, ephemeral, WARNING, "a listener's ports lie in the ephemeral range")          \
 	X(OVERLAP, overlap, WARNING, "two programs' ranges share ports")                           \
 	X(TWICE, twice, ERROR, "two programs listen on one port")                                  \
@@ -27,6 +28,7 @@
 	X(SUPPRESS, suppress, WARNING, "a suppression without a reason")                           \
 	X(FLOATING, floating, NOTE, "a listener whose port the kernel picks")                      \
 	X(NAMES, names, NOTE, "ports that named services have")                                    \
+	X(OPEN, open, NOTE, "low ports that every user may bind")                                  \
 	X(RESERVED, reserved, NOTE, "a reservation that has no effect")                            \
 	X(ADJACENT, adjacent, NOTE, "NodePorts end where the ephemeral range begins")
 
@@ -66,6 +68,7 @@ struct berth_lint_decl {
 	struct berth_lint_spot spot, second; /* second: the other setting of a pair */
 	struct berth_lint_ports ports;       /* protocols are set */
 	bool implied;                        /* by the program's default */
+	size_t order;                        /* of the setting among all */
 };
 
 #define BERTH_LINT_WAYS 5
@@ -113,6 +116,10 @@ struct berth_lint_reader {
 
 #define BERTH_LINT_SEEN 256
 
+/* What the kernel begins with: net/ipv4/af_inet.c, and PROT_SOCK. */
+#define BERTH_LINT_EPHEMERAL_DEFAULT ((struct berth_range){ 32768, 60999 })
+#define BERTH_LINT_UNPRIVILEGED_DEFAULT 1024
+
 struct berth_lint {
 	struct berth_lint_arena arena;
 	struct berth_lint_reader reader; /* set after berth_lint_init() */
@@ -140,7 +147,9 @@ struct berth_lint {
 	size_t finding_count, finding_room;
 	/* What the kernel chooses from, and what it leaves out; the spots say who said so. */
 	struct berth_range ephemeral;
-	struct berth_lint_spot ephemeral_spot, reserved_spot;
+	uint32_t unprivileged; /* the first port that needs no privilege */
+	struct berth_lint_spot ephemeral_spot, reserved_spot, unprivileged_spot;
+	size_t ephemeral_order, unprivileged_order; /* 0: no file says so */
 	struct berth_portset reserved;
 	bool has_rpc; /* something on this host takes ports with bindresvport() */
 	struct berth_portset rpc_spared; /* /etc/bindresvport.blacklist */

@@ -84,6 +84,19 @@ static bool take_statement(const struct rule *r, const struct berth_lint_sink *s
 	return false;
 }
 
+/* One blank between words. */
+static void squeeze(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++)
+		if (!strchr(" \t", *text))
+			*to++ = *text;
+		else if (text[1] && !strchr(" \t", text[1]))
+			*to++ = ' ';
+	*to = 0;
+}
+
 static void take(const struct rule *r, const struct berth_lint_sink *sink)
 {
 	static const struct {
@@ -112,17 +125,31 @@ static void take(const struct rule *r, const struct berth_lint_sink *sink)
 void berth_lint_parse_netfilter(const char *text, size_t len, const struct berth_lint_sink *sink)
 {
 	const char *end = text + len;
-	struct rule r = { "", 0 };
+	struct rule r = { "", 1 };
+	unsigned line = 0;
+	size_t used = 0;
 
 	while (text < end) {
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
-		size_t n = (size_t)((stop ? stop : end) - text);
+		size_t n = (size_t)((stop ? stop : end) - text), room = sizeof(r.text) - 1 - used;
+		bool goes_on;
 
-		r.line++;
-		n = n < sizeof(r.text) - 1 ? n : sizeof(r.text) - 1;
-		memcpy(r.text, text, n);
-		r.text[n] = 0;
-		take(&r, sink);
+		line++;
+		n -= n && text[n - 1] == '\r';
+		goes_on = n && text[n - 1] == '\\' && stop;
+		n -= goes_on;
+		n = n < room ? n : room;
+		memcpy(r.text + used, text, n);
+		used += n;
+		r.text[used] = 0;
 		text = stop ? stop + 1 : end;
+		goes_on = goes_on && r.text[strspn(r.text, " \t")] != '#';
+		/* A backslash joins lines, but of a comment: the rule is where it begins. */
+		if (goes_on)
+			continue;
+		squeeze(r.text);
+		take(&r, sink);
+		r.line = line + 1;
+		used = 0;
 	}
 }

@@ -32,8 +32,16 @@
 #define SECOND BERTH_LINT_SECOND
 #define COUNT BERTH_LINT_COUNT
 #define FIXED BERTH_LINT_FIXED
+#define WORDS_UDP BERTH_LINT_WORDS_UDP
+#define COLONS BERTH_LINT_COLONS
+#define ORDERED BERTH_LINT_ORDERED
+#define ELSEWHERE BERTH_LINT_ELSEWHERE
+#define LEFT_OUT BERTH_LINT_LEFT_OUT
+#define NUMBER BERTH_LINT_NUMBER
 #define EACH BERTH_LINT_EACH
 #define INSTANCES (BERTH_LINT_EACH | BERTH_LINT_INSTANCES)
+/* A oneshot is a client, as a rule: its ports are a server's. */
+#define SERVES "Service/Type=simple|exec|forking|notify|notify-reload|dbus|idle"
 #define F(name) BERTH_LINT_##name
 #define KEYS(...)                                                                                  \
 	(const struct berth_lint_key[])                                                            \
@@ -46,11 +54,12 @@
 
 /* clang-format off */
 
-/* { key, shape, protocols, flags, initial, option, offset, when } */
+/* { key, shape, protocols, flags, initial, option, offset, when, usual } */
 const struct berth_lint_place berth_lint_sysctl = {
 	"sysctl", NULL, NULL, NULL, F(SYSCTL), 0, KEYS(
 		{ "net.ipv4.ip_local_port_range", BERTH_LINT_EPHEMERAL },
 		{ "net.ipv4.ip_local_reserved_ports", BERTH_LINT_RESERVED },
+		{ "net.ipv4.ip_unprivileged_port_start", BERTH_LINT_UNPRIVILEGED },
 		{ "sunrpc.min_resvport|sunrpc.max_resvport", PAIR, BOTH, SOURCE })
 };
 
@@ -64,11 +73,17 @@ const struct berth_lint_place berth_lint_unit = {
 		{ "FooOverUDP/Port", PORT, UDP },
 		{ "Container/PublishPort", MAPPING, 0, RESET },
 		{ "Pod/PublishPort", MAPPING, 0, RESET },
-		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--listen|--bind|--http-port|--web.listen-address|--listen-address" },
-		{ "Service/ExecStart", PAIR, TCP, RESET | RETRY, NULL, "--min-worker-port|--max-worker-port" }, /* Ray */
-		{ "Service/ExecStart", SET, TCP, RESET | RETRY, NULL, "--worker-port-list" },
-		{ "Service/ExecStart", PAIR, UDP, RESET | RETRY, NULL, "--rtcMinPort|--rtcMaxPort" }, /* mediasoup */
-		{ "Service/ExecStart", SET, BOTH, RESET | RETRY, NULL, "--portserver_static_pool" },
+		{ "Kube/PublishPort", MAPPING, 0, RESET },
+		{ "Service/Type", CONDITION, .initial = "simple" },
+		{ "Service/ExecStart", PORT, BOTH, RESET | NUMBER, NULL, "-p|-P|:", .when = SERVES },
+		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--http-port", .when = SERVES },
+		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--listen", .when = SERVES },
+		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--bind|-b", .when = SERVES },
+		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--web.listen-address|--listen-address", .when = SERVES },
+		{ "Service/ExecStart", PAIR, TCP, RESET | RETRY, NULL, "--min-worker-port|--max-worker-port", .when = SERVES }, /* Ray */
+		{ "Service/ExecStart", SET, TCP, RESET | RETRY, NULL, "--worker-port-list", .when = SERVES },
+		{ "Service/ExecStart", PAIR, UDP, RESET | RETRY, NULL, "--rtcMinPort|--rtcMaxPort", .when = SERVES }, /* mediasoup */
+		{ "Service/ExecStart", SET, BOTH, RESET | RETRY, NULL, "--portserver_static_pool", .when = SERVES },
 		{ "Service/Environment", PORT, BOTH, RESET, NULL, "PORT=" },
 		{ "Service/Environment", PAIR, UDP, RESET | RETRY, NULL, "MEDIASOUP_MIN_PORT=|MEDIASOUP_MAX_PORT=" },
 		{ "Service/Environment", PAIR, BOTH, RESET | RETRY, NULL, "CLEARCASE_MIN_PORT=|CLEARCASE_MAX_PORT=" })
@@ -76,12 +91,12 @@ const struct berth_lint_place berth_lint_unit = {
 
 const struct berth_lint_place berth_lint_kubernetes = {
 	"kubernetes", "kube-apiserver|kube-proxy|kubelet", NULL,
-	"/etc/kubernetes/manifests/*.yaml|/etc/kubernetes/*.yaml|/var/lib/kubelet/config.yaml", F(YAML), 0, KEYS(
+	"/etc/kubernetes/manifests/*.yaml|/etc/kubernetes/manifests/*.yml|/etc/kubernetes/manifests/*.json|/etc/kubernetes/*.yaml|/var/lib/kubelet/config.yaml", F(YAML), 0, KEYS(
 		{ "spec/containers/[]/command/[]|spec/containers/[]/args/[]", SPAN, BOTH, ADD | NODEPORT, NULL, "--service-node-port-range" },
 		{ "spec/containers/[]/command/[]|spec/containers/[]/args/[]", PORT, TCP, ADD | OFF, NULL, "--secure-port|--bind-address-port" },
 		{ "*spec/ports/[]/nodePort", PORT, BOTH, ADD | NODEPORT },
-		{ "*spec/containers/[]/ports/[]/hostPort", PORT, BOTH, ADD | OFF },
-		{ "healthzPort", PORT, TCP, OFF },
+		{ "*spec/containers/[]/ports/[]/hostPort|*spec/initContainers/[]/ports/[]/hostPort", PORT, BOTH, ADD | OFF },
+		{ "healthzPort|readOnlyPort", PORT, TCP, ADD | OFF },
 		{ "healthzBindAddress|metricsBindAddress", PORT, TCP, ADD },
 		{ "port", PORT, TCP, OFF })
 };
@@ -98,7 +113,11 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "vsftpd", NULL, "vsftpd", "/etc/vsftpd.conf|/etc/vsftpd/*.conf", F(LINES), EACH, KEYS(
 		{ "pasv_enable", CONDITION, .initial = "YES" },
 		{ "pasv_min_port|pasv_max_port", PAIR, TCP, RETRY, "0", .when = "pasv_enable=YES" },
-		{ "listen_port", PORT, TCP, 0, "21" },
+		/* Without either another program listens for it. */
+		{ "listen", CONDITION, .initial = "YES" },
+		{ "listen_ipv6", CONDITION, .initial = "NO" },
+		{ "listen_port", PORT, TCP, 0, "21", .when = "listen=YES" },
+		{ "listen_port", PORT, TCP, 0, "21", .when = "listen=NO&listen_ipv6=YES" },
 		{ "listen_address|listen_address6", ADDRESS },
 		{ "max_clients", CLIENTS }) },
 	{ "proftpd", NULL, "proftpd-core", "/etc/proftpd/proftpd.conf|/etc/proftpd/conf.d/*.conf", F(LINES), 0, KEYS(
@@ -107,6 +126,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "MaxInstances", CLIENTS }) },
 	{ "pure-ftpd", NULL, NULL, "/etc/pure-ftpd/conf/PassivePortRange", F(BARE), 0, KEYS(
 		{ "", SPAN, TCP, RETRY }) },
+	{ "pure-ftpd", NULL, NULL, "/etc/pure-ftpd/conf/Bind", F(BARE), 0, KEYS(
+		{ "", PORT, TCP }) },
 	{ "pure-ftpd", NULL, "pure-ftpd-common", "/etc/pure-ftpd/pure-ftpd.conf", F(LINES), 0, KEYS(
 		{ "PassivePortRange", SPAN, TCP, RETRY },
 		{ "Bind", PORT, TCP },
@@ -157,24 +178,25 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "YPXFRDARGS", PORT, BOTH, 0, NULL, "-p|--port" },
 		{ "YPPASSWDDARGS", PORT, BOTH, 0, NULL, "-p|--port" }) },
 	{ "samba", "smbd|nmbd|rpcd_classic|samba-dcerpcd", "samba-common", "/etc/samba/smb.conf", F(INI), 0, KEYS(
-		{ "global/rpc server dynamic port range", SPAN, TCP, RETRY, "49152-65535" },
-		{ "global/rpc server port", PORT, TCP, OFF },
-		{ "global/smb ports", SET, TCP, 0, "445,139" },
-		{ "global/nbt port", PORT, UDP, OFF, "137" },
-		{ "global/dgram port", PORT, UDP, OFF, "138" },
-		{ "global/cldap port", PORT, UDP, OFF },
-		{ "global/krb5 port", PORT, BOTH, OFF },
-		{ "global/kpasswd port", PORT, BOTH, OFF }) },
+		{ "global/rpc*server*dynamic*port*range", SPAN, TCP, RETRY, "49152-65535" },
+		{ "global/rpc*server*port", PORT, TCP, OFF },
+		{ "global/smb*ports", SET, TCP, 0, "445,139" },
+		{ "global/nbt*port", PORT, UDP, OFF, "137" },
+		{ "global/dgram*port", PORT, UDP, OFF, "138" },
+		{ "global/cldap*port", PORT, UDP, OFF },
+		{ "global/krb5*port", PORT, BOTH, OFF },
+		{ "global/kpasswd*port", PORT, BOTH, OFF }) },
 	/* ---- Erlang ---- */
-	{ "rabbitmq", "beam.smp|rabbitmq-server", NULL, "/etc/rabbitmq/rabbitmq.conf", F(LINES), 0, KEYS(
-		{ "listeners.tcp.*", PORT, TCP, ADD, "5672" },
+	{ "rabbitmq", "beam.smp|rabbitmq-server", NULL, "/etc/rabbitmq/rabbitmq.conf|/etc/rabbitmq/conf.d/*.conf", F(LINES), 0, KEYS(
+		{ "listeners.tcp|listeners.tcp.*", PORT, TCP, ADD, "5672" },
 		{ "listeners.ssl.*", PORT, TCP, ADD },
-		{ "management.tcp.port|management.ssl.port|mqtt.listeners.tcp.*|stomp.listeners.tcp.*", PORT, TCP, ADD },
+		{ "management.tcp.port|management.ssl.port|management.listener.port|prometheus.tcp.port|prometheus.ssl.port", PORT, TCP, ADD },
+		{ "mqtt.listeners.tcp.*|mqtt.listeners.ssl.*|stomp.listeners.tcp.*|stomp.listeners.ssl.*|web_mqtt.tcp.port|web_stomp.tcp.port|stream.listeners.tcp.*", PORT, TCP, ADD },
 		{ "distribution.listener.port_range.min|distribution.listener.port_range.max", PAIR, TCP, RETRY, "25672-25672" }) },
 	{ "rabbitmq", "beam.smp|rabbitmq-server", "rabbitmq-server", "/etc/default/rabbitmq-server|/etc/rabbitmq/rabbitmq-env.conf", F(SHELL), 0, KEYS(
 		{ "NODE_PORT|RABBITMQ_NODE_PORT", PORT, TCP },
 		{ "DIST_PORT|RABBITMQ_DIST_PORT", PORT, TCP },
-		{ "CTL_DIST_PORT_MIN|CTL_DIST_PORT_MAX", PAIR, TCP, RETRY, "35672-35682" }) },
+		{ "*CTL_DIST_PORT_MIN|*CTL_DIST_PORT_MAX", PAIR, TCP, RETRY, "35672-35682" }) },
 	{ "erlang", "beam.smp", NULL, "/etc/*/vm.args", F(WORDS), EACH, KEYS(
 		{ "-kernel", PAIR, TCP, RETRY, NULL, "inet_dist_listen_min|inet_dist_listen_max" },
 		{ "-env", PORT, TCP, 0, NULL, "ERL_EPMD_PORT" }) },
@@ -267,8 +289,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "option/base-port|option/max-port", PAIR, TCP, RETRY, "49152-60999" },
 		{ "option/transport.socket.listen-port", PORT, TCP, 0, "24007" }) },
 	{ "ceph", "ceph-osd|ceph-mon|ceph-mds", "ceph-base", "/etc/ceph/*.conf", F(INI), 0, KEYS(
-		{ "*/ms_bind_port_min|*/ms_bind_port_max", PAIR, TCP, RETRY, "6800-7568" },
-		{ "*/ms bind port min|*/ms bind port max", PAIR, TCP, RETRY }) },
+		{ "*/ms?bind?port?min|*/ms?bind?port?max", PAIR, TCP, RETRY, "6800-7568" }) },
 	{ "drbd", NULL, "drbd-utils", "/etc/drbd.d/*.res", F(BRACES), EACH, KEYS(
 		{ "resource/*address", PORT, TCP, ADD },
 		{ "resource/*address", PORT, TCP, ADD, NULL, "ipv4|ipv6|sdp|ssocks" }) },
@@ -324,29 +345,36 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "*query-source|*query-source-v6|*notify-source|*notify-source-v6|*parental-source|*parental-source-v6", PORT, UDP, ADD | SOURCE | OFF, NULL, "port" }) },
 	{ "unbound", NULL, "unbound", "/etc/unbound/unbound.conf|/etc/unbound/unbound.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, BOTH, OFF, "53" },
-		{ "interface", ADDRESS },
+		{ "interface|ip-address", PORT, BOTH, ADD },
+		{ "interface|ip-address", ADDRESS, 0, ADD },
 		{ "outgoing-port-permit", SPAN, UDP, ADD | SOURCE },
-		{ "outgoing-port-avoid", SPAN, UDP, ADD | AVOID },
+		{ "outgoing-port-avoid", SPAN, UDP, ADD | AVOID | ORDERED },
 		{ "outgoing ports", SPAN, UDP, SOURCE | UNNAMED | FIXED, "1024-65535" },
-		{ "control-port", PORT, TCP }) },
+		{ "control-port", PORT, TCP, ELSEWHERE }) },
 	{ "pdns-recursor", "pdns_recursor", "pdns-recursor", "/etc/powerdns/recursor.conf|/etc/powerdns/recursor.d/*.conf", F(LINES), 0, KEYS(
 		{ "local-port", PORT, BOTH, 0, "53" },
+		{ "local-address", PORT, BOTH, LIST },
 		{ "local-address", ADDRESS, .initial = "127.0.0.1" },
 		{ "udp-source-port-min|udp-source-port-max", PAIR, UDP, SOURCE, "1024-65535" },
 		{ "udp-source-port-avoid", SET, UDP, AVOID, "4791,11211" },
 		{ "webserver", CONDITION, .initial = "no" },
-		{ "webserver-port", PORT, TCP, 0, NULL, .when = "webserver=yes" }) },
+		{ "webserver-port", PORT, TCP, ELSEWHERE, NULL, .when = "webserver=yes" }) },
 	{ "pdns", "pdns_server", "pdns-server", "/etc/powerdns/pdns.conf|/etc/powerdns/pdns.d/*.conf", F(LINES), 0, KEYS(
 		{ "local-port", PORT, BOTH, 0, "53" },
+		{ "local-address", PORT, BOTH, LIST },
 		{ "local-address", ADDRESS },
 		{ "webserver", CONDITION, .initial = "no" },
-		{ "webserver-port", PORT, TCP, 0, NULL, .when = "webserver=yes" }) },
-	{ "knot", "knotd", "knot", "/etc/knot/knot.conf", F(YAML), 0, KEYS(
-		{ "server/listen|server/listen/[]", PORT, BOTH, ADD }) },
+		{ "webserver-port", PORT, TCP, ELSEWHERE, NULL, .when = "webserver=yes" }) },
+	/* Not quite YAML: [ 0.0.0.0@53, ::@53 ] */
+	{ "knot", "knotd", "knot", "/etc/knot/knot.conf", F(LINES), 0, KEYS(
+		{ "listen", PORT, BOTH, ADD | LIST, .usual = 53 },
+		{ "listen-tls", PORT, TCP, ADD | LIST, .usual = 853 },
+		{ "listen-quic", PORT, UDP, ADD | LIST, .usual = 853 }) },
 	{ "nsd", NULL, "nsd", "/etc/nsd/nsd.conf|/etc/nsd/nsd.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, BOTH, 0, "53" },
-		{ "ip-address", ADDRESS },
-		{ "control-port", PORT, TCP }) },
+		{ "ip-address|interface", PORT, BOTH, ADD },
+		{ "ip-address|interface", ADDRESS, 0, ADD },
+		{ "control-port", PORT, TCP, ELSEWHERE }) },
 	{ "chrony", "chronyd", "chrony", "/etc/chrony/chrony.conf|/etc/chrony/conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, UDP, OFF },
 		{ "acquisitionport", PORT, UDP, SOURCE | OFF },
@@ -357,8 +385,9 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "gpsd", NULL, "gpsd", "/etc/default/gpsd", F(SHELL), 0, KEYS(
 		{ "GPSD_OPTIONS", PORT, TCP, 0, NULL, "-S" }) },
 	{ "dnsdist", NULL, "dnsdist", "/etc/dnsdist/dnsdist.conf", F(CALLS), 0, KEYS(
-		{ "setLocal|addLocal", PORT, BOTH, ADD },
-		{ "addTLSLocal|addDOHLocal", PORT, TCP, ADD },
+		{ "setLocal|addLocal", PORT, BOTH, ADD, .usual = 53 },
+		{ "addTLSLocal", PORT, TCP, ADD, .usual = 853 },
+		{ "addDOHLocal", PORT, TCP, ADD, .usual = 443 },
 		{ "addDNSCryptBind", PORT, BOTH, ADD },
 		{ "controlSocket|webserver", PORT, TCP, ADD }) },
 	{ "squid", NULL, "squid", "/etc/squid/squid.conf|/etc/squid/conf.d/*.conf", F(LINES), 0, KEYS(
@@ -372,6 +401,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "udp.portrange", SPAN, UDP, RETRY },
 		{ "internal", PORT, TCP, ADD, NULL, "port" }) },
 	{ "haproxy", NULL, "haproxy", "/etc/haproxy/haproxy.cfg|/etc/haproxy/conf.d/*.cfg", F(LINES), 0, KEYS(
+		{ "stats", PORT, TCP, ADD, NULL, "socket" },
 		{ "bind", PORT, TCP, ADD }) },
 	{ "tinyproxy", NULL, "tinyproxy", "/etc/tinyproxy/tinyproxy.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, 0, "8888" },
@@ -391,11 +421,15 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "wireguard", "wg-quick", NULL, "/etc/wireguard/*.conf", F(INI), INSTANCES, KEYS(
 		{ "Interface/ListenPort", PORT, UDP, 0, "0" }) },
 	{ "openvpn", NULL, "openvpn", "/etc/openvpn/*.conf|/etc/openvpn/server/*.conf", F(LINES), INSTANCES, KEYS(
-		{ "port|lport", PORT, UDP },
-		{ "management", PORT, TCP, SECOND }) },
+		{ "nobind", CONDITION, .initial = "no" },
+		{ "proto", CONDITION, .initial = "udp" },
+		{ "port|lport", PORT, UDP, 0, "1194", .when = "nobind=no&proto=udp*" },
+		{ "port|lport", PORT, TCP, 0, "1194", .when = "nobind=no&proto=tcp|tcp?|tcp-server|tcp?-server" },
+		{ "local", ADDRESS },
+		{ "management", PORT, TCP, SECOND | ELSEWHERE }) },
 	{ "strongswan", "charon|charon-systemd", "strongswan-charon", "/etc/strongswan.conf|/etc/strongswan.d/*.conf|/etc/strongswan.d/charon/*.conf", F(BLOCKS), 0, KEYS(
-		{ "charon/port", PORT, UDP },
-		{ "charon/port_nat_t", PORT, UDP }) },
+		{ "charon/port|charon.port", PORT, UDP, 0, "500" },
+		{ "charon/port_nat_t|charon.port_nat_t", PORT, UDP, 0, "4500" }) },
 	{ "tinc", "tincd", NULL, "/etc/tinc/*/tinc.conf", F(LINES), EACH, KEYS(
 		{ "Port", PORT, BOTH, 0 }) },
 	/* ---- peer to peer ---- */
@@ -429,16 +463,23 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "client/min_dynamic_port|client/max_dynamic_port", PAIR, BOTH, RETRY, "20000-32000" },
 		{ "ports/http", PORT, TCP, 0, "4646" },
 		{ "ports/rpc", PORT, TCP, 0, "4647" },
-		{ "ports/serf", PORT, BOTH, 0, "4648" }) },
+		{ "ports/serf", PORT, BOTH, 0, "4648" },
+		{ "client/reserved/reserved_ports", SET, BOTH, ADD | AVOID | LEFT_OUT }) },
+	{ "nomad", NULL, NULL, "/etc/nomad.d/*.json|/etc/nomad/*.json", F(JSON), 0, KEYS(
+		{ "client*/min_dynamic_port|client*/max_dynamic_port", PAIR, BOTH, RETRY },
+		{ "ports*/http|ports*/rpc", PORT, TCP, ADD },
+		{ "ports*/serf", PORT, BOTH, ADD },
+		{ "client*/reserved*/reserved_ports", SET, BOTH, ADD | AVOID | LEFT_OUT }) },
 	{ "consul", NULL, NULL, "/etc/consul.d/*.hcl|/etc/consul/*.hcl", F(BLOCKS), 0, KEYS(
 		{ "ports/http|ports/https|ports/grpc|ports/grpc_tls|ports/server", PORT, TCP, ADD | OFF },
 		{ "ports/dns|ports/serf_lan|ports/serf_wan", PORT, BOTH, ADD | OFF },
 		{ "ports/sidecar_min_port|ports/sidecar_max_port", PAIR, TCP, RETRY, "21000-21255" },
 		{ "ports/expose_min_port|ports/expose_max_port", PAIR, TCP, RETRY, "21500-21755" }) },
 	{ "consul", NULL, NULL, "/etc/consul.d/*.json", F(JSON), 0, KEYS(
-		{ "ports/http|ports/https|ports/grpc|ports/server", PORT, TCP, ADD | OFF },
+		{ "ports/http|ports/https|ports/grpc|ports/grpc_tls|ports/server", PORT, TCP, ADD | OFF },
 		{ "ports/dns|ports/serf_lan|ports/serf_wan", PORT, BOTH, ADD | OFF },
-		{ "ports/sidecar_min_port|ports/sidecar_max_port", PAIR, TCP, RETRY }) },
+		{ "ports/sidecar_min_port|ports/sidecar_max_port", PAIR, TCP, RETRY },
+		{ "ports/expose_min_port|ports/expose_max_port", PAIR, TCP, RETRY }) },
 	{ "k3s", "k3s-server|rke2|rke2-server", NULL, "/etc/rancher/k3s/config.yaml|/etc/rancher/k3s/config.yaml.d/*.yaml|/etc/rancher/rke2/config.yaml|/etc/rancher/rke2/config.yaml.d/*.yaml", F(YAML), 0, KEYS(
 		{ "service-node-port-range", SPAN, BOTH, NODEPORT, "30000-32767" },
 		{ "kube-apiserver-arg|kube-apiserver-arg/[]", SPAN, BOTH, ADD | NODEPORT, NULL, "service-node-port-range|--service-node-port-range" },
@@ -503,6 +544,8 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "stellar-core", NULL, NULL, "/etc/stellar/stellar-core.cfg", F(LINES), 0, KEYS(
 		{ "PEER_PORT", PORT, TCP, 0, "11625" },
 		{ "HTTP_PORT", PORT, TCP, OFF, "11626" }) },
+	{ "default", NULL, NULL, "/etc/default/*", F(SHELL), EACH | BERTH_LINT_NAMED, KEYS(
+		{ "PORT|HTTP_PORT|LISTEN_PORT", PORT, BOTH, ADD | OFF }) },
 	{ "environment", NULL, NULL, "/etc/environment|/etc/environment.d/*.conf", F(SHELL), 0, KEYS(
 		{ "CLEARCASE_MIN_PORT|CLEARCASE_MAX_PORT", PAIR, BOTH, RETRY },
 		{ "MEDIASOUP_MIN_PORT|MEDIASOUP_MAX_PORT", PAIR, UDP, RETRY },
@@ -523,39 +566,54 @@ const struct berth_lint_place berth_lint_places[] = {
 	/* ---- databases, caches, queues ---- */
 	{ "postgresql", "postgres", "postgresql-15", "/etc/postgresql/*/*/postgresql.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, 0, "5432" },
-		{ "listen_addresses", ADDRESS, .initial = "localhost" }) },
+		{ "listen_addresses", ADDRESS, 0, OFF, "localhost" }) },
 	/* Clients have my.cnf, too: only the server's own file shows that its default holds, hence the brackets of a glob. */
 	{ "mariadb", "mysqld|mariadbd|mysql", "mariadb-server", "/etc/mysql/mariadb.conf.d/50-server.cnf|/etc/mysql/my[.]cnf|/etc/mysql/conf.d/*.cnf|/etc/mysql/mariadb.conf.d/*.cnf", F(INI), 0, KEYS(
-		{ "mysqld/port|mariadb/port|mariadbd/port|server/port", PORT, TCP, 0, "3306" },
-		{ "mysqld/bind-address|mariadbd/bind-address|server/bind-address", ADDRESS }) },
+		{ "mysqld/skip?networking|mariadb*/skip?networking|server/skip?networking", CONDITION, .initial = "0" },
+		{ "mysqld/port|mysqld-*/port|mariadb/port|mariadb-*/port|mariadbd/port|server/port", PORT, TCP, 0, "3306", .when = "mysqld/skip?networking|mariadb*/skip?networking|server/skip?networking=0|OFF" },
+		{ "mysqld/extra?port|mariadb*/extra?port|server/extra?port", PORT, TCP, OFF },
+		{ "mysqld/bind?address|mariadb/bind?address|mariadbd/bind?address|server/bind?address", ADDRESS }) },
 	/* Of MySQL, not of MariaDB: its X Protocol's port lies in the ephemeral range. */
 	{ "mysql", "mysqld", NULL, "/etc/mysql/mysql.conf.d/mysqld.cnf", F(INI), 0, KEYS(
-		{ "mysqld/port", PORT, TCP, 0, "3306" },
-		{ "mysqld/mysqlx", CONDITION, .initial = "ON" },
-		{ "mysqld/mysqlx_port|mysqld/mysqlx-port", PORT, TCP, OFF, "33060", .when = "mysqld/mysqlx=ON" },
-		{ "mysqld/bind-address", ADDRESS }) },
+		{ "mysqld/skip?networking", CONDITION, .initial = "0" },
+		{ "mysqld/port", PORT, TCP, 0, "3306", .when = "mysqld/skip?networking=0|OFF" },
+		{ "mysqld/mysqlx|mysqld/loose?mysqlx", CONDITION, .initial = "ON" },
+		{ "mysqld/mysqlx?port|mysqld/loose?mysqlx?port", PORT, TCP, OFF | ELSEWHERE, "33060", .when = "mysqld/mysqlx|mysqld/loose?mysqlx=ON|1" },
+		{ "mysqld/admin?port", PORT, TCP, ELSEWHERE },
+		{ "mysqld/bind?address", ADDRESS }) },
+	{ "mongodb", "mongod|mongos", NULL, "/etc/mongod.conf|/etc/mongodb.conf", F(YAML), 0, KEYS(
+		{ "net/port", PORT, TCP, 0, "27017" },
+		{ "net/bindIp", ADDRESS, .initial = "localhost" }) },
+	{ "kafka", "java", NULL, "/etc/kafka/server.properties|/opt/kafka/config/server.properties", F(LINES), EACH, KEYS(
+		{ "listeners", PORT, TCP, 0, "9092" }) },
 	{ "redis", "redis-server|valkey|keydb", "redis-server", "/etc/redis/redis.conf|/etc/redis/redis-*.conf", F(LINES), INSTANCES, KEYS(
 		{ "port", PORT, TCP, OFF, "6379" },
 		{ "tls-port", PORT, TCP, OFF },
 		{ "bind", ADDRESS },
 		{ "cluster-enabled", CONDITION, .initial = "no" },
-		{ "port", PORT, TCP, OFF, NULL, NULL, 10000, "cluster-enabled=yes" }) },
+		{ "tls-cluster", CONDITION, .initial = "no" },
+		{ "cluster-port", CONDITION, .initial = "0" },
+		{ "cluster-port", PORT, TCP, OFF, .when = "cluster-enabled=yes" },
+		{ "port", PORT, TCP, OFF, NULL, NULL, 10000, "cluster-enabled=yes&cluster-port=0&tls-cluster=no" },
+		{ "tls-port", PORT, TCP, OFF, NULL, NULL, 10000, "cluster-enabled=yes&cluster-port=0&tls-cluster=yes" }) },
 	{ "redis-sentinel", NULL, "redis-sentinel", "/etc/redis/sentinel.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, OFF, "26379" },
 		{ "bind", ADDRESS }) },
 	{ "memcached", NULL, "memcached", "/etc/memcached.conf", F(LINES), BERTH_LINT_CASE, KEYS(
-		{ "-p", PORT, TCP, OFF, "11211" },
-		{ "-U", PORT, UDP, OFF },
-		{ "-l", ADDRESS }) },
+		{ "-p|--port", PORT, TCP, OFF, "11211" },
+		{ "-U|--udp-port", PORT, UDP, OFF },
+		{ "-l|--listen", PORT, TCP, ADD },
+		{ "-l|--listen", ADDRESS, 0, ADD }) },
 	{ "mosquitto", NULL, "mosquitto", "/etc/mosquitto/mosquitto.conf|/etc/mosquitto/conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "listener", PORT, TCP, ADD },
 		{ "port", PORT, TCP }) },
 	/* ---- logins, web, mail, directories ---- */
 	{ "ssh", "sshd", "openssh-server", "/etc/ssh/sshd_config|/etc/ssh/sshd_config.d/*.conf", F(LINES), 0, KEYS(
 		{ "Port", PORT, TCP, ADD, "22" },
-		{ "ListenAddress", PORT, TCP, ADD }) },
+		{ "ListenAddress", PORT, TCP, ADD },
+		{ "ListenAddress", ADDRESS, 0, ADD }) },
 	{ "nginx", NULL, "nginx-common", "/etc/nginx/nginx.conf|/etc/nginx/conf.d/*.conf|/etc/nginx/sites-enabled/*|/etc/nginx/modules-enabled/*.conf", F(BRACES), 0, KEYS(
-		{ "*server/listen", PORT, TCP, ADD }) },
+		{ "*server/listen", PORT, TCP, ADD | WORDS_UDP, .usual = 80 }) },
 	{ "apache2", "httpd", "apache2", "/etc/apache2/ports.conf|/etc/apache2/apache2.conf|/etc/apache2/conf-enabled/*.conf|/etc/apache2/sites-enabled/*.conf|/etc/httpd/conf/httpd.conf", F(LINES), 0, KEYS(
 		{ "Listen", PORT, TCP, ADD }) },
 	{ "lighttpd", NULL, "lighttpd", "/etc/lighttpd/lighttpd.conf|/etc/lighttpd/conf-enabled/*.conf", F(LINES), 0, KEYS(
@@ -566,7 +624,8 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "postfix", "master", "postfix", "/etc/postfix/master.cf", F(COLUMNS), 0, KEYS(
 		{ "inet/*", PORT, TCP, ADD }) },
 	{ "exim4", NULL, "exim4-config", "/etc/exim4/update-exim4.conf.conf|/etc/exim4/exim4.conf|/etc/exim4/conf.d/main/*", F(LINES), 0, KEYS(
-		{ "daemon_smtp_ports", SET, TCP, 0, "25" }) },
+		{ "daemon_smtp_ports", PORT, TCP, COLONS | LIST, "25" },
+		{ "dc_local_interfaces", ADDRESS }) },
 	{ "slapd", NULL, "slapd", "/etc/default/slapd", F(SHELL), 0, KEYS(
 		{ "SLAPD_SERVICES", PORT, TCP, LIST }) },
 	{ "freeradius", NULL, "freeradius-config", "/etc/freeradius/3.0/radiusd.conf|/etc/freeradius/3.0/sites-enabled/*", F(BLOCKS), 0, KEYS(
@@ -655,7 +714,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "nat/tcp", SPAN, TCP, ADD | SOURCE },
 		{ "nat/udp", SPAN, UDP, ADD | SOURCE },
 		{ "nat/any", SPAN, BOTH, ADD | SOURCE }) },
-	{ "iptables", NULL, NULL, "/etc/iptables/rules.v4|/etc/iptables/rules.v6|/etc/sysconfig/iptables", F(NETFILTER), 0, KEYS(
+	{ "iptables", NULL, NULL, "/etc/iptables/rules.v4|/etc/iptables/rules.v6|/etc/iptables.up.rules|/etc/ufw/before.rules|/etc/ufw/before6.rules|/etc/sysconfig/iptables", F(NETFILTER), 0, KEYS(
 		{ "nat/tcp", SPAN, TCP, ADD | SOURCE },
 		{ "nat/udp", SPAN, UDP, ADD | SOURCE },
 		{ "nat/any", SPAN, BOTH, ADD | SOURCE }) },

@@ -11,16 +11,17 @@
 
 /* What a setting's value is. */
 enum berth_lint_shape {
-	BERTH_LINT_PORT,      /* entries of berth_lint_read_endpoint() */
-	BERTH_LINT_SPAN,      /* two ports */
-	BERTH_LINT_SET,       /* "a,b-c" */
-	BERTH_LINT_PAIR,      /* the setting is two: key "MIN|MAX" */
-	BERTH_LINT_MAPPING,   /* what Docker publishes */
-	BERTH_LINT_ADDRESS,   /* where the ports of this place are bound that name no address */
-	BERTH_LINT_CLIENTS,   /* how many the range must serve; offset: ports for each */
-	BERTH_LINT_CONDITION, /* another row asks for it */
-	BERTH_LINT_EPHEMERAL, /* sysctl: ip_local_port_range */
-	BERTH_LINT_RESERVED,  /* sysctl: ip_local_reserved_ports */
+	BERTH_LINT_PORT,    /* entries of berth_lint_read_endpoint() */
+	BERTH_LINT_SPAN,    /* two ports */
+	BERTH_LINT_SET,     /* "a,b-c" */
+	BERTH_LINT_PAIR,    /* the setting is two: key "MIN|MAX" */
+	BERTH_LINT_MAPPING, /* what Docker publishes */
+	BERTH_LINT_ADDRESS, /* where the ports of this place are bound that name no address; OFF: "" is nowhere */
+	BERTH_LINT_CLIENTS,      /* how many the range must serve; offset: ports for each */
+	BERTH_LINT_CONDITION,    /* another row asks for it */
+	BERTH_LINT_EPHEMERAL,    /* sysctl: ip_local_port_range */
+	BERTH_LINT_RESERVED,     /* sysctl: ip_local_reserved_ports */
+	BERTH_LINT_UNPRIVILEGED, /* sysctl: ip_unprivileged_port_start */
 };
 
 enum {
@@ -38,6 +39,14 @@ enum {
 	BERTH_LINT_SECOND = 2048,     /* the value is "ADDRESS PORT" */
 	BERTH_LINT_COUNT = 4096,      /* PAIR: the second says how many ports */
 	BERTH_LINT_FIXED = 8192,      /* no setting moves it: the key is a name for reports */
+	BERTH_LINT_WORDS_UDP = 16384, /* "udp" or "quic" behind the port makes it UDP's */
+	BERTH_LINT_COLONS =
+		32768, /* entries stand between colons, or what "<" at the start names */
+	BERTH_LINT_ORDERED = 65536,    /* AVOID: of ports that come later it takes none */
+	BERTH_LINT_ELSEWHERE = 131072, /* not at the place's ADDRESS */
+	BERTH_LINT_LEFT_OUT = 262144,  /* AVOID: of the ranges that it listens on */
+	BERTH_LINT_NUMBER =
+		524288, /* an option that means many things: a port where it is a number from 1024 on */
 };
 
 struct berth_lint_key {
@@ -51,14 +60,17 @@ struct berth_lint_key {
 	const char *
 		option; /* the value is a command line: names of the option in it; PAIR: "MIN|MAX" */
 	int offset;     /* added to each port; CLIENTS: ports for each client */
-	const char *when; /* "KEY=VALUE[&KEY=VALUE]": counts only where the place is set so */
+	const char *
+		when; /* "KEY=VALUE[&KEY=VALUE]": counts only where the place is set so; VALUE as a key, above */
+	uint16_t usual; /* the port of an address that stands alone; 0: it has none */
 };
 
 enum {
 	BERTH_LINT_EACH = 1, /* each file is an instance; else they make up one */
 	BERTH_LINT_CASE = 2, /* the case of letters in keys matters */
 	BERTH_LINT_INSTANCES =
-		4, /* files are instances that run together: their ports must differ */
+		4,            /* files are instances that run together: their ports must differ */
+	BERTH_LINT_NAMED = 8, /* a file has the name of its program */
 };
 
 struct berth_lint_place {

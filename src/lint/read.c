@@ -33,7 +33,8 @@ void berth_lint_init(struct berth_lint *l, berth_lint_named named, void *named_a
 	*l = (struct berth_lint){ .named = named,
 				  .named_arg = named_arg,
 				  .reader = { .above = "" },
-				  .ephemeral = { 32768, 60999 } };
+				  .ephemeral = BERTH_LINT_EPHEMERAL_DEFAULT,
+				  .unprivileged = BERTH_LINT_UNPRIVILEGED_DEFAULT };
 }
 
 void berth_lint_fini(struct berth_lint *l)
@@ -220,6 +221,20 @@ static void remember(struct berth_lint_reading *r, int key, int half, const char
 	f->spot = berth_lint_spot_at(r, line);
 }
 
+/* True where "-p 8080" is a port that a program listens on: not a display, a priority, another host's port. */
+static bool is_own_port(const char *line, const char *value)
+{
+	static const char *const clients[] = { "ssh", "autossh", "sshfs" };
+	size_t len = strcspn(line, " \t"), i;
+	const char *slash = memrchr(line, '/', len), *name = slash ? slash + 1 : line;
+
+	len -= (size_t)(name - line);
+	for (i = 0; i < sizeof(clients) / sizeof(*clients); i++)
+		if (strlen(clients[i]) == len && !memcmp(name, clients[i], len))
+			return false;
+	return value[strspn(value, "0123456789")] == 0 && strtoul(value, NULL, 10) >= 1024;
+}
+
 /* What an option of a command line says; of a pair each of two. An empty line is kept where it forgets others. */
 static void remember_option(struct berth_lint_reading *r, int key, const char *value,
 			    const char *path, unsigned line)
@@ -238,7 +253,8 @@ static void remember_option(struct berth_lint_reading *r, int key, const char *v
 		at += len + (at[len] == '|');
 		if (forgets)
 			remember(r, key, half, "", path, line);
-		else if (berth_lint_find_option(value, names, option, sizeof(option)))
+		else if (berth_lint_find_option(value, names, option, sizeof(option)) &&
+			 (!(k->flags & BERTH_LINT_NUMBER) || is_own_port(value, option)))
 			remember(r, key, half, option, path, line);
 	}
 }

@@ -33,6 +33,24 @@ uint32_t berth_lint_count_in(const struct berth_portset *s, struct berth_range r
 	return below_end - berth_portset_rank(s, r.first);
 }
 
+uint32_t berth_lint_left_out(const struct berth_lint *l, const struct berth_lint_decl *d,
+			     struct berth_range in, struct berth_portset *set)
+{
+	const struct berth_lint_key *k = d->place->keys;
+	size_t i;
+
+	while (k->key && !(k->flags & BERTH_LINT_LEFT_OUT))
+		k++;
+	for (i = 0; k->key && !berth_lint_is_single(d) && i < l->decl_count; i++) {
+		const struct berth_lint_decl *other = &l->decls[i];
+
+		if (other->key == k && !strcmp(other->scope, d->scope) &&
+		    berth_lint_shared(other->ports.ports, in))
+			berth_portset_add_range(set, berth_lint_common(other->ports.ports, in));
+	}
+	return berth_lint_count_in(set, in);
+}
+
 struct berth_range berth_lint_common(struct berth_range a, struct berth_range b)
 {
 	return (struct berth_range){ a.first > b.first ? a.first : b.first,
@@ -177,6 +195,7 @@ int berth_lint_judge(struct berth_lint *l, const struct berth_lint_live *live,
 	j.listener = calloc(l->decl_count + 1, sizeof(*j.listener));
 	if (!j.listener)
 		return -ENOMEM;
+	berth_lint_judge_sysctl(&j);
 	if (live && live->has_sysctl)
 		berth_lint_judge_applied(&j);
 	for (i = 0; i < l->decl_count; i++)

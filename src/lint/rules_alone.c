@@ -12,6 +12,7 @@
 static void check_ephemeral(const struct berth_lint_judge *j, const struct berth_lint_decl *d)
 {
 	struct berth_lint *l = j->l;
+	struct berth_portset spared = l->reserved;
 	struct berth_lint_finding *f;
 	struct berth_range in;
 	uint32_t bare;
@@ -19,7 +20,7 @@ static void check_ephemeral(const struct berth_lint_judge *j, const struct berth
 	if (!berth_lint_shared(d->ports.ports, l->ephemeral))
 		return;
 	in = berth_lint_common(d->ports.ports, l->ephemeral);
-	bare = berth_range_len(in) - berth_lint_count_in(&l->reserved, in);
+	bare = berth_range_len(in) - berth_lint_left_out(l, d, in, &spared);
 	if (!bare)
 		return;
 	f = berth_lint_find(l, BERTH_LINT_RULE_EPHEMERAL, &d->spot);

@@ -81,6 +81,38 @@ static void check_live(const struct berth_lint_judge *j)
 	}
 }
 
+/* ipv4_local_port_range() and ipv4_privileged_ports() of the kernel: what is written last must fit to what is there. */
+void berth_lint_judge_sysctl(const struct berth_lint_judge *j)
+{
+	struct berth_lint *l = j->l;
+	bool range_is_last = l->ephemeral_order > l->unprivileged_order;
+	uint32_t start = l->unprivileged;
+	struct berth_lint_finding *f;
+
+	/* A range that is written first meets the kernel's default. */
+	if (l->ephemeral_order && !range_is_last &&
+	    l->ephemeral.first < BERTH_LINT_UNPRIVILEGED_DEFAULT)
+		range_is_last = true, start = BERTH_LINT_UNPRIVILEGED_DEFAULT;
+	if (l->ephemeral.first >= start)
+		return;
+	f = berth_lint_find(l, BERTH_LINT_RULE_REFUSED,
+			    range_is_last ? &l->ephemeral_spot : &l->unprivileged_spot);
+	if (!f)
+		return;
+	f->text = berth_lint_format(
+		&l->arena,
+		"the kernel refuses %s: %u-%u begins below ip_unprivileged_port_start %u",
+		range_is_last ? "ip_local_port_range" : "ip_unprivileged_port_start",
+		l->ephemeral.first, l->ephemeral.last, start);
+	berth_lint_ways_refused(l, start, range_is_last, f);
+	if (range_is_last) {
+		l->ephemeral = BERTH_LINT_EPHEMERAL_DEFAULT;
+		l->ephemeral_spot = (struct berth_lint_spot){ 0 };
+	} else {
+		l->unprivileged = BERTH_LINT_UNPRIVILEGED_DEFAULT;
+	}
+}
+
 static bool same_set(const struct berth_portset *a, const struct berth_portset *b)
 {
 	return !memcmp(a->leaf, b->leaf, sizeof(a->leaf));

@@ -73,7 +73,9 @@ static void compare(const struct berth_lint_judge *j, const struct berth_lint_de
 	bool both_single = berth_lint_is_single(a) && berth_lint_is_single(b);
 	bool nodeport = (a->key->flags | b->key->flags) & BERTH_LINT_NODEPORT;
 	const struct berth_lint_decl *at, *other;
+	struct berth_portset left = { 0 };
 	struct berth_lint_finding *f;
+	struct berth_range in;
 	uint32_t shared;
 
 	if (!(a->ports.protocols & b->ports.protocols) ||
@@ -82,6 +84,11 @@ static void compare(const struct berth_lint_judge *j, const struct berth_lint_de
 		return;
 	/* Two who both hold NodePorts: the range, and a service in it. */
 	if (nodeport && a->place == b->place)
+		return;
+	in = berth_lint_common(a->ports.ports, b->ports.ports);
+	berth_lint_left_out(l, a, in, &left);
+	shared = berth_range_len(in) - berth_lint_left_out(l, b, in, &left);
+	if (!shared)
 		return;
 	/* Where one is a default, the other's line is what can be changed. */
 	at = b->implied && !a->implied             ? a
@@ -98,7 +105,6 @@ static void compare(const struct berth_lint_judge *j, const struct berth_lint_de
 		return;
 	if (both_single && a->implied && b->implied && !nodeport)
 		f->level = BERTH_LINT_WARNING;
-	shared = berth_lint_shared(a->ports.ports, b->ports.ports);
 	f->text = berth_lint_format(&l->arena, "%s overlaps %s (%s) in %u port%s",
 				    berth_lint_decl_text(l, at), berth_lint_decl_text(l, other),
 				    berth_lint_spot_text(l, &other->spot), shared,
@@ -137,7 +143,8 @@ static void read_avoided(const struct berth_lint_judge *j, const struct berth_li
 	for (i = 0; i < j->l->decl_count; i++) {
 		const struct berth_lint_decl *d = &j->l->decls[i];
 
-		if (d->place == pool->place && d->key->flags & BERTH_LINT_AVOID)
+		if (d->place == pool->place && d->key->flags & BERTH_LINT_AVOID &&
+		    !(d->key->flags & BERTH_LINT_ORDERED && d->order < pool->order))
 			berth_portset_add_range(out_set, d->ports.ports);
 	}
 	for (port = pool->ports.ports.first;
@@ -236,12 +243,41 @@ static void check_pool(const struct berth_lint_judge *j, const struct berth_lint
 	berth_lint_ways_pool(l, pool, &h.ports, f);
 }
 
+static void check_open(const struct berth_lint_judge *j)
+{
+	struct berth_lint *l = j->l;
+	struct hits h = { .count = 0 };
+	struct berth_lint_finding *f;
+	size_t i;
+
+	if (!l->unprivileged_spot.file || l->unprivileged >= BERTH_LINT_UNPRIVILEGED_DEFAULT)
+		return;
+	for (i = 0; i < j->listeners; i++) {
+		struct berth_range low = { (uint16_t)(l->unprivileged ? l->unprivileged : 1),
+					   BERTH_LINT_UNPRIVILEGED_DEFAULT - 1 };
+
+		if (berth_lint_shared(j->listener[i]->ports.ports, low))
+			add_hit(l, &h, j->listener[i],
+				berth_lint_common(j->listener[i]->ports.ports, low));
+	}
+	f = h.count ? berth_lint_find(l, BERTH_LINT_RULE_OPEN, &l->unprivileged_spot) : NULL;
+	if (!f)
+		return;
+	f->text = berth_lint_format(
+		&l->arena,
+		"ip_unprivileged_port_start %u lets every user bind %u port%s of services: %s%s",
+		l->unprivileged, h.ports.count, berth_lint_plural(h.ports.count), h.list,
+		h.count > 3 ? ", ..." : "");
+	berth_lint_ways_open(l, f);
+}
+
 void berth_lint_judge_pairs(struct berth_lint_judge *j)
 {
 	size_t i;
 
 	sort_listeners(j);
 	check_listeners(j);
+	check_open(j);
 	for (i = 0; i < j->l->decl_count; i++) {
 		const struct berth_lint_decl *d = &j->l->decls[i];
 

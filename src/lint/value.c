@@ -43,7 +43,15 @@ void berth_lint_address_read(const char *text, size_t len, struct berth_lint_add
 	    (!strcasecmp(host, "localhost") && inet_pton(AF_INET, "127.0.0.1", a.bytes))) {
 		a.kind = is_any(a.bytes) ? BERTH_LINT_ANY : BERTH_LINT_V4;
 	} else if (inet_pton(AF_INET6, host, a.bytes) == 1) {
+		static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
 		a.kind = is_any(a.bytes) ? BERTH_LINT_ANY : BERTH_LINT_V6;
+		/* ::ffff:192.0.2.1 keeps IPv4 away. */
+		if (!memcmp(a.bytes, mapped, sizeof(mapped))) {
+			a.kind = BERTH_LINT_V4;
+			memmove(a.bytes, a.bytes + 12, 4);
+			memset(a.bytes + 4, 0, 12);
+		}
 	} else if (*host && strcmp(host, "*") != 0) {
 		a.kind = BERTH_LINT_NAME;
 		for (i = 0; i < len; i++)
@@ -144,7 +152,7 @@ static size_t scheme_len(const char *text, uint8_t *out_protocols)
 	uint8_t p;
 
 	while (isalpha((unsigned char)text[n]) ||
-	       (n && (isdigit((unsigned char)text[n]) || text[n] == '-')))
+	       (n && (isdigit((unsigned char)text[n]) || text[n] == '-' || text[n] == '_')))
 		n++;
 	if (!n || text[n] != ':')
 		return 0;
@@ -159,6 +167,34 @@ static size_t scheme_len(const char *text, uint8_t *out_protocols)
 		return 0;
 	*out_protocols = p;
 	return n + 1;
+}
+
+/*
+ * HAProxy's family in front of an address, "ipv4@" or "quic6@"; *out_protocols where it is a transport. What is behind
+ * the '@' of "ADDR@PORT" is a number.
+ */
+static size_t family_len(const char *entry, size_t len, uint8_t *out_protocols)
+{
+	const char *at = memchr(entry, '@', len);
+
+	if (!at || !memchr(at, ':', len - (size_t)(at - entry)) ||
+	    memchr(entry, ':', (size_t)(at - entry)))
+		return 0;
+	if (!strncasecmp(entry, "quic", 4) || !strncasecmp(entry, "udp", 3))
+		*out_protocols = BERTH_LINT_UDP;
+	return (size_t)(at - entry) + 1;
+}
+
+/* True for a socket that has no port: a path, a descriptor, an abstract name. */
+static bool is_portless(const char *entry)
+{
+	static const char *const words[] = { "unix:", "@", "unix@", "abns@", "fd@", "sockpair@" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strncmp(entry, words[i], strlen(words[i])))
+			return true;
+	return false;
 }
 
 /* The port of a URL that names none, RFC 4516; of other schemes nobody listens on such a URL. 0: none. */
@@ -183,7 +219,9 @@ static size_t port_at(const char *entry, size_t len)
 	colon = memchr(entry, ':', len);
 	if (!colon)
 		return memchr(entry, '.', len) ? len : 0;
-	/* More than one colon without brackets is IPv6, and no port. */
+	/* More than one colon without brackets is IPv6, and no port; but ":::PORT" is "::" with one. */
+	if (len > 3 && !memcmp(entry, ":::", 3) && isdigit((unsigned char)entry[3]))
+		return 3;
 	if (memchr(colon + 1, ':', len - (size_t)(colon + 1 - entry)))
 		return len;
 	return (size_t)(colon - entry) + 1;
@@ -209,35 +247,51 @@ static int read_port_part(const char *part, berth_lint_named named, void *arg,
 	return p->ports.first != 0;
 }
 
-int berth_lint_read_endpoint(const char **text, berth_lint_named named, void *arg,
+/* True for an address that stands without a port: a number or "*", no name. */
+static bool is_address(const char *entry, size_t len, size_t port_at)
+{
+	struct berth_lint_address a;
+
+	berth_lint_address_read(entry, len, &a);
+	return len && a.kind != BERTH_LINT_NAME &&
+	       (port_at >= len || !isdigit((unsigned char)*entry));
+}
+
+int berth_lint_read_endpoint(const char **text, uint16_t usual, berth_lint_named named, void *arg,
 			     struct berth_lint_ports *out_ports, const char **out_what)
 {
 	struct berth_lint_ports p = { 0 };
 	const char *entry = *text + strspn(*text, " \t,\"'");
 	size_t len, at;
-	uint16_t usual = usual_port(entry);
+	uint16_t of_scheme = usual_port(entry);
 	char part[64];
 	int n;
 
 	entry += scheme_len(entry, &p.protocols);
 	len = strcspn(entry, " \t,\"';/");
 	*text = entry + len;
+	entry += family_len(entry, len, &p.protocols);
+	len = (size_t)(*text - entry);
 	at = len ? port_at(entry, len) : 0;
-	if (usual && (!at || at >= len)) {
+	usual = of_scheme && (!at || at >= len)       ? of_scheme
+		: usual && is_address(entry, len, at) ? usual
+						      : 0;
+	if (usual) {
 		berth_lint_address_read(entry, len, &p.address);
+		p.has_address = true;
 		p.ports = (struct berth_range){ usual, usual };
 		*out_ports = p;
 		return 1;
 	}
 	/* A path, a variable, a template. */
-	if (!len || memchr(entry, '$', len) || memchr(entry, '{', len) ||
-	    !strncmp(entry, "unix:", 5))
+	if (!len || memchr(entry, '$', len) || memchr(entry, '{', len) || is_portless(entry))
 		return 0;
 	if (at >= len || len - at >= sizeof(part))
 		return 0;
 	memcpy(part, entry + at, len - at);
 	part[len - at] = 0;
 	berth_lint_address_read(entry, at ? at - 1 : 0, &p.address);
+	p.has_address = at > 0;
 	n = read_port_part(part, named, arg, &p, out_what);
 	if (n > 0)
 		*out_ports = p;

@@ -30,6 +30,7 @@ struct berth_lint_ports {
 	bool floating;            /* 0: what that means is the setting's affair */
 	uint8_t protocols;        /* that the value itself names; 0: none */
 	struct berth_lint_address address;
+	bool has_address; /* the value names it, even where it is any */
 };
 
 /* The port that a name has; 0 where it has none. */
@@ -37,12 +38,12 @@ typedef uint16_t (*berth_lint_named)(void *arg, const char *name, uint8_t protoc
 
 /*
  * Reads one entry of "[PROTO:][ADDR:]PORT[-PORT]" in the forms that files have: port alone, ADDR:PORT,
- * [ADDR]:PORT, ADDR@PORT, *:PORT, SCHEME://ADDR:PORT/..., a service's name. *text goes to the next entry, behind a
- * comma.
+ * [ADDR]:PORT, :::PORT, ADDR@PORT, FAMILY@ADDR:PORT, *:PORT, SCHEME://ADDR:PORT/..., a service's name. *text goes to the
+ * next entry, behind a comma. usual: the port of an address that stands alone; 0: it has none.
  * Returns 1 with an entry; 0 where it has none (a path, a variable, an address without port); -EINVAL with *out_what,
  * a constant text.
  */
-int berth_lint_read_endpoint(const char **text, berth_lint_named named, void *arg,
+int berth_lint_read_endpoint(const char **text, uint16_t usual, berth_lint_named named, void *arg,
 			     struct berth_lint_ports *out_ports, const char **out_what);
 
 /*

@@ -408,6 +408,20 @@ static const char *sysctl_line(struct berth_lint *l, const struct berth_lint_spo
 				 value);
 }
 
+void berth_lint_ways_refused(struct berth_lint *l, uint32_t start, bool is_range,
+			     struct berth_lint_finding *f)
+{
+	add_way(f, sysctl_line(l, &f->spot,
+			       is_range ? berth_lint_format(&l->arena, "%u %u", start,
+							    l->ephemeral.last)
+					: "1024"));
+}
+
+void berth_lint_ways_open(struct berth_lint *l, struct berth_lint_finding *f)
+{
+	add_way(f, sysctl_line(l, &f->spot, "1024"));
+}
+
 void berth_lint_ways_applied(struct berth_lint *l, struct berth_lint_finding *f, const char *value)
 {
 	add_way(f, "sysctl --system");

@@ -42,6 +42,13 @@ void berth_lint_ways_adjacent(struct berth_lint *l, const struct berth_lint_decl
 void berth_lint_ways_live(struct berth_lint *l, const struct berth_lint_decl *d, uint16_t port,
 			  struct berth_lint_finding *f);
 
+/* A range below the first port that needs no privilege (start), or (not is_range) that above the range. */
+void berth_lint_ways_refused(struct berth_lint *l, uint32_t start, bool is_range,
+			     struct berth_lint_finding *f);
+
+/* Low ports that every user may bind. */
+void berth_lint_ways_open(struct berth_lint *l, struct berth_lint_finding *f);
+
 /* A sysctl of a file that the kernel has with another value. */
 void berth_lint_ways_applied(struct berth_lint *l, struct berth_lint_finding *f, const char *value);
 

@@ -242,6 +242,34 @@ forms()
 /etc/modprobe.d/x.conf | options lockd nlm_tcpport=40001 nlm_udpport=40002\noptions nfs callback_tcpport=40003 | 1 1 1 1 2 1
 /etc/nomad.d/x.hcl | ports {\n  http = 40646\n}\nclient {\n  max_dynamic_port = 33000\n} | 2 1 5 233
 /var/lib/deluged/config/core.conf | {"file": 1}{\n "random_port": false,\n "listen_ports": [\n  40881,\n  40882 ]\n} | null 1 4 1 5 1
+/etc/haproxy/haproxy.cfg | global\n stats socket ipv4@127.0.0.1:40000 level admin\n stats socket /run/x.sock\nfrontend x\n bind :::40001 v4v6\n bind quic6@:40002 ssl\n bind fd@3\n bind abns@http\n bind ipv6@:40003 | 2 1 5 1 6 1 9 1
+/etc/unbound/unbound.conf | server:\n interface: 0.0.0.0@40853\n ip-address: ::0@40854\n interface: 127.0.0.1 | 2 1 3 1
+/etc/nsd/nsd.conf | server:\n ip-address: 127.0.0.1@40053\n port: 40054 | 2 1
+/etc/knot/knot.conf | server:\n    listen: [0.0.0.0@40053, ::@40054]\n    listen-tls: 127.0.0.1@40853 | 2 1 2 1 3 1
+/etc/exim4/exim4.conf | daemon_smtp_ports = 25 : 40465 : 40587 | 1 1 1 1
+/etc/exim4/exim4.conf | daemon_smtp_ports = <; smtp ;40465 | 1 1
+/etc/memcached.conf | -l 127.0.0.1:40000\n--port=40001\n-l ::1 | 1 1 2 1
+/etc/redis/redis.conf | port 30000\ncluster-enabled yes\ncluster-port 40000 | 3 1
+/etc/redis/redis.conf | port 0\ntls-port 30000\ncluster-enabled yes\ntls-cluster yes | 2 1
+/etc/rabbitmq/rabbitmq.conf | listeners.tcp.1 = :::40672\nlisteners.tcp.2 = ::1:5672\nprometheus.tcp.port = 40692\nmanagement.listener.port = 40674 | 1 1 3 1 4 1
+/etc/consul.d/x.json | {"ports": {"https": -1, "grpc_tls": 40502,\n "expose_min_port": 40000, "expose_max_port": 40009}} | 1 1 2 10
+/etc/nomad.d/x.json | {"client": [{"reserved": {"reserved_ports": "40000-40004"},\n "min_dynamic_port": 40000, "max_dynamic_port": 40009}]} | 2 5
+/etc/mysql/mariadb.conf.d/50-server.cnf | [mysqld]\nport = 40000\nskip-networking\n[mariadb-10.11]\nextra_port = 40001 | 5 1
+/etc/mysql/mysql.conf.d/mysqld.cnf | [mysqld]\nloose_mysqlx_port = 40001 | 2 1
+/etc/ceph/ceph.conf | [global]\nms bind port min = 40000\nms_bind_port_max = 40009 | 2 10
+/etc/samba/smb.conf | [global]\nrpcserverdynamicportrange = 20000-20009\nSMB  Ports = 445 40139 | 3 1
+/etc/pure-ftpd/conf/Bind | ,40021 | 1 1
+/etc/default/x | PORT=40000\nHTTP_PORT=127.0.0.1:40001 | 1 1 2 1
+/etc/containers/systemd/sub/x.container | [Container]\nPublishPort=40000:80\nPublishPort=[::1]:40001-40002:80-81/udp | 2 1 3 2
+/usr/share/containers/systemd/x.kube | [Kube]\nPublishPort=40000:80 | 2 1
+/etc/kubernetes/manifests/x.json | {"kind": "Pod", "spec": {"initContainers": [\n{"ports": [{"hostPort": 40000}]}]}} | 2 1
+/var/lib/kubelet/config.yaml | kind: KubeletConfiguration\nreadOnlyPort: 40255\nhealthzPort: 0 | 2 1
+/etc/systemd/system/x.socket | [Socket]\nListenStream=@40000\nListenStream=/run/40001\nListenStream=vsock::40002\nListenStream=[::]:40003 | 5 1
+/etc/systemd/system/x.service | [Service]\nExecStart=/bin/x --port 40000 --listen=127.0.0.1:40001\nExecStart=/bin/x -b :40002 -p 40003\nExecStart=/bin/x -addr :40004 | 2 1 2 1 3 1 3 1 4 1
+/etc/systemd/system/x.service | [Service]\nExecStart=/usr/bin/ssh -N -p 40000 host\nExecStart=/usr/bin/podman run -p 40001:80 x\nExecStart=/bin/x -p 3 :0 |
+/etc/systemd/system/x.service | [Service]\nType=oneshot\nExecStart=/usr/bin/dump --port 40000 |
+/etc/openvpn/x.conf | client\nport 40000\nnobind |
+/etc/strongswan.conf | charon.port = 40500 | 1 1
 /etc/apache-ignite/default-config.xml | <beans>\n<property name="localPort" value="47500"/>\n</beans> | 2 1
 END
 }

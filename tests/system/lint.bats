@@ -26,6 +26,10 @@ twice | /etc/apache2/ports.conf | Listen 80 | Listen 127.0.0.1:8000
 source | /etc/unbound/unbound.conf | server:\n  port: 53\n  outgoing-port-permit: 1024-65535 | server:\n  port: 53\n  outgoing-port-permit: 20000-30000\n  outgoing-port-avoid: 5182
 + | /etc/redis/redis.conf | port 6379 | -
 + | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
+source | /etc/unbound/unbound.conf | server:\n  outgoing-port-avoid: 1-65535\n  outgoing-port-permit: 5000-5999 | server:\n  outgoing-port-permit: 5000-5999\n  outgoing-port-avoid: 1-65535
++ | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
+source | /etc/nftables.conf | table ip nat { chain c {\n ip  protocol tcp \\n  masquerade \\n  to  :1024-65535\n} } | table ip nat { chain c {\n ip protocol tcp \\n  masquerade \\n  to :32768-60999\n} }
++ | /etc/redis/redis.conf | port 6379 | -
 source | /etc/bind/named.conf.options | options {\n use-v4-udp-ports { range 1024 65535; };\n}; | options {\n use-v4-udp-ports { range 32768 60999; };\n};
 + | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
 + | /etc/wireguard/wg1.conf | [Interface]\nListenPort = 5183 | -
@@ -51,6 +55,11 @@ names | /etc/redis/redis.conf | port 5432 | port 6379
 + | /etc/services | postgresql 5432/tcp postgres\nredis 6379/tcp | -
 names | /etc/vsftpd.conf | pasv_min_port=20000\npasv_max_port=20099 | pasv_min_port=20100\npasv_max_port=20199
 + | /etc/services | one 20003/tcp\ntwo 20007/udp | -
+refused | /etc/sysctl.d/x.conf | net.ipv4.ip_local_port_range = 1000 65535 | net.ipv4.ip_unprivileged_port_start = 1000\nnet.ipv4.ip_local_port_range = 1000 65535
+refused | /etc/sysctl.d/x.conf | net.ipv4.ip_local_port_range = 1000 65535\nnet.ipv4.ip_unprivileged_port_start = 500 | net.ipv4.ip_local_port_range = 1024 65535\nnet.ipv4.ip_unprivileged_port_start = 500
+refused | /etc/sysctl.d/x.conf | net.ipv4.ip_unprivileged_port_start = 40000 | net.ipv4.ip_unprivileged_port_start = 32768
+open | /etc/sysctl.d/x.conf | net.ipv4.ip_unprivileged_port_start = 0 | net.ipv4.ip_unprivileged_port_start = 81
++ | /etc/apache2/ports.conf | Listen 80 | -
 reserved | /etc/sysctl.d/x.conf | net.ipv4.ip_local_reserved_ports = 8080,40000-40009 | net.ipv4.ip_local_reserved_ports = 40000-40009
 adjacent | /etc/kubernetes/manifests/a.yaml | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32767 | spec:\n  containers:\n  - command:\n    - --service-node-port-range=30000-32000
 END
@@ -80,6 +89,53 @@ END
   printf '[Interface]\nListenPort = 8443\n' | file /etc/wireguard/wg0.conf
   lint
   found 0
+}
+
+# "FILE | text | FILE | text | whether both want one port": what programs make of addresses and protocols.
+meetings()
+{
+  cat <<'END'
+/etc/redis/redis.conf | bind 127.0.0.1 -192.0.2.1\nport 8443 | /etc/nginx/nginx.conf | http { server { listen 192.0.2.1:8443; } } | yes
+/etc/redis/redis.conf | bind 127.0.0.1 -192.0.2.1\nport 8443 | /etc/nginx/nginx.conf | http { server { listen 192.0.2.2:8443; } } | no
+/etc/redis/redis.conf | bind * -::*\nport 8443 | /etc/nginx/nginx.conf | http { server { listen 192.0.2.2:8443; } } | yes
+/etc/redis/redis.conf | bind 192.0.2.1\nport 8443 | /etc/nginx/nginx.conf | http { server { listen [::ffff:192.0.2.1]:8443; } } | yes
+/etc/redis/redis.conf | port 8443 | /etc/nginx/nginx.conf | http { server { listen 8443 quic reuseport; } } | no
+/etc/redis/redis.conf | port 8443 | /etc/haproxy/haproxy.cfg | frontend x\n bind quic4@:8443 | no
+/etc/redis/redis.conf | port 8443 | /etc/haproxy/haproxy.cfg | frontend x\n bind :::8443 v4v6 | yes
+/etc/wireguard/w.conf | [Interface]\nListenPort=8443 | /etc/nginx/nginx.conf | stream { server { listen 8443 udp; } } | yes
+/etc/apache2/ports.conf | Listen 80 | /etc/nginx/nginx.conf | http { server { listen 192.0.2.1; } } | yes
+/etc/postgresql/15/main/postgresql.conf | listen_addresses = '192.0.2.1, 192.0.2.2' | /etc/haproxy/haproxy.cfg | listen x\n bind 192.0.2.2:5432 | yes
+/etc/postgresql/15/main/postgresql.conf | port = 5432 | /etc/haproxy/haproxy.cfg | listen x\n bind 192.0.2.2:5432 | no
+/etc/postgresql/15/main/postgresql.conf | listen_addresses = '' | /etc/postgresql/13/main/postgresql.conf | port = 5432 | no
+/etc/ssh/sshd_config | Port 22\nListenAddress 192.0.2.1 | /etc/sslh.cfg | listen: ( { host: "x"; port: "22"; } ); | yes
+/etc/ssh/sshd_config | Port 22\nListenAddress 192.0.2.1 | /etc/nginx/nginx.conf | stream { server { listen 192.0.2.2:22; } } | no
+/etc/ssh/sshd_config | ListenAddress 0.0.0.0:2222 | /etc/nginx/nginx.conf | stream { server { listen 22; } } | no
+/etc/unbound/unbound.conf | server:\n interface: 127.0.0.1\n interface: 192.0.2.1 | /etc/knot/knot.conf | server:\n    listen: [ 127.0.0.1, ::@5353 ] | yes
+/etc/unbound/unbound.conf | server:\n interface: 127.0.0.1\n interface: 192.0.2.1 | /etc/knot/knot.conf | server:\n    listen: [ 192.0.2.2, ::1@53 ] | no
+/etc/openvpn/a.conf | port 443\nproto tcp-server | /etc/nginx/nginx.conf | http { server { listen 443 ssl; } } | yes
+/etc/openvpn/a.conf | port 443\nproto udp | /etc/nginx/nginx.conf | http { server { listen 443 ssl; } } | no
+/etc/openvpn/a.conf | dev tun | /etc/openvpn/b.conf | dev tun\nnobind | no
+/etc/openvpn/a.conf | dev tun | /etc/openvpn/b.conf | dev tun | yes
+/etc/vsftpd.conf | listen=NO | /etc/inetd.conf | ftp stream tcp nowait root /usr/sbin/vsftpd vsftpd | no
+/etc/vsftpd.conf | listen=NO\nlisten_ipv6=YES | /etc/inetd.conf | ftp stream tcp nowait root /usr/sbin/vsftpd vsftpd | yes
+/etc/nomad.d/n.hcl | client {\n reserved {\n  reserved_ports = "22,20500-20510"\n }\n} | /etc/redis/redis.conf | port 20505 | no
+/etc/nomad.d/n.hcl | client {\n reserved {\n  reserved_ports = "22,20500-20510"\n }\n} | /etc/redis/redis.conf | port 20511 | yes
+/etc/systemd/system/x.service | [Service]\nEnvironmentFile=/etc/default/x\nExecStart=/bin/x --port ${PORT} | /etc/default/x | PORT=8080 | no
+/etc/systemd/system/y.service | [Service]\nExecStart=/bin/y --port 8080 | /etc/default/x | PORT=8080 | yes
+/etc/systemd/system/x.service | [Service]\nType=oneshot\nExecStart=/bin/dump --port 8080 | /etc/default/y | PORT=8080 | no
+END
+}
+
+@test "lint: who meets at a port: addresses, protocols, and what programs leave out" {
+  while IFS='|' read -r one text other its wanted; do
+    rm -rf "$root"
+    one=${one% } text=${text# } other=${other# } its=${its# }
+    printf '%b\n' "${text% }" | file "$one"
+    printf '%b\n' "${its% }" | file "${other% }"
+    lint
+    equal "$one and $other: ${text% } | ${its% }" "$(grep -qE '^(twice|overlap) ' "$tmp/found" && echo yes || echo no)" "${wanted# }"
+    run ! grep '^syntax' "$tmp/found"
+  done < <(meetings)
 }
 
 @test "lint: instances of one program, two ports in words, a list of URLs, two conditions" {

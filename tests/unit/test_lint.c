@@ -57,6 +57,8 @@ static void test_formats(void **state)
 		  "\xef\xbb\xbf"
 		  "a \"1 2\"\r\nb=1",
 		  "1 a=1 2\n2 b=1\n" },
+		{ BERTH_LINT_LINES, "bind :::80\nbind :80\na : :80\nb :\n",
+		  "1 bind=:::80\n2 bind=:80\n3 a=:80\n4 b=\n" },
 		{ BERTH_LINT_LINES, "listen [::]:80\nu http://x:80/#y\n",
 		  "1 listen=[::]:80\n2 u=http://x:80/#y\n" },
 		{ BERTH_LINT_INI, "k=0\n[a]\nk = 1 ; x\nlong key: 2\nw 3\n[b]\nr=>4\n",
@@ -97,6 +99,9 @@ static void test_formats(void **state)
 		{ BERTH_LINT_NETFILTER,
 		  "define A = 1-2\n include \"x\"\nincluded 5\n masquerade to :${A}\n masquerade to :$Z\n",
 		  "1 define=A = 1-2\n2 include=\"x\"\n" },
+		{ BERTH_LINT_NETFILTER,
+		  "# x \\\nudp  masquerade \\\r\n\tto   :1-2\ntcp masquerade to :3-4\nsnat to \\",
+		  "2 nat/udp=1-2\n4 nat/tcp=3-4\n" },
 		{ BERTH_LINT_BRACES, "a {\n b 1\n  2;\n c { d \"x;y\"; } # z\n}\n",
 		  "2 a/b=1 2\n4 a/c/d=x;y\n" },
 		{ BERTH_LINT_BRACES, "listen-on port 53 { any; };\navoid { 1; range 2 3; };",
@@ -179,7 +184,7 @@ static void print_entries(const char *value, char *out, size_t size)
 
 	*out = 0;
 	do {
-		n = berth_lint_read_endpoint(&at, one_name, NULL, &p, &what);
+		n = berth_lint_read_endpoint(&at, 0, one_name, NULL, &p, &what);
 		if (n < 0)
 			len += (size_t)snprintf(out + len, size - len, "!");
 		else if (n && p.floating)
@@ -197,6 +202,17 @@ static void test_endpoints(void **state)
 		{ "80", "*80-80/0 " },
 		{ "0", "0 " },
 		{ "127.0.0.1:80", "480-80/0 " },
+		{ "::ffff:127.0.0.1", "" },
+		{ "[::ffff:127.0.0.1]:80", "480-80/0 " },
+		{ ":::80 v4v6", "*80-80/0 " },
+		{ "::1:80", "" },
+		{ "quic4@192.0.2.1:80", "480-80/2 " },
+		{ "ipv6@:80", "*80-80/0 " },
+		{ "eth0@80", "n80-80/0 " },
+		{ "fd@3", "" },
+		{ "abns@smtp", "" },
+		{ "@80", "" },
+		{ "SASL_SSL://:80", "*80-80/0 " },
 		{ "[::]:80 ipv6only=on", "*80-80/0 " },
 		{ "[2001:db8::1]:80", "680-80/0 " },
 		{ "*:80,:81", "*80-80/0 *81-81/0 " },
@@ -382,8 +398,8 @@ static void test_table(void **state)
 				     ? berth_lint_read_span(at, &ports, &what)
 			     : k->shape == BERTH_LINT_SET
 				     ? berth_lint_read_item(&at, &ports, &what)
-				     : berth_lint_read_endpoint(&at, NULL, NULL, &ports, &what)) <=
-			    0)
+				     : berth_lint_read_endpoint(&at, 0, NULL, NULL, &ports,
+								&what)) <= 0)
 				fail_msg("%s: %s: the default \"%s\" is no port", p->service,
 					 k->key, k->initial);
 		}
