@@ -40,6 +40,7 @@ struct berth_grant_tables {
 	struct berth_grant_member *members; /* slots */
 	uint32_t member_slots;              /* a power of two */
 	struct berth_portset guarded;       /* ports with a deny rule, of either protocol */
+	bool lopsided;                      /* some class is BERTH_GRANT_CLASS_LOPSIDED */
 };
 
 struct berth_grantset;
