@@ -569,6 +569,8 @@ in_cgroup()
 6|deny user=1 tcp 80
 21|deny tcp 5432 owner=postgres
 14|allow cgroup=web tcp 80
+14|allow cgroup=/a/../b tcp 80
+14|allow cgroup=/./b tcp 80
 END
 }
 
@@ -860,7 +862,7 @@ END
   at byaddr/127.0.0.1:91 500 1234 0
   at byaddr/::1,90 500 1234 0
   printf '%s\n' '# a comment' '127.0.0.1/8:100,110' '::/0,100-110' '10.9.0.0/16,83' '127.0.0.1-127.0.0.9,5' '0.0.0.0/0,500-600' \
-    '!127.0.0.0/8,700' >"$tmp/a/byuid/1235"
+    '!127.0.0.0/8,700' '127.0.0.0/8,89-91' '127.0.0.1,90' '::1,90' '10.9.0.0/16,90' >"$tmp/a/byuid/1235"
   grant --authbind "$tmp/a" --dry-run >"$tmp/o" 2>"$tmp/e"
   equal rules "$(cat "$tmp/o")" "allow user=1234 tcp,udp 600 trusted
 allow user=1234 tcp,udp 80
@@ -872,9 +874,13 @@ allow user=1234 tcp,udp 90 on ::1/128
 allow user=1235 tcp,udp 100-110 on 127.0.0.0/8
 allow user=1235 tcp,udp 100-110 on ::/0
 allow user=1235 tcp,udp 500-511 on 0.0.0.0/0
-allow user=1235 tcp,udp 700 on 127.0.0.0/8 trusted"
+allow user=1235 tcp,udp 700 on 127.0.0.0/8 trusted
+allow user=1235 tcp,udp 89 on 127.0.0.0/8
+allow user=1235 tcp,udp 90 on 10.9.0.0/16"
   equal notes "$(grep -c 'left out' "$tmp/e")" 2
+  equal "ports lost" "$(grep -c 'byuid/1235: port 9[01] is decided by byaddr on 127.0.0.1/32; a line for more than that loses it' "$tmp/e")" 2
   grant --authbind "$tmp/a"
+  may_not 1235 127.0.0.1 90
   may 1234 127.0.0.1 80
   may 1:77 ::1 81
   may 4321 127.0.0.1 82
