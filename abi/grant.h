@@ -15,7 +15,7 @@
 
 #include "../src/core/bits.h"
 
-#define BERTH_GRANT_ABI 2u
+#define BERTH_GRANT_ABI 3u
 
 #define BERTH_GRANT_PROTOCOLS 2u       /* 0: TCP, 1: UDP */
 #define BERTH_GRANT_CLASSES 65535u     /* at most; class 0 has no rules */
@@ -47,16 +47,19 @@ enum berth_grant_counter {
 struct berth_grant_config {
 	uint64_t netns;   /* cookie of the namespace that the rules are for; 0: every */
 	uint64_t key[2];  /* of the hashes of paths */
+	uint64_t turn;    /* the programs decide while the pinned turn is this one */
 	uint32_t observe; /* count, enforce nothing */
 	uint32_t pad;
 };
-_Static_assert(sizeof(struct berth_grant_config) == 32, "grant config");
+_Static_assert(sizeof(struct berth_grant_config) == 40, "grant config");
 
 enum berth_grant_class_flag {
 	BERTH_GRANT_CLASS_PREFIXES = 1, /* the address decides: ask the prefixes */
 	BERTH_GRANT_CLASS_GUARDED = 2,  /* some set of the class has a deny rule */
 	BERTH_GRANT_CLASS_TRIE = 4,     /* too many lengths of prefixes: ask the trie */
 	BERTH_GRANT_CLASS_WILDCARD = 8, /* 0.0.0.0 or :: have a set of their own, length 128 */
+	/* Some rule allows :: and not 0.0.0.0: post_bind6 sees whether the socket is still for IPv6 alone. */
+	BERTH_GRANT_CLASS_LOPSIDED = 16,
 };
 
 #define BERTH_GRANT_LENGTHS 8u /* of prefixes in a class, asked for one by one */
@@ -178,7 +181,9 @@ struct berth_grant_place {
  */
 struct berth_grant_passed {
 	uint64_t socket; /* the kernel's address of it */
-	uint64_t port;   /* and the protocol */
+	uint32_t port;   /* and the protocol */
+	uint32_t
+		alone; /* :: of a socket that was for IPv6 alone, which another thread may change meanwhile */
 };
 
 /* One refusal. */

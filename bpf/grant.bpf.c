@@ -8,7 +8,8 @@
  * CAP_NET_BIND_SERVICE; a deny rule refuses with EACCES whoever is not its owner, root too. In doubt (the
  * process's cgroup cannot be read): closed, but where all deny rules of the port say fail=open.
  *
- * The tables are constant once loaded: other rules come with other programs, put into the same links.
+ * The tables are constant once loaded: other rules come with other programs, attached beside these. Whose turn it is
+ * decides, so that all hooks change over by one write.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -87,6 +88,8 @@ struct sock {
 #pragma clang attribute pop
 
 const volatile struct berth_grant_config config;
+/* Shared by all programs that are pinned. */
+volatile uint64_t turn SEC(".data.turn");
 /* Written before the load only, but not read-only: what the verifier knew of it would vary with the rules. */
 uint16_t port_class[BERTH_GRANT_PROTOCOLS * 65536];
 
@@ -162,14 +165,26 @@ struct {
 struct scratch {
 	struct berth_grant_step step;
 	struct berth_grant_place place;
+	uint64_t taken;
 };
+
+/* Several for each CPU, as a task may be preempted in the middle of its path. */
+#define SCRATCHES 4
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SCRATCHES);
 	__type(key, uint32_t);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
+
+/* Sockets that were freed of the capability for :: while they were for IPv6 alone: 1, or 0 for one that is asked anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, uint64_t);
+} alone SEC(".maps");
 
 /* One bind() in question. */
 struct question {
@@ -177,6 +192,7 @@ struct question {
 	const struct berth_grant_class *rules;
 	uint32_t port, protocol, class;
 	uint32_t chosen; /* not asked for by the program */
+	uint32_t alone;  /* :: of a socket that is for IPv6 alone */
 };
 
 static void count(enum berth_grant_counter counter)
@@ -286,26 +302,52 @@ static bool add_level(struct scratch *s, struct cgroup *cgrp, uint32_t level)
 	return true;
 }
 
-/* Finds the path of the process's cgroup and remembers it; false where it cannot be read. */
-__attribute__((noinline)) int learn_place(uint64_t id)
+/* A scratch that no other task uses; NULL where there is none. The taker gives it back by clearing taken. */
+static struct scratch *take_scratch(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < SCRATCHES; i++) {
+		uint32_t at = i;
+		struct scratch *s = bpf_map_lookup_elem(&scratches, &at);
+
+		if (s && !__sync_lock_test_and_set(&s->taken, 1))
+			return s;
+	}
+	return 0;
+}
+
+/* Hashes the path of the process's cgroup into the scratch's place; false where it cannot be read. */
+static bool read_place(struct scratch *s)
 {
 	struct task_struct *task = (void *)bpf_get_current_task_btf();
 	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
-	uint32_t zero = 0, levels = (uint32_t)cgrp->level, i;
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
-	if (!s)
-		return 0;
+	uint32_t levels = (uint32_t)cgrp->level, i;
+
 	s->step.above = 0;
 	levels = levels < BERTH_GRANT_DEPTH ? levels : BERTH_GRANT_DEPTH;
 	for (i = 0; i < BERTH_GRANT_DEPTH; i++) {
 		if (i >= levels)
 			break;
 		if (!add_level(s, cgrp, i + 1))
-			return 0;
+			return false;
 		s->place.hash[i] = s->step.above;
 	}
 	s->place.levels = levels;
-	return !bpf_map_update_elem(&places, &id, &s->place, BPF_ANY);
+	return true;
+}
+
+/* Finds the path of the process's cgroup and remembers it; false where it cannot be read. */
+__attribute__((noinline)) int learn_place(uint64_t id)
+{
+	struct scratch *s = take_scratch();
+	bool learnt;
+
+	if (!s)
+		return 0;
+	learnt = read_place(s) && !bpf_map_update_elem(&places, &id, &s->place, BPF_ANY);
+	__sync_lock_test_and_set(&s->taken, 0);
+	return learnt;
 }
 
 /* Rights of the process's cgroup and of those above it; *known is cleared where they cannot be told. */
@@ -508,8 +550,6 @@ static int refuse(const struct question *q)
 static __attribute__((always_inline)) int conclude(const struct question *q, int verdict)
 {
 	if (verdict == PASS_WITHOUT_CAPABILITY) {
-		if (q->chosen)
-			return PASS;
 		count(config.observe ? BERTH_GRANT_WOULD_GRANT : BERTH_GRANT_GRANTED);
 		return config.observe ? PASS : PASS_WITHOUT_CAPABILITY;
 	}
@@ -527,6 +567,12 @@ static bool has_class(struct question *q, uint32_t protocol, uint32_t port)
 	q->port = port & 65535;
 	q->class = port_class[q->protocol << 16 | q->port];
 	return q->class != 0;
+}
+
+/* True where these programs decide. */
+static bool is_our_turn(void)
+{
+	return turn == config.turn;
 }
 
 static bool has_rules(struct question *q)
@@ -577,14 +623,22 @@ __attribute__((noinline)) int judge_any_v4(uint32_t class)
 	return judge(&q);
 }
 
-/* As judge(); :: of a socket for both families needs both. */
-static __attribute__((always_inline)) int judge_v6(const struct question *q,
-						   const struct bpf_sock *sk)
+static __attribute__((always_inline)) bool is_any_v6(const struct question *q)
 {
 	const uint64_t *w = (const uint64_t *)q->addr;
+
+	return !w[0] && !w[1];
+}
+
+/* As judge(); :: of a socket for both families needs both. */
+static __attribute__((always_inline)) int judge_v6(struct question *q, const struct bpf_sock *sk)
+{
 	int verdict = judge(q), other;
 
-	if (is_refusal(verdict) || w[0] || w[1] || !is_dual(sk))
+	if (is_refusal(verdict) || !is_any_v6(q))
+		return verdict;
+	q->alone = !is_dual(sk);
+	if (q->alone)
 		return verdict;
 	other = judge_any_v4(q->class);
 	return other == PASS_WITHOUT_CAPABILITY ? verdict : other;
@@ -600,20 +654,22 @@ static __attribute__((always_inline)) void let_pass(const struct question *q, st
 		return;
 	p->socket = (uint64_t)(long)sk;
 	p->port = q->protocol << 16 | q->port;
+	p->alone = q->alone;
 }
 
-/* True where bind4 or bind6 has let this very call pass. */
-static __attribute__((always_inline)) bool has_passed(const struct question *q,
-						      const struct bpf_sock *sk)
+/* True where bind4 or bind6 has let this very call pass, and the socket is still for the same families. */
+static __attribute__((always_inline)) bool has_passed(struct question *q, const struct bpf_sock *sk)
 {
 	uint32_t zero = 0;
 	struct berth_grant_passed *p = bpf_map_lookup_elem(&passed, &zero);
 	bool same =
 		p && p->socket == (uint64_t)(long)sk && p->port == (q->protocol << 16 | q->port);
 
-	if (same)
-		p->socket = 0;
-	return same;
+	if (!same)
+		return false;
+	q->chosen = 0;
+	p->socket = 0;
+	return !p->alone || !is_dual(sk);
 }
 
 static void forget_passed(void)
@@ -638,6 +694,36 @@ static __attribute__((always_inline)) int answer(struct bpf_sock_addr *ctx,
 	return verdict;
 }
 
+/*
+ * The lock of the socket is free between bind6 and the bind itself: who is allowed :: for IPv6 alone and clears
+ * IPV6_V6ONLY just then would have 0.0.0.0, too. What is freed of the capability is noted for post_bind6; where it
+ * cannot be, it is not freed.
+ */
+static __attribute__((always_inline)) int note_alone(struct bpf_sock_addr *ctx,
+						     const struct question *q, int verdict)
+{
+	uint64_t freed = verdict == PASS_WITHOUT_CAPABILITY && q->alone, *noted;
+
+	if (!(q->rules->flags & BERTH_GRANT_CLASS_LOPSIDED) || !is_any_v6(q))
+		return verdict;
+	noted = bpf_sk_storage_get(&alone, ctx->sk, 0, freed ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	if (noted)
+		*noted = freed;
+	return freed && !noted ? PASS : verdict;
+}
+
+/* True where the socket was freed of the capability for IPv6 alone, and takes IPv4 too by now. */
+static __attribute__((always_inline)) bool is_widened(struct bpf_sock *ctx,
+						      const struct question *q)
+{
+	uint64_t *freed;
+
+	if (!(q->rules->flags & BERTH_GRANT_CLASS_LOPSIDED) || !is_any_v6(q) || !is_dual(ctx))
+		return false;
+	freed = bpf_sk_storage_get(&alone, ctx, 0, 0);
+	return freed && *freed;
+}
+
 SEC("cgroup/bind4")
 int grant_bind4(struct bpf_sock_addr *ctx)
 {
@@ -646,7 +732,7 @@ int grant_bind4(struct bpf_sock_addr *ctx)
 
 	if (!port)
 		forget_passed();
-	if (!has_class(&q, ctx->protocol, port) || !has_rules(&q))
+	if (!has_class(&q, ctx->protocol, port) || !is_our_turn() || !has_rules(&q))
 		return PASS;
 	set_v4(q.addr, ctx->user_ip4);
 	return answer(ctx, &q, judge(&q));
@@ -660,27 +746,28 @@ int grant_bind6(struct bpf_sock_addr *ctx)
 
 	if (!port)
 		forget_passed();
-	if (!has_class(&q, ctx->protocol, port) || !has_rules(&q))
+	if (!has_class(&q, ctx->protocol, port) || !is_our_turn() || !has_rules(&q))
 		return PASS;
 	set_v6(q.addr, ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]);
-	return answer(ctx, &q, judge_v6(&q, ctx->sk));
+	return note_alone(ctx, &q, answer(ctx, &q, judge_v6(&q, ctx->sk)));
 }
 
-/* True where a deny rule may be about the port, and was not asked before. */
-static __attribute__((always_inline)) bool is_guarded(struct question *q, struct bpf_sock *sk)
+/* True where a rule may be about the port that is not settled by what was asked before. */
+static __attribute__((always_inline)) bool is_open(struct question *q, struct bpf_sock *sk,
+						   uint32_t flags)
 {
 	q->chosen = 1;
-	return has_class(q, sk->protocol, sk->src_port) && !has_passed(q, sk) && has_rules(q) &&
-	       (q->rules->flags & BERTH_GRANT_CLASS_GUARDED);
+	return has_class(q, sk->protocol, sk->src_port) && !has_passed(q, sk) && is_our_turn() &&
+	       has_rules(q) && (q->rules->flags & flags);
 }
 
 /* What post_bind4 and post_bind6 return. */
 static __attribute__((always_inline)) int answer_chosen(struct bpf_sock *ctx,
 							const struct question *q, int verdict)
 {
-	if (verdict == PASS || IS_ELSEWHERE(ctx))
+	if (verdict == PASS || verdict == PASS_WITHOUT_CAPABILITY || IS_ELSEWHERE(ctx))
 		return PASS;
-	return conclude(q, verdict) & PASS;
+	return conclude(q, verdict);
 }
 
 SEC("cgroup/post_bind4")
@@ -688,7 +775,7 @@ int grant_post_bind4(struct bpf_sock *ctx)
 {
 	struct question q = {};
 
-	if (!is_guarded(&q, ctx))
+	if (!is_open(&q, ctx, BERTH_GRANT_CLASS_GUARDED))
 		return PASS;
 	set_v4(q.addr, ctx->src_ip4);
 	return answer_chosen(ctx, &q, judge(&q));
@@ -698,9 +785,16 @@ SEC("cgroup/post_bind6")
 int grant_post_bind6(struct bpf_sock *ctx)
 {
 	struct question q = {};
+	int verdict = PASS;
 
-	if (!is_guarded(&q, ctx))
+	if (!is_open(&q, ctx, BERTH_GRANT_CLASS_GUARDED | BERTH_GRANT_CLASS_LOPSIDED))
 		return PASS;
 	set_v6(q.addr, ctx->src_ip6[0], ctx->src_ip6[1], ctx->src_ip6[2], ctx->src_ip6[3]);
-	return answer_chosen(ctx, &q, judge_v6(&q, ctx));
+	if (is_widened(ctx, &q)) {
+		q.chosen = 0;
+		verdict = REFUSE;
+	} else if (q.rules->flags & BERTH_GRANT_CLASS_GUARDED) {
+		verdict = judge_v6(&q, ctx);
+	}
+	return answer_chosen(ctx, &q, verdict);
 }

@@ -13,16 +13,14 @@
 #include "src/base/auto.h"
 #include "src/base/text.h"
 #include "src/cli/cli.h"
+#include "src/cli/keepers.h"
 #include "src/core/grantrule.h"
-#include "src/core/range.h"
 #include "src/kernel/authbind.h"
 #include "src/kernel/file.h"
 #include "src/kernel/grant.h"
 #include "src/kernel/ledger.h"
 #include "src/kernel/netns.h"
 #include "src/kernel/reserved.h"
-#include "src/kernel/runs.h"
-#include "src/kernel/withhold.h"
 
 struct want {
 	bool status, remove, dry_run, json;
@@ -107,8 +105,8 @@ static const char *state_of(const struct berth_grant_status *s)
 
 	if (!s->pinned)
 		return "none";
-	if (!s->text)
-		return "partial"; /* who loaded them was killed before the rules were pinned */
+	if (!s->text || !s->decides)
+		return "partial"; /* whoever loaded or removed them was killed */
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++)
 		if (strcmp(s->hook[i], "attached") && strcmp(s->hook[i], "unneeded"))
 			return "partial";
@@ -155,10 +153,10 @@ static json_t *recent_json(const struct berth_grant_status *s)
 		format_addr(e, addr);
 		json_array_append_new(
 			list,
-			json_pack("{s:I s:s s:s s:i s:i s:i s:o s:b s:b}", "time",
+			json_pack("{s:I s:s s:s s:i s:I s:i s:o s:b s:b}", "time",
 				  (json_int_t)when(e), "protocol", e->protocol ? "udp" : "tcp",
-				  "address", addr, "port", (int)e->port, "uid", (int)e->uid, "pid",
-				  (int)e->pid, "command",
+				  "address", addr, "port", (int)e->port, "uid", (json_int_t)e->uid,
+				  "pid", (int)e->pid, "command",
 				  text_value(e->comm, strnlen(e->comm, sizeof(e->comm))), "chosen",
 				  (int)e->chosen, "observed", (int)e->observed));
 	}
@@ -331,28 +329,6 @@ static int reserve(const struct want *want, struct berth_ledger *l,
 	return err ? err : berth_ledger_commit(l, later, why);
 }
 
-/* A run that cannot be told keeps the pool that it began with: no hook sees a port that it assigns. */
-static int warn_run(const struct berth_run *run, bool alive, void *arg)
-{
-	static struct berth_portset pool;
-	const struct berth_portset *guarded = arg;
-	struct berth_range_error error;
-	int32_t p;
-
-	(void)alive;
-	if (berth_withhold_reaches(run) || berth_portset_parse(run->ports, &pool, &error))
-		return 0;
-	p = berth_portset_next(guarded, 0);
-	while (p >= 0 && !berth_portset_has(&pool, (uint32_t)p))
-		p = p == 65535 ? -1 : berth_portset_next(guarded, (uint32_t)p + 1);
-	if (p >= 0)
-		fprintf(stderr,
-			"berth grant: the run of process %d (%s, version %u) began with port %d in its pool and may "
-			"assign it until it ends; start it again\n",
-			(int)run->pid, run->via, run->abi, p);
-	return 0;
-}
-
 /* What holds although something was refused, before that. */
 static int put_before(const char *what, int err, struct berth_why *why)
 {
@@ -400,6 +376,7 @@ static int load(struct want *want, struct berth_why *why)
 {
 	static struct berth_portset guarded;
 	struct berth_ledger *ledger = NULL;
+	char netns[NAME_MAX + 1];
 	uint32_t upgraded = 0;
 	int err = berth_grant_rules_check(&want->rules, &guarded, why);
 
@@ -417,7 +394,8 @@ static int load(struct want *want, struct berth_why *why)
 	berth_ledger_close(ledger);
 	if (err)
 		return err;
-	berth_runs_each(warn_run, &guarded);
+	berth_netns_name("/proc/self/ns/net", netns);
+	berth_keepers_name("grant", want->options.every_netns ? NULL : netns, &guarded);
 	fprintf(stderr, "berth grant: %u rule%s %s%s\n", want->rules.count,
 		want->rules.count == 1 ? "" : "s", want->options.observe ? "observed" : "in force",
 		upgraded ? "; those of an older version are removed" : "");

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -115,12 +116,47 @@ static void serve(const struct want *want, int i)
 		fprintf(stderr, "berth hold: %s: %s\n", text, why.text);
 }
 
+/* Watches the streams; the descriptor is readable when one is shut down. Of connections it hears nothing. */
+static int watch_streams(const struct want *want)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC), i;
+
+	for (i = 0; i < want->count; i++) {
+		struct epoll_event e = { .events = EPOLLET, .data.u32 = (uint32_t)i };
+
+		if (!want->at[i].udp && epoll_ctl(fd, EPOLL_CTL_ADD, want->socket[i], &e))
+			return -1;
+	}
+	return fd;
+}
+
+/* Closes those again that were shut down; one line for each, but at the beginning, when none has been handed over. */
+static void guard(const struct want *want, int watch, bool begun)
+{
+	struct epoll_event e[ENDPOINTS_MAX];
+	char text[BERTH_ENDPOINT_TEXT];
+	int n = epoll_wait(watch, e, ENDPOINTS_MAX, 0), i, done;
+
+	for (i = 0; i < n; i++) {
+		done = berth_hold_guard(want->socket[e[i].data.u32], want->listens);
+		berth_endpoint_format(&want->at[e[i].data.u32], text);
+		if (done < 0)
+			fprintf(stderr,
+				"berth hold: %s: shut down by the program, and another has the port (%s); "
+				"see \"ss -anp\"\n",
+				text, strerror(-done));
+		else if (done && begun)
+			fprintf(stderr, "berth hold: %s: shut down by the program, held again\n",
+				text);
+	}
+}
+
 /* Serves takers until a signal asks for the end. */
 static int keep(const struct want *want)
 {
-	struct pollfd fds[ENDPOINTS_MAX + 1];
+	struct pollfd fds[ENDPOINTS_MAX + 2];
 	sigset_t ends;
-	int i;
+	int i, watch = watch_streams(want);
 
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
@@ -131,10 +167,14 @@ static int keep(const struct want *want)
 		(struct pollfd){ .fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN };
 	for (i = 0; i < want->count; i++)
 		fds[i] = (struct pollfd){ .fd = want->offer[i], .events = POLLIN };
+	fds[want->count + 1] = (struct pollfd){ .fd = watch, .events = POLLIN };
+	guard(want, watch, false);
 	tell(want);
-	while (poll(fds, (nfds_t)want->count + 1, -1) >= 0 || errno == EINTR) {
+	while (poll(fds, (nfds_t)want->count + 2, -1) >= 0 || errno == EINTR) {
 		if (fds[want->count].revents & POLLIN)
 			return BERTH_EXIT_OK;
+		if (fds[want->count + 1].revents & POLLIN)
+			guard(want, watch, true);
 		for (i = 0; i < want->count; i++)
 			if (fds[i].revents & POLLIN)
 				serve(want, i);

@@ -14,6 +14,7 @@
 #include "src/base/auto.h"
 #include "src/base/text.h"
 #include "src/cli/cli.h"
+#include "src/cli/keepers.h"
 #include "src/kernel/ledger.h"
 #include "src/kernel/netns.h"
 #include "src/kernel/reserved.h"
@@ -70,20 +71,35 @@ static uint64_t after(const char *text)
 	return (uint64_t)time(NULL) + n * seconds[unit - units];
 }
 
-static int set_until(void *into, const char *value, struct berth_why *why)
+/* A date in local time; 0: not that, or no day of the calendar. What is before 1970 is 1. */
+static uint64_t at_date(const char *text)
 {
 	static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S" };
-	struct want *want = into;
 	size_t i;
 
-	want->until_s = after(value);
-	for (i = 0; !want->until_s && i < sizeof(forms) / sizeof(*forms); i++) {
+	for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
 		struct tm tm = { .tm_isdst = -1 };
-		const char *end = strptime(value, forms[i], &tm);
+		const char *end = strptime(text, forms[i], &tm);
+		int day = tm.tm_mday;
+		time_t at;
 
-		if (end && !*end)
-			want->until_s = (uint64_t)mktime(&tm);
+		if (!end || *end)
+			continue;
+		at = mktime(&tm);
+		if (tm.tm_mday != day)
+			return 0;
+		return at > 0 ? (uint64_t)at : 1;
 	}
+	return 0;
+}
+
+static int set_until(void *into, const char *value, struct berth_why *why)
+{
+	struct want *want = into;
+
+	want->until_s = after(value);
+	if (!want->until_s)
+		want->until_s = at_date(value);
 	if (!want->until_s)
 		return berth_why(
 			why, -EINVAL,
@@ -275,7 +291,11 @@ static int add(struct want *want, struct berth_ledger *l, int argc, char **argv,
 		r.owner = owner;
 	if (!err)
 		err = berth_ledger_add(l, &r, why);
-	return err ? err : finish(want, l, why);
+	if (!err)
+		err = finish(want, l, why);
+	if (!err && !want->dry_run)
+		berth_keepers_name("reserve", r.netns, &ports);
+	return err;
 }
 
 static int take_out(struct want *want, struct berth_ledger *l, int argc, char **argv, int at,

@@ -15,10 +15,18 @@
 #include "src/core/grantrule.h"
 #include "src/kernel/file.h"
 
+/* An address and port with a byaddr file. */
+struct decided {
+	struct berth_prefix addr;
+	uint32_t port;
+};
+
 struct reader {
 	struct berth_grant_rules *rules;
 	const char *folder;
 	struct berth_portset decided; /* ports with a byport file */
+	struct decided *addrs;
+	uint32_t addr_count;
 	struct berth_why *why;
 };
 
@@ -153,10 +161,47 @@ static bool keep_undecided(const struct reader *rd, struct claim *c)
 {
 	int32_t p;
 
-	for (p = berth_portset_next(&rd->decided, 0); p >= 0 && p < 65535;
-	     p = berth_portset_next(&rd->decided, (uint32_t)p + 1))
+	for (p = berth_portset_next(&rd->decided, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(&rd->decided, (uint32_t)p + 1))
 		berth_portset_remove(&c->ports, (uint32_t)p);
 	apply_mark(c);
+	return c->ports.count;
+}
+
+static int note_decided(struct reader *rd, const struct claim *c)
+{
+	struct decided *more = realloc(rd->addrs, (rd->addr_count + 1) * sizeof(*more));
+
+	if (!more)
+		return berth_why(rd->why, -ENOMEM, "no memory for the rules");
+	rd->addrs = more;
+	more[rd->addr_count++] =
+		(struct decided){ c->prefix, (uint32_t)berth_portset_next(&c->ports, 0) };
+	return 0;
+}
+
+/*
+ * Takes the ports out that a byaddr file has decided for an address of the claim; false where none is left. A rule
+ * cannot leave out one address of many: the port goes for all, and that is told.
+ */
+static bool keep_addresses(const struct reader *rd, const char *path, struct claim *c)
+{
+	char sentence[128], addr[INET6_ADDRSTRLEN + 8];
+	uint32_t i;
+
+	for (i = 0; i < rd->addr_count; i++) {
+		const struct decided *d = &rd->addrs[i];
+
+		if (!berth_prefix_covers(&c->prefix, &d->addr) ||
+		    !berth_portset_remove(&c->ports, d->port))
+			continue;
+		format_prefix(&d->addr, addr, sizeof(addr));
+		snprintf(sentence, sizeof(sentence),
+			 "port %u is decided by byaddr%s; a line for more than that loses it",
+			 d->port, addr);
+		if (c->prefix.len < d->addr.len)
+			note(rd, path, sentence);
+	}
 	return c->ports.count;
 }
 
@@ -175,6 +220,8 @@ static int read_byaddr(struct reader *rd, const char *name, const char *path)
 		note(rd, path, "no address and port; left out");
 		return 0;
 	}
+	if (note_decided(rd, &c))
+		return -ENOMEM;
 	return keep_undecided(rd, &c) ? grant_by_mode(rd, path, &c) : 0;
 }
 
@@ -216,7 +263,7 @@ static int read_byuid(struct reader *rd, const char *name, const char *path)
 			continue;
 		if (!read_line(unmark(line, &c), &c))
 			note(rd, path, "a line that berth cannot carry over; left out");
-		else if (keep_undecided(rd, &c))
+		else if (keep_undecided(rd, &c) && keep_addresses(rd, path, &c))
 			err = grant(rd, path, &c, subject);
 	}
 	return err;
@@ -263,5 +310,8 @@ int berth_authbind_add(struct berth_grant_rules *rules, const char *folder, stru
 	err = read_folder(&rd, "byport", read_byport);
 	if (!err)
 		err = read_folder(&rd, "byaddr", read_byaddr);
-	return err ? err : read_folder(&rd, "byuid", read_byuid);
+	if (!err)
+		err = read_folder(&rd, "byuid", read_byuid);
+	free(rd.addrs);
+	return err;
 }

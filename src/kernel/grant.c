@@ -2,9 +2,9 @@
 /*
  * The loader of bpf/grant.bpf.c.
  *
- * New rules are new programs with new tables. Each link is given its new program in one step, so a hook has
- * either the old rules or the new ones; a call that passes two hooks at that moment may meet both. The
- * directory is locked meanwhile.
+ * New rules are new programs with new tables, attached and pinned beside the old ones, where they let everything pass:
+ * it is not their turn. One write to a map gives it to them, at all hooks at once; then the old ones are taken away. A
+ * call that passes two hooks at that moment may meet both. The directory is locked meanwhile.
  */
 #include "src/kernel/grant.h"
 
@@ -59,12 +59,12 @@ static int netns_cookie(uint64_t *out)
 }
 
 /* Goes on with the map that is pinned already, so that counters outlive a change of rules. */
-static void reuse(const char *dir, struct bpf_map *map)
+static void reuse(const char *dir, struct bpf_map *map, const char *name)
 {
 	char path[PATH_MAX + 32];
 	berth_auto_fd int fd = -1;
 
-	berth_grantpins_path(dir, bpf_map__name(map), path, sizeof(path));
+	berth_grantpins_path(dir, name, path, sizeof(path));
 	fd = bpf_obj_get(path);
 	if (fd >= 0)
 		bpf_map__reuse_fd(map, fd);
@@ -113,8 +113,9 @@ static int load(struct grant_bpf *skel, const char *dir, const struct berth_gran
 	bpf_map__set_max_entries(skel->maps.areas, t->area_slots);
 	bpf_map__set_max_entries(skel->maps.members, t->member_slots);
 	bpf_map__set_max_entries(skel->maps.prefixes, t->prefix_count ? t->prefix_count : 1);
-	reuse(dir, skel->maps.counters);
-	reuse(dir, skel->maps.recent);
+	reuse(dir, skel->maps.counters, "counters");
+	reuse(dir, skel->maps.recent, "recent");
+	reuse(dir, skel->maps.data_turn, "turn");
 	err = grant_bpf__load(skel);
 	return err ? err : fill(skel, t);
 }
@@ -152,86 +153,52 @@ static int open_cgroup(const struct berth_grant_place_spec *place, char out_path
 	return 0;
 }
 
-/* The id of the cgroup that a link is attached to; 0 where there is none any more. */
-static uint64_t cgroup_of(int link_fd)
+/* Pins what is not in force yet. */
+static int pin_next(int fd, const char *dir, const char *name)
 {
-	struct bpf_link_info info = { 0 };
-	uint32_t size = sizeof(info);
+	char path[PATH_MAX + 32];
 
-	if (bpf_obj_get_info_by_fd(link_fd, &info, &size) || info.type != BPF_LINK_TYPE_CGROUP)
-		return 0;
-	return info.cgroup.cgroup_id;
+	snprintf(path, sizeof(path), "%s/%s" BERTH_GRANT_NEXT, dir, name);
+	return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
-/* Attaches a program by a new link, pinned in place of whatever has the name. */
-static int attach_new(int prog_fd, int cgroup_fd, enum bpf_attach_type type, const char *path)
+/* Attaches a program by a link. */
+static int attach(int prog_fd, int cgroup_fd, enum bpf_attach_type type, const char *dir,
+		  const char *name)
 {
-	char fresh[PATH_MAX + 64];
-	berth_auto_fd int link = bpf_link_create(prog_fd, cgroup_fd, type, NULL), old = -1;
+	berth_auto_fd int link = bpf_link_create(prog_fd, cgroup_fd, type, NULL);
 
-	if (link < 0)
-		return -errno;
-	old = bpf_obj_get(path);
-	snprintf(fresh, sizeof(fresh), "%s_new", path);
-	unlink(fresh);
-	if (bpf_obj_pin(link, fresh))
-		return -errno;
-	if (rename(fresh, path)) {
-		int err = -errno;
-
-		unlink(fresh);
-		return err;
-	}
-	if (old >= 0)
-		bpf_link_detach(old);
-	return 0;
-}
-
-/* Puts the program into the hook: into the link that is there, or by a new one. */
-static int attach(int prog_fd, int cgroup_fd, enum bpf_attach_type type, const char *path)
-{
-	berth_auto_fd int link = bpf_obj_get(path);
-	struct stat st;
-
-	if (fstat(cgroup_fd, &st))
-		return -errno;
-	if (link < 0 || cgroup_of(link) != st.st_ino)
-		return attach_new(prog_fd, cgroup_fd, type, path);
-	return bpf_link_update(link, prog_fd, NULL) ? -errno : 0;
+	return link < 0 ? -errno : pin_next(link, dir, name);
 }
 
 /*
  * Attaches every hook that the rules need: where none denies, the kernel's own choice of a port is free, and a
  * program less to run is a tenth of a bind().
  */
-static int attach_all(const struct grant_bpf *skel, bool guarded, const char *dir, int cgroup_fd,
-		      struct berth_why *why)
+static int attach_all(const struct grant_bpf *skel, const struct berth_grant_about *about,
+		      const char *dir, int cgroup_fd, struct berth_why *why)
 {
 	const struct {
 		const struct bpf_program *prog;
 		enum bpf_attach_type type;
-		bool guards;
 	} row[BERTH_GRANT_HOOKS] = {
-		{ skel->progs.grant_bind4, BPF_CGROUP_INET4_BIND, false },
-		{ skel->progs.grant_bind6, BPF_CGROUP_INET6_BIND, false },
-		{ skel->progs.grant_post_bind4, BPF_CGROUP_INET4_POST_BIND, true },
-		{ skel->progs.grant_post_bind6, BPF_CGROUP_INET6_POST_BIND, true },
+		{ skel->progs.grant_bind4, BPF_CGROUP_INET4_BIND },
+		{ skel->progs.grant_bind6, BPF_CGROUP_INET6_BIND },
+		{ skel->progs.grant_post_bind4, BPF_CGROUP_INET4_POST_BIND },
+		{ skel->progs.grant_post_bind6, BPF_CGROUP_INET6_POST_BIND },
 	};
-	char path[PATH_MAX + 32];
 	int i, err;
 
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++) {
-		berth_grantpins_path(dir, berth_grant_hook_name[i], path, sizeof(path));
-		if (row[i].guards && !guarded) {
-			berth_grantpins_detach(path);
+		if (!berth_grantpins_needs(about, i))
 			continue;
-		}
-		err = attach(bpf_program__fd(row[i].prog), cgroup_fd, row[i].type, path);
+		err = attach(bpf_program__fd(row[i].prog), cgroup_fd, row[i].type, dir,
+			     berth_grant_hook_name[i]);
 		if (err)
 			return berth_why(
 				why, err,
-				"cgroup: the kernel refused to attach %s (%s); hooks after it keep what "
-				"they had: see \"berth grant --status\"",
+				"cgroup: the kernel refused to attach %s (%s); what was in force stays so: "
+				"see \"berth grant --status\"",
 				berth_grant_hook_name[i], strerror(-err));
 	}
 	return 0;
@@ -245,24 +212,54 @@ static int pin_bytes(const void *data, size_t size, const char *dir, const char 
 
 	if (fd < 0 || bpf_map_update_elem(fd, &zero, data, BPF_ANY))
 		return -errno;
-	return berth_grantpins_pin(fd, dir, name);
+	return pin_next(fd, dir, name);
 }
 
-/* Pins what --status reads: after the hooks have the rules, so that it never tells of some that were refused. */
+/* Pins what --status reads, and what the next load goes on with. */
 static int pin_maps(const struct grant_bpf *skel, const char *dir,
 		    const struct berth_grant_rules *r, const struct berth_grant_about *about,
 		    struct berth_why *why)
 {
-	int err = pin_bytes(about, sizeof(*about), dir, "about");
+	int err = berth_grantpins_pin(bpf_map__fd(skel->maps.counters), dir, "counters");
 
+	if (!err)
+		err = berth_grantpins_pin(bpf_map__fd(skel->maps.recent), dir, "recent");
+	if (!err)
+		err = berth_grantpins_pin(bpf_map__fd(skel->maps.data_turn), dir, "turn");
 	if (!err)
 		err = pin_bytes(r->text, r->text_len + 1, dir, "rules");
 	if (!err)
-		err = berth_grantpins_pin(bpf_map__fd(skel->maps.counters), dir, "counters");
-	if (!err)
-		err = berth_grantpins_pin(bpf_map__fd(skel->maps.recent), dir, "recent");
+		err = pin_bytes(about, sizeof(*about), dir, "about");
 	return err ? berth_why(why, err, "%s: cannot pin the rules there (%s)", dir, strerror(-err))
 		   : 0;
+}
+
+/* One more than the turn that is, and than the one that was before a removal that did not come to its end. */
+static uint64_t next_turn(const char *dir)
+{
+	struct berth_grant_about last = { 0 };
+	uint64_t now = berth_grantpins_turn(dir);
+
+	berth_grantpins_about(dir, "about", &last);
+	return (now > last.turn ? now : last.turn) + 1;
+}
+
+/* Attaches and pins what is loaded, and gives it the turn. */
+static int take_over(const struct grant_bpf *skel, const char *dir,
+		     const struct berth_grant_rules *r, const struct berth_grant_about *about,
+		     int cgroup_fd, struct berth_why *why)
+{
+	int err = attach_all(skel, about, dir, cgroup_fd, why);
+
+	if (!err)
+		err = pin_maps(skel, dir, r, about, why);
+	if (!err && (err = berth_grantpins_set_turn(dir, about->turn)))
+		err = berth_why(why, err, "%s: cannot give the rules their turn (%s)", dir,
+				strerror(-err));
+	if (!err)
+		return berth_grantpins_settle(dir, why);
+	berth_grantpins_settle(dir, NULL);
+	return err;
 }
 
 /* Loads, attaches and pins; the directory of the version is there. */
@@ -271,12 +268,15 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 		   const char *dir, struct berth_why *why)
 {
 	struct berth_grant_config config = { .key = { r->key[0], r->key[1] },
+					     .turn = next_turn(dir),
 					     .observe = o->observe };
 	struct berth_grant_about about = { .abi = BERTH_GRANT_ABI,
 					   .rules = r->count,
 					   .observe = o->observe,
 					   .every_netns = o->every_netns,
 					   .guards = t->guarded.count,
+					   .lopsided = t->lopsided,
+					   .turn = config.turn,
 					   .loaded_s = (uint64_t)time(NULL) };
 	struct grant_bpf *skel;
 	berth_auto_fd int cgroup = -1;
@@ -296,9 +296,7 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 	if (err)
 		err = refuse_load(err, why);
 	if (!err)
-		err = attach_all(skel, t->guarded.count, dir, cgroup, why);
-	if (!err)
-		err = pin_maps(skel, dir, r, &about, why);
+		err = take_over(skel, dir, r, &about, cgroup, why);
 	grant_bpf__destroy(skel);
 	return err;
 }
@@ -324,7 +322,9 @@ int berth_grant_load(const struct berth_grant_place_spec *place, const struct be
 		err = berth_grantpins_refuse_newer(place, newer, why);
 	if (!err && !(err = berth_grantpins_dir(place, BERTH_GRANT_ABI, dir))) {
 		fresh = !mkdir(dir, 0755);
-		err = enforce(place, r, o, &t, dir, why);
+		err = berth_grantpins_settle(dir, why);
+		if (!err)
+			err = enforce(place, r, o, &t, dir, why);
 		if (err && fresh)
 			berth_grantpins_remove(place, BERTH_GRANT_ABI, NULL);
 	}

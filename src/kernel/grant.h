@@ -61,8 +61,9 @@ int berth_grant_rules_check(const struct berth_grant_rules *r, struct berth_port
 void berth_grant_rules_fini(struct berth_grant_rules *r);
 
 /*
- * Puts the rules in force in place of those that are, hook by hook without a gap. Pins of an older version
- * are removed afterwards; -EEXIST: there are some of an unknown, newer version, which are left alone.
+ * Puts the rules in force in place of those that are, at all hooks at once: whoever is killed in the middle leaves
+ * either the old ones or the new. Pins of an older version are removed afterwards; -EEXIST: there are some of an
+ * unknown, newer version, which are left alone.
  * out_upgraded: one more than the number of the older version whose pins were removed, or 0. Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON.
  */
 int berth_grant_load(const struct berth_grant_place_spec *place, const struct berth_grant_rules *r,
@@ -75,11 +76,13 @@ int berth_grant_load(const struct berth_grant_place_spec *place, const struct be
  */
 struct berth_grant_status {
 	bool pinned;                         /* the directory is there */
+	bool decides;                        /* it is the turn of its programs */
 	const char *hook[BERTH_GRANT_HOOKS]; /* see below */
 	struct berth_grant_about {
 		uint32_t abi, rules, observe, every_netns;
-		uint32_t guards; /* ports with a deny rule */
-		uint32_t pad;
+		uint32_t guards;   /* ports with a deny rule */
+		uint32_t lopsided; /* some rule allows :: and not 0.0.0.0 */
+		uint64_t turn;     /* of the programs; see abi/grant.h */
 		uint64_t loaded_s; /* Unix time */
 		uint64_t netns;
 		char cgroup[PATH_MAX];

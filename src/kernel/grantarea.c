@@ -113,6 +113,32 @@ static int add_prefixes(struct job *j, uint32_t class, bool guarded)
 	return err;
 }
 
+static bool covers(const struct rule *r, const struct area *a)
+{
+	uint32_t k;
+
+	for (k = 0; k < r->area_count; k++)
+		if (berth_grant_area_covers(&r->areas[k], a))
+			return true;
+	return false;
+}
+
+/* True where some rule of the class allows :: and not 0.0.0.0. */
+static bool is_lopsided(const struct job *j, uint32_t class)
+{
+	const struct area v4 = berth_grant_area_of(&berth_grant_v4_zero),
+			  v6 = berth_grant_area_of(&berth_grant_v6_zero);
+	uint32_t i;
+
+	for (i = j->from[class]; i < j->from[class + 1]; i++) {
+		const struct rule *r = &j->g->rules[j->list[i]];
+
+		if (r->verb == BERTH_GRANTRULE_ALLOW && covers(r, &v6) && !covers(r, &v4))
+			return true;
+	}
+	return false;
+}
+
 int berth_grant_class_fill(struct job *j, uint32_t class)
 {
 	const struct area everywhere = { .family = FAMILY_V6 };
@@ -124,7 +150,9 @@ int berth_grant_class_fill(struct job *j, uint32_t class)
 		return named;
 	memset(c->length, BERTH_GRANT_NO_LENGTH, sizeof(c->length));
 	c->flags = (named ? BERTH_GRANT_CLASS_PREFIXES : 0) |
-		   (guarded ? BERTH_GRANT_CLASS_GUARDED : 0);
+		   (guarded ? BERTH_GRANT_CLASS_GUARDED : 0) |
+		   (is_lopsided(j, class) ? BERTH_GRANT_CLASS_LOPSIDED : 0);
+	j->t->lopsided = j->t->lopsided || (c->flags & BERTH_GRANT_CLASS_LOPSIDED);
 	if (named)
 		return add_prefixes(j, class, guarded);
 	return berth_grant_set_make(j, class, &everywhere, &c->set);

@@ -123,13 +123,124 @@ void berth_grantpins_versions(const struct berth_grant_place_spec *place, uint32
 		closedir(dir);
 }
 
-void berth_grantpins_detach(const char *path)
+/* Detaches the link pinned at the path, if there is one, and unpins it. */
+static void detach(const char *path)
 {
 	berth_auto_fd int fd = bpf_obj_get(path);
 
 	if (fd >= 0)
 		bpf_link_detach(fd);
 	unlink(path);
+}
+
+bool berth_grantpins_needs(const struct berth_grant_about *about, int hook)
+{
+	return hook < BERTH_GRANT_FIRST_GUARD || about->guards ||
+	       (about->lopsided && hook == BERTH_GRANT_HOOKS - 1);
+}
+
+int berth_grantpins_about(const char *dir, const char *name, struct berth_grant_about *out_about)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info), zero = 0;
+	char path[PATH_MAX + 32];
+	berth_auto_fd int fd = -1;
+
+	berth_grantpins_path(dir, name, path, sizeof(path));
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	if (info.value_size != sizeof(*out_about))
+		return -EPROTO;
+	if (bpf_map_lookup_elem(fd, &zero, out_about))
+		return -errno;
+	out_about->cgroup[PATH_MAX - 1] = '\0';
+	return 0;
+}
+
+static int open_turn(const char *dir)
+{
+	char path[PATH_MAX + 32];
+
+	berth_grantpins_path(dir, "turn", path, sizeof(path));
+	return bpf_obj_get(path);
+}
+
+uint64_t berth_grantpins_turn(const char *dir)
+{
+	berth_auto_fd int fd = open_turn(dir);
+	uint64_t turn = 0;
+	uint32_t zero = 0;
+
+	return fd < 0 || bpf_map_lookup_elem(fd, &zero, &turn) ? 0 : turn;
+}
+
+int berth_grantpins_set_turn(const char *dir, uint64_t turn)
+{
+	berth_auto_fd int fd = open_turn(dir);
+	uint32_t zero = 0;
+
+	return fd < 0 || bpf_map_update_elem(fd, &zero, &turn, BPF_ANY) ? -errno : 0;
+}
+
+static void next_path(const char *dir, const char *name, char out[PATH_MAX + 32])
+{
+	snprintf(out, PATH_MAX + 32, "%s/%s" BERTH_GRANT_NEXT, dir, name);
+}
+
+/* Puts what is pinned as next, if it is still there, in the place of what has the name. */
+static int move_up(const char *dir, const char *name, struct berth_why *why)
+{
+	char path[PATH_MAX + 32], next[PATH_MAX + 32];
+
+	berth_grantpins_path(dir, name, path, sizeof(path));
+	next_path(dir, name, next);
+	if (access(next, F_OK))
+		return 0;
+	detach(path); /* no link: unpinned only */
+	return rename(next, path) ? berth_why(why, -errno, "%s: not to be replaced (%s); rm -r %s",
+					      path, strerror(errno), path)
+				  : 0;
+}
+
+/* The description goes last: while it is there, the rest may have to be done again. */
+static int move_all_up(const char *dir, const struct berth_grant_about *about,
+		       struct berth_why *why)
+{
+	char path[PATH_MAX + 32];
+	int i, err = 0;
+
+	for (i = 0; !err && i < BERTH_GRANT_HOOKS; i++) {
+		berth_grantpins_path(dir, berth_grant_hook_name[i], path, sizeof(path));
+		if (berth_grantpins_needs(about, i))
+			err = move_up(dir, berth_grant_hook_name[i], why);
+		else
+			detach(path);
+	}
+	if (!err)
+		err = move_up(dir, "rules", why);
+	return err ? err : move_up(dir, "about", why);
+}
+
+int berth_grantpins_settle(const char *dir, struct berth_why *why)
+{
+	static const char *const rest[] = { "about", "rules" };
+	struct berth_grant_about about;
+	char path[PATH_MAX + 32];
+	int i;
+
+	if (!berth_grantpins_about(dir, "about" BERTH_GRANT_NEXT, &about) &&
+	    about.turn == berth_grantpins_turn(dir))
+		return move_all_up(dir, &about, why);
+	for (i = 0; i < BERTH_GRANT_HOOKS; i++) {
+		next_path(dir, berth_grant_hook_name[i], path);
+		detach(path);
+	}
+	for (i = 0; i < 2; i++) {
+		next_path(dir, rest[i], path);
+		unlink(path);
+	}
+	return 0;
 }
 
 int berth_grantpins_remove(const struct berth_grant_place_spec *place, uint32_t version,
@@ -142,9 +253,11 @@ int berth_grantpins_remove(const struct berth_grant_place_spec *place, uint32_t 
 
 	if (berth_grantpins_dir(place, version, dirname))
 		return -ENAMETOOLONG;
+	/* All at once; an older version has no turns. */
+	berth_grantpins_set_turn(dirname, 0);
 	for (i = 0; i < BERTH_GRANT_HOOKS; i++) {
 		berth_grantpins_path(dirname, berth_grant_hook_name[i], path, sizeof(path));
-		berth_grantpins_detach(path);
+		detach(path);
 	}
 	dir = opendir(dirname);
 	while (dir && (e = readdir(dir))) {

@@ -33,8 +33,27 @@ int berth_grantpins_open(const struct berth_grant_place_spec *place, bool make, 
 void berth_grantpins_versions(const struct berth_grant_place_spec *place, uint32_t *out_newer,
 			      uint32_t *out_older);
 
-/* Detaches the link pinned at the path, if there is one, and unpins it. */
-void berth_grantpins_detach(const char *path);
+/* What is pinned for rules that are not in force yet has this behind its name. */
+#define BERTH_GRANT_NEXT "_new"
+
+/* True where the rules need the hook. */
+bool berth_grantpins_needs(const struct berth_grant_about *about, int hook);
+
+/* Reads the pinned description of rules, of that name. 0 or -errno. */
+int berth_grantpins_about(const char *dir, const char *name, struct berth_grant_about *out_about);
+
+/* Whose turn it is, 0: nobody's. */
+uint64_t berth_grantpins_turn(const char *dir);
+
+/* Gives the turn: from now on those programs decide, at all hooks, and no others. 0 or -errno. */
+int berth_grantpins_set_turn(const char *dir, uint64_t turn);
+
+/*
+ * Finishes what a load has begun, in this process or in one that was killed: where the turn is that of the rules pinned
+ * as next, they take the place of those before; otherwise they are taken away. 0, or -errno where a pin cannot be moved;
+ * then what is in force stays so.
+ */
+int berth_grantpins_settle(const char *dir, struct berth_why *why);
 
 /* Detaches the links of a version and removes its pins. 0 or -errno. */
 int berth_grantpins_remove(const struct berth_grant_place_spec *place, uint32_t version,

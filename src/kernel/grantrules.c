@@ -68,7 +68,7 @@ static int unknown(const struct line *at, const struct berth_grantrule_name *n, 
 			at->file, at->number, n->at + 1u);
 	return berth_why(
 		why, err,
-		"%s:%u:%u: \"%s\" cannot be a %s (%s); at most 16 levels of 255 characters",
+		"%s:%u:%u: \"%s\" cannot be a %s (%s); at most 16 levels of 255 characters, without . and ..",
 		at->file, at->number, n->at + 1u, name, kind, strerror(-err));
 }
 

@@ -228,6 +228,9 @@ int berth_grant_hash_path(const uint64_t key[2], const char *path, uint64_t *out
 	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
 		size_t n = strcspn(path, "/");
 
+		/* The kernel has no cgroup of such a name: the rule would be about nobody. */
+		if (!strncmp(path, "..", n) && n <= 2)
+			return -EINVAL;
 		if (n >= BERTH_GRANT_NAME || depth++ == BERTH_GRANT_DEPTH)
 			return -EINVAL;
 		memset(&step, 0, sizeof(step));

@@ -40,6 +40,7 @@ struct berth_grant_tables {
 	struct berth_grant_member *members; /* slots */
 	uint32_t member_slots;              /* a power of two */
 	struct berth_portset guarded;       /* ports with a deny rule, of either protocol */
+	bool lopsided;                      /* some class is BERTH_GRANT_CLASS_LOPSIDED */
 };
 
 struct berth_grantset;
@@ -67,7 +68,7 @@ void berth_grantset_free(struct berth_grantset *g);
 
 /*
  * Hash of a cgroup's path below the root, "/a/b", as the kernel program computes it under the key. Returns 0,
- * or -EINVAL: no absolute path, the root, a name of more than 255 bytes, or deeper than BERTH_GRANT_DEPTH.
+ * or -EINVAL: no absolute path, the root, "." or "..", a name of more than 255 bytes, or deeper than BERTH_GRANT_DEPTH.
  */
 int berth_grant_hash_path(const uint64_t key[2], const char *path, uint64_t *out_hash);
 

@@ -128,6 +128,23 @@ int berth_hold_listen(int fd)
 	return listen(fd, SOMAXCONN) ? -errno : 0;
 }
 
+int berth_hold_guard(int fd, bool listens)
+{
+	const int none = 0;
+	int accepts = 0, err;
+	socklen_t size = sizeof(accepts);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size))
+		return -errno;
+	if (accepts)
+		return 0;
+	if (listens)
+		err = berth_hold_listen(fd);
+	else
+		err = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &none, sizeof(none)) ? -errno : 0;
+	return err ? err : 1;
+}
+
 int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
 		    struct berth_why *why)
 {

@@ -46,6 +46,12 @@ int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
 int berth_hold_listen(int fd);
 
 /*
+ * Closes the port of a stream again that whoever was handed it has shut down, by shutdown() or a connect() to nowhere:
+ * who sets SO_REUSEADDR could bind it. Listens: it listens anew, instead. 1: done; 0: it listens; -errno.
+ */
+int berth_hold_guard(int fd, bool listens);
+
+/*
  * Opens the place where takers ask for the endpoint: a unix socket in the folder of runs (src/kernel/runs.h),
  * named by network namespace and endpoint. 0; -EADDRINUSE: somebody holds it already; other -errno.
  */

@@ -29,6 +29,7 @@
 struct berth_ledger {
 	json_t *root; /* { version, entries: [...], applied: { netns: ports } } */
 	int lock_fd;  /* -1: opened for reading */
+	bool saved;   /* as it is now */
 	unsigned swept;
 };
 
@@ -55,9 +56,16 @@ static unsigned long long start_of(long pid)
 
 static bool has_unit(const char *name)
 {
-	static const char *const folders[] = { "/etc/systemd/system", "/run/systemd/system",
-					       "/usr/local/lib/systemd/system",
-					       "/usr/lib/systemd/system", "/lib/systemd/system" };
+	/* As systemd.unit(5) has them: those of packages, of generators, and those started by hand. */
+	static const char *const folders[] = {
+		"/etc/systemd/system",           "/run/systemd/system",
+		"/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+		"/lib/systemd/system",           "/run/systemd/transient",
+		"/run/systemd/generator",        "/run/systemd/generator.early",
+		"/run/systemd/generator.late",   "/etc/systemd/system.control",
+		"/run/systemd/system.control",   "/etc/systemd/system.attached",
+		"/run/systemd/system.attached"
+	};
 	char path[PATH_MAX];
 	const char *at = strchr(name, '@');
 	size_t i;
@@ -154,38 +162,83 @@ static int open_lock(int *out_fd, struct berth_why *why)
 	return 0;
 }
 
-/* A ledger that something else wrote is not overwritten. */
-static bool is_sound(const json_t *root)
+static bool is_ports(const json_t *text)
 {
-	const json_t *entries = json_object_get(root, "entries"), *e;
+	static struct berth_portset set;
 	struct berth_range_error error;
-	struct berth_portset set;
+
+	return json_is_string(text) && !berth_portset_parse(json_string_value(text), &set, &error);
+}
+
+static bool is_owner(const char *text)
+{
+	unsigned long long start;
+	long pid;
+
+	return !*text || sscanf(text, "pid:%ld:%llu", &pid, &start) == 2 ||
+	       !strncmp(text, "unit:", 5) || !strncmp(text, "path:", 5);
+}
+
+/* True where each field is what berth writes: what is taken for less would be lost when the ledger is saved. */
+static bool is_reservation(const json_t *e)
+{
+	static const char *const texts[] = { "netns", "owner", "by", "why" };
+	static const char *const times[] = { "made", "until" };
 	size_t i;
 
+	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (!json_is_string(json_object_get(e, texts[i])))
+			return false;
+	for (i = 0; i < sizeof(times) / sizeof(*times); i++)
+		if (!json_is_integer(json_object_get(e, times[i])) ||
+		    json_integer_value(json_object_get(e, times[i])) < 0)
+			return false;
+	return is_ports(json_object_get(e, "ports")) && *text_of(e, "ports") &&
+	       is_owner(text_of(e, "owner"));
+}
+
+/* Says what is wrong in a ledger that something else wrote, which is not overwritten; false: nothing is. */
+static bool has_fault(const json_t *root, char *out, size_t size)
+{
+	const json_t *entries = json_object_get(root, "entries"),
+		     *applied = json_object_get(root, "applied"), *e;
+	const char *name;
+	size_t i;
+
+	snprintf(out, size, "not a ledger of this version");
 	if (json_integer_value(json_object_get(root, "version")) != VERSION ||
-	    !json_is_array(entries) || !json_is_object(json_object_get(root, "applied")))
-		return false;
+	    !json_is_array(entries) || !json_is_object(applied))
+		return true;
 	json_array_foreach(entries, i, e)
 	{
-		if (!json_is_object(e) || berth_portset_parse(text_of(e, "ports"), &set, &error))
-			return false;
+		snprintf(out, size, "entry %zu is no reservation", i + 1);
+		if (!is_reservation(e))
+			return true;
 	}
-	return true;
+	json_object_foreach((json_t *)applied, name, e)
+	{
+		snprintf(out, size, "\"applied\" has no port set for \"%s\"", name);
+		if (!is_ports(e))
+			return true;
+	}
+	return false;
 }
 
 static int read_root(struct berth_ledger *l, struct berth_why *why)
 {
 	json_error_t error;
+	char fault[128];
 
 	l->root = json_load_file(LEDGER, 0, &error);
 	if (!l->root && access(LEDGER, F_OK) && errno == ENOENT)
 		l->root = json_pack("{s:i s:[] s:{}}", "version", VERSION, "entries", "applied");
-	if (l->root && is_sound(l->root))
+	if (!l->root)
+		snprintf(fault, sizeof(fault), "%s, line %d", error.text, error.line);
+	if (l->root && !has_fault(l->root, fault, sizeof(fault)))
 		return 0;
-	return berth_why(
-		why, -EINVAL,
-		LEDGER ": cannot read it (%s, line %d); mend it, or move it away and reserve again",
-		l->root ? "not a ledger of this version" : error.text, l->root ? 0 : error.line);
+	return berth_why(why, -EINVAL,
+			 LEDGER ": cannot read it (%s); mend it, or move it away and reserve again",
+			 fault);
 }
 
 static bool is_over(const json_t *e, time_t now)
@@ -248,16 +301,20 @@ void berth_ledger_close(struct berth_ledger *l)
 	free(l);
 }
 
-static int save(const struct berth_ledger *l, struct berth_why *why)
+/* What is there stays where the new one cannot be written. */
+static int save(struct berth_ledger *l, struct berth_why *why)
 {
 	berth_auto_fd int fd =
 		open(LEDGER ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int err = 0;
 
 	if (fd < 0 || json_dumpfd(l->root, fd, JSON_INDENT(1)) || fsync(fd) ||
 	    rename(LEDGER ".new", LEDGER))
-		return berth_why(why, errno ? -errno : -EIO, LEDGER ": cannot write it (%s)",
-				 strerror(errno));
-	return 0;
+		err = errno ? -errno : -EIO;
+	if (err && fd >= 0)
+		unlink(LEDGER ".new");
+	l->saved = l->saved || !err;
+	return err ? berth_why(why, err, LEDGER ": cannot write it (%s)", strerror(-err)) : 0;
 }
 
 /* ---- reservations ---- */
@@ -520,10 +577,15 @@ int berth_ledger_commit(struct berth_ledger *l, char *out_later, struct berth_wh
 {
 	int err, saved, kept;
 
+	*out_later = '\0';
 	sweep(l); /* owners may have gone since it was opened */
+	l->saved = false;
 	err = apply_all(l, why);
 	saved = save(l, err ? NULL : why);
 	err = err ? err : saved;
+	/* What is in no ledger would be reserved by nobody, or no more, after the next boot. */
+	if (!l->saved)
+		return err;
 	/* After the file is saved: a run that begins meanwhile reads it under the lock of the registry. */
 	berth_withhold(ports_of, l);
 	kept = persist(l, out_later, err ? NULL : why);

@@ -65,7 +65,8 @@ void berth_ledger_applied(const struct berth_ledger *l, const char *netns,
 /*
  * Tells the kernel, sysctl.d and the runs in progress, and saves the file. Ports of others stay in both. Runs are
  * told of their namespace's reservations: of the host's where it has no name. out_later: as of
- * berth_reserved_of_files(), PATH_MAX bytes. 0 or -errno; what could be done is done.
+ * berth_reserved_of_files(), PATH_MAX bytes. 0 or -errno; what could be done is done, but nothing where the file cannot
+ * be written.
  */
 int berth_ledger_commit(struct berth_ledger *l, char *out_later, struct berth_why *why);
 

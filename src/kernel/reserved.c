@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/base/auto.h"
@@ -256,6 +257,8 @@ int berth_reserved_persist(const struct berth_portset *ports, struct berth_why *
 
 	if (!err && !ports->count)
 		err = unlink(BERTH_RESERVED_FILE) && errno != ENOENT ? -errno : 0;
+	else if (!err && mkdir("/etc/sysctl.d", 0755) && errno != EEXIST)
+		err = -errno;
 	else if (!err)
 		err = replace_file(BERTH_RESERVED_FILE, head, text);
 	return err ? berth_why(why, err,

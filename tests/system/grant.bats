@@ -158,6 +158,8 @@ counter()
   equal refused "$(jq .counters.refused "$tmp/json")" 14
   equal "the last one" "$(jq -c '.recent[-1] | [.protocol, .address, .port, .uid, .command, .chosen]' "$tmp/json")" \
     '["udp","127.0.0.1",7005,0,"bind",false]'
+  may_not 4000000000 127.0.0.1 5432
+  equal "a large uid" "$(grant --json | jq '.recent[-1].uid')" 4000000000
 }
 
 @test "deny: the rule with the longest prefix decides; a wildcard needs all of them" {
@@ -194,6 +196,49 @@ counter()
   may_not 0 127.0.0.1 0
   may_not 0 :: 0
   equal counted "$(counter refused_choice)" 2
+}
+
+@test "IPV6_V6ONLY that is cleared while bind() is on its way brings no IPv4" {
+  rules 'deny tcp 5432 on 0.0.0.0/0 owner=user:1234' 'allow user=1235 tcp 80 on ::/0'
+  near install -m 755 "$build/tests/tools/test-widen" /run/widen
+  may 1235 --v6only :: 5432
+  may_not 1235 :: 5432
+  for port in 5432 80; do
+    equal "port $port" "$(near setpriv --reuid 1235 --regid 1235 --clear-groups /run/widen $port 12000)" kept
+  done
+  # Whoever has both may have them at once, and a socket that was refused once is asked anew.
+  rules 'allow user=1235 tcp 80 on ::/0' 'allow user=1235 tcp 80 on 0.0.0.0/0'
+  may 1235 :: 80
+}
+
+@test "a process whose cgroup cannot be told: fail= decides, and counts" {
+  needs_hierarchy
+  path=${cgroup#"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)"}
+  rules "deny tcp 5432 owner=cgroup:$path/db" "deny tcp 5433 owner=cgroup:$path/db fail=open" \
+    "deny tcp 5434 owner=cgroup:$path/db,user:1234 fail=closed" "allow cgroup=$path/db tcp 80"
+  # As if other tasks were about to read theirs, on each processor.
+  id=$(near bpftool -j link show pinned "/run/bpf/berth/$version/bind4" | jq .prog_id)
+  for map in $(bpftool -j prog show id "$id" | jq '.map_ids[]'); do
+    [ "$(bpftool -j map show id "$map" | jq -r .name)" != scratches ] || scratches=$map
+  done
+  size=$(bpftool -j map show id "$scratches" | jq .bytes_value)
+  # taken N: sets the last word of each
+  taken() {
+    for key in 0 1 2 3; do
+      # shellcheck disable=SC2046 # a word is a byte
+      bpftool map update id "$scratches" key $key 0 0 0 value $(head -c $((size - 8)) /dev/zero | od -An -v -tu1) "$1" 0 0 0 0 0 0 0
+    done
+  }
+  taken 1
+  equal "without fail=" "$(in_cgroup db /run/bind :: 5432)" "refused EACCES"
+  equal open "$(in_cgroup db /run/bind :: 5433)" "ok 5433"
+  equal closed "$(in_cgroup db /run/bind :: 5434)" "refused EACCES"
+  equal "another name" "$(in_cgroup db setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind :: 5434)" "ok 5434"
+  equal allow "$(in_cgroup db setpriv --reuid 1234 --regid 1234 --clear-groups /run/bind :: 80)" "refused EACCES"
+  equal counted "$(grant --json | jq -c '[.counters | .failed_open, .failed_closed, .refused]')" "[1,2,2]"
+  taken 0
+  equal owner "$(in_cgroup db /run/bind :: 5432)" "ok 5432"
+  equal stranger "$(in_cgroup other /run/bind :: 5433)" "refused EACCES"
 }
 
 @test "deny: a run in progress gives the port up, for connect() and bind(), and gets it back" {
@@ -527,6 +572,8 @@ in_cgroup()
 6|deny user=1 tcp 80
 21|deny tcp 5432 owner=postgres
 14|allow cgroup=web tcp 80
+14|allow cgroup=/a/../b tcp 80
+14|allow cgroup=/./b tcp 80
 END
 }
 
@@ -696,6 +743,40 @@ END
   grant --status
 }
 
+@test "killed at any step, it leaves the old rules or the new at all hooks, and says which" {
+  # open_at PORT: where strangers may bind it
+  open_at() { for addr in 127.0.0.1 ::1; do [ "$(try 0 "$addr" "$1")" = "refused EACCES" ] || echo "$addr:$1"; done; }
+  old=6000
+  rules "deny tcp $old"
+  new=$old
+  # From the first on that is about pins; those before them load the programs.
+  for step in 1 {18..80..6}; do
+    new=$((new + 1))
+    outcome=$(near "$build/tests/tools/test-kill-at" $step "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" \
+      --rule "deny tcp $new" 2>"$tmp/e" || true)
+    said=$(grant --json | jq -r '.state + " " + .rules[0]')
+    if [ "$said" = "in-force deny tcp $new" ]; then
+      equal "the old rule, step $step" "$(open_at $old | wc -l)" 2
+      old=$new
+    fi
+    equal "said, step $step" "$said" "in-force deny tcp $old"
+    equal "not refused, step $step" "$(open_at $old)" ""
+    [ "$old" = $new ] || equal "too early, step $step" "$(open_at $new | wc -l)" 2
+    [ "$outcome" = killed ] || break
+  done
+  equal "at last" "$outcome $old" "ended 0 $new"
+  equal "steps" "$((step > 40))" 1
+  equal "pins that are left" "$(near ls "/run/bpf/berth/$version" | grep -c _new || true)" 0
+  # A removal, too, is done or not.
+  for step in 1 2 5; do
+    near "$build/tests/tools/test-kill-at" $step "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --remove 2>"$tmp/e"
+    [ "$(open_at $old | wc -l)" != 1 ]
+    [ "$(open_at $old)" = "" ] || equal state "$(grant --json | jq -r .state || true)" partial
+  done
+  rules "deny tcp $old"
+  equal "loaded again" "$(open_at $old)$(grant --json | jq -r .state)" in-force
+}
+
 @test "an older version gives way without a gap, an unknown one is left alone" {
   rules 'deny tcp 5432 owner=user:1234'
   near mv "/run/bpf/berth/$version" /run/bpf/berth/grant-v0
@@ -749,13 +830,25 @@ END
   equal status "$status" 2
   [[ $stderr == *'--cgroup: /run is no directory of cgroup v2'* ]]
   # Nothing can be pinned where a directory is.
-  near sh -c "cd /run/bpf/berth/$version && rm bind4 && mkdir bind4"
-  run --separate-stderr grant --rule 'allow tcp 80' --every-netns
+  near mkdir "/run/bpf/berth/$version/post_bind4_new"
+  run --separate-stderr grant --rule 'deny tcp 80' --every-netns
   equal status "$status" 2
-  [[ $stderr == *'refused to attach bind4 (Is a directory)'* ]] || { echo "$stderr"; false; }
-  equal rules "$(grant --json | jq -r '"\(.rules) \(.every_netns)"')" '["deny tcp 5432"] false'
+  [[ $stderr == *'refused to attach post_bind4 (File exists)'* ]] || { echo "$stderr"; false; }
+  equal rules "$(grant --json | jq -r '"\(.state) \(.rules) \(.every_netns)"')" 'in-force ["deny tcp 5432"] false'
   may_not 0 ::1 5432
-  near rmdir "/run/bpf/berth/$version/bind4"
+  may 0 ::1 80
+  near rmdir "/run/bpf/berth/$version/post_bind4_new"
+  # Rules that are in force, but whose pins cannot be put in their place, are not taken for others.
+  near sh -c "cd /run/bpf/berth/$version && rm bind6 && mkdir bind6"
+  for _ in 1 2; do
+    run --separate-stderr grant --rule 'deny tcp 5433'
+    equal status "$status" 2
+    [[ $stderr == *"bind6: not to be replaced (Is a directory); rm -r"* ]] || { echo "$stderr"; false; }
+    equal rules "$(grant --json | jq -r '"\(.state) \(.rules) \(.hooks.bind6)"')" 'in-force ["deny tcp 5433"] attached'
+    may_not 0 ::1 5433
+    may 0 ::1 5432
+  done
+  near rmdir "/run/bpf/berth/$version/bind6"
   rules 'deny tcp 5432'
   near rm "/run/bpf/berth/$version/rules"
   equal "state without the rules' text" "$(grant --json | jq -r .state)" partial
@@ -774,7 +867,7 @@ END
   at byaddr/127.0.0.1:91 500 1234 0
   at byaddr/::1,90 500 1234 0
   printf '%s\n' '# a comment' '127.0.0.1/8:100,110' '::/0,100-110' '10.9.0.0/16,83' '127.0.0.1-127.0.0.9,5' '0.0.0.0/0,500-600' \
-    '!127.0.0.0/8,700' >"$tmp/a/byuid/1235"
+    '!127.0.0.0/8,700' '127.0.0.0/8,89-91' '127.0.0.1,90' '::1,90' '10.9.0.0/16,90' >"$tmp/a/byuid/1235"
   grant --authbind "$tmp/a" --dry-run >"$tmp/o" 2>"$tmp/e"
   equal rules "$(cat "$tmp/o")" "allow user=1234 tcp,udp 600 trusted
 allow user=1234 tcp,udp 80
@@ -786,9 +879,13 @@ allow user=1234 tcp,udp 90 on ::1/128
 allow user=1235 tcp,udp 100-110 on 127.0.0.0/8
 allow user=1235 tcp,udp 100-110 on ::/0
 allow user=1235 tcp,udp 500-511 on 0.0.0.0/0
-allow user=1235 tcp,udp 700 on 127.0.0.0/8 trusted"
+allow user=1235 tcp,udp 700 on 127.0.0.0/8 trusted
+allow user=1235 tcp,udp 89 on 127.0.0.0/8
+allow user=1235 tcp,udp 90 on 10.9.0.0/16"
   equal notes "$(grep -c 'left out' "$tmp/e")" 2
+  equal "ports lost" "$(grep -c 'byuid/1235: port 9[01] is decided by byaddr on 127.0.0.1/32; a line for more than that loses it' "$tmp/e")" 2
   grant --authbind "$tmp/a"
+  may_not 1235 127.0.0.1 90
   may 1234 127.0.0.1 80
   may 1:77 ::1 81
   may 4321 127.0.0.1 82

@@ -88,6 +88,44 @@ END
   equal answer "$(near "$python" "$tmp/ask.py" 8000 1)" after
 }
 
+@test "a service that shuts its listener down leaves the port with its holder" {
+  cat >"$tmp/shut.py" <<'END'
+import ctypes, socket, struct, sys
+s = socket.socket(fileno=3)
+s.shutdown(socket.SHUT_RDWR) if sys.argv[1] == "shutdown" else ctypes.CDLL(None).connect(3, struct.pack("H14x", 0), 16)
+END
+  cat >"$tmp/share.py" <<'END'
+import errno, socket
+for addr in "0.0.0.0", "127.0.0.1":
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        s.bind((addr, 8000))
+        print("shared")
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+END
+  for listen in "" --listen; do
+    # shellcheck disable=SC2086 # none, or one word
+    holder $listen 8000
+    for n in 1 2; do
+      near "$berth" hold 8000 -- "$python" "$tmp/shut.py" "$([ $n = 1 ] && echo shutdown || echo disconnect)"
+      await_lines "$holder_out.err" $((2 * n))
+      equal "said" "$(grep -c 'tcp:\[::\]:8000: shut down by the program, held again' "$holder_out.err")" $n
+      equal strangers "$(near "$python" "$tmp/share.py" | sort -u)" EADDRINUSE
+    done
+    launch near "$python" "$tmp/ask.py" 8000 1
+    asked=$launch_pid
+    [ "$listen" ] || await ended "$asked"
+    service after 1 1 8000 &
+    [ "$listen" ] || { await_listen near t 8000 && launch near "$python" "$tmp/ask.py" 8000 1; }
+    await_line "$launch_out" after
+    wait $!
+    kill -TERM "$holder_pid"
+    wait "$holder_pid"
+  done
+}
+
 @test "a service that is killed leaves the port with its holder" {
   holder 8000
   equal "before any service" "$(near "$python" "$tmp/ask.py" 8000 1 2>&1 | grep -c refused)" 1

@@ -90,6 +90,12 @@ persisted()
   run reserve list
   kernel ""
   persisted ""
+  # One that was started by hand has its file with the manager only.
+  near sh -c 'mkdir -p /run/systemd/transient && touch /run/systemd/transient/by-hand.service'
+  reserve add 5000 --owner unit:by-hand
+  near rm /run/systemd/transient/by-hand.service
+  run reserve list
+  kernel ""
   run --separate-stderr reserve add 5000 --owner unit:not-there.service
   equal status "$status" 2
   [[ $stderr == *"there is no unit:not-there.service on this host"* ]]
@@ -102,10 +108,15 @@ persisted()
   run reserve list
   equal status "$status" 1
   kernel ""
-  for date in 2001-01-01 yesterday +5y 12h; do
+  # A day that the calendar does not have is not another one, and what was before 1970 is over.
+  for date in 2001-01-01 1969-12-31T23:59:59 1960-01-01 yesterday +5y 12h 2030-02-30 2031-02-29 2030-04-31T10:00 2030-12-31T23:59:60; do
     run --separate-stderr reserve add 5000 --until "$date"
     equal "status of $date" "$status" 2
   done
+  TZ=Europe/Berlin reserve add 5000 --until 2032-02-29
+  equal "a leap day" "$(reserve list --json | jq .until)" "$(TZ=Europe/Berlin date -d 2032-02-29 +%s)"
+  # 02:30 is left out by that clock.
+  TZ=Europe/Berlin reserve add 5000 --until 2030-03-31T02:30
 }
 
 @test "the installed timer ends a reservation: in the kernel, in sysctl.d and in the ledger" {
@@ -216,4 +227,70 @@ persisted()
     ports_inside 20042 20073 <"$launch_out"
     reserve remove 20010-20041
   done
+}
+
+@test "a full disk: nothing is reserved, and nothing that was is lost" {
+  near sh -c 'mkdir -p /var/lib/berth && mount -t tmpfs -o size=8k none /var/lib/berth'
+  reserve add 5000
+  near sh -c 'cp /var/lib/berth/reservations.json /run/before; cat /dev/zero >/var/lib/berth/full' 2>/dev/null || true
+  for what in "add 6000" "remove 5000"; do
+    # shellcheck disable=SC2086 # two words
+    run --separate-stderr reserve $what
+    equal "status of $what" "$status" 2
+    [[ $stderr == *"reservations.json: cannot write it (No space left on device)"* ]]
+    kernel 5000
+    persisted 5000
+    near cmp /var/lib/berth/reservations.json /run/before
+    equal "left over" "$(near sh -c 'ls /var/lib/berth | grep -c new' || true)" 0
+  done
+  near rm /var/lib/berth/full
+  # Where sysctl.d is not there, as on a small system, it is made; where it is full, what it has stays.
+  near sh -c 'umount /etc/sysctl.d && mount -t tmpfs none /etc'
+  reserve add 5001
+  persisted 5000-5001
+  near sh -c 'cp -r /etc/sysctl.d /run/kept && mount -t tmpfs -o size=4k none /etc/sysctl.d && cp /run/kept/* /etc/sysctl.d'
+  run --separate-stderr reserve add 5002
+  equal status "$status" 2
+  [[ $stderr == *"60-berth-reserved.conf: cannot write it (No space left on device); the ports are reserved until the next boot only"* ]]
+  kernel 5000-5002
+  persisted 5000-5001
+}
+
+@test "a ledger with a field that is not berth's is not overwritten" {
+  reserve add 5000 --until 2099-01-01
+  near cp /var/lib/berth/reservations.json /run/good
+  while IFS='|' read -r change fault; do
+    near sh -c "sed '$change' /run/good >/var/lib/berth/reservations.json && cp /var/lib/berth/reservations.json /run/bad"
+    run --separate-stderr reserve add 7000
+    equal "status of $change" "$status" 2
+    [[ $stderr == *"cannot read it ($fault"* ]] || { echo "$change: $stderr"; false; }
+    near cmp /var/lib/berth/reservations.json /run/bad
+    kernel 5000
+  done <<'END'
+s/"until": [0-9]*/"until": "soon"/|entry 1 is no reservation)
+s/"until": [0-9]*/"until": -1/|entry 1 is no reservation)
+s/"netns": ""/"netns": 7/|entry 1 is no reservation)
+s/"owner": ""/"owner": "pid:x"/|entry 1 is no reservation)
+s/"ports": "5000"/"ports": 5000/|entry 1 is no reservation)
+s/"ports": "5000"/"ports": ""/|entry 1 is no reservation)
+s/"-": "5000"/"-": "x"/|"applied" has no port set for "-")
+s/"version": 1/"version": 2/|not a ledger of this version)
+s/"entries"/"entry"/|not a ledger of this version)
+s/}//|'}' expected
+END
+  near cp /run/good /var/lib/berth/reservations.json
+  reserve add 7000
+  kernel 5000,7000
+}
+
+@test "a run of another version that keeps the ports is named, one elsewhere is not" {
+  launch near "$berth" run --ports 40001-40003 -- cat
+  await near sh -c 'grep -q pid /run/berth/*.json'
+  near sh -c 'sed "s/\"abi\": [0-9]*/\"abi\": 1/" /run/berth/*.json >/run/old && cat /run/old >/run/berth/*.json'
+  run --separate-stderr reserve add 40002-40009
+  equal said "$stderr" "berth reserve: the run of process $launch_pid (bpf, version 1) began with port 40002 in its pool and may assign it until it ends; start it again"
+  run --separate-stderr reserve add 40004
+  equal "nothing to say" "$stderr" ""
+  run --separate-stderr reserve add 40003 --netns "/proc/$$/root/run/netns/$far_ns"
+  equal "nothing to say of another namespace" "$stderr" ""
 }
