@@ -132,7 +132,7 @@ keys() { "$berth" "$@" 2>"$tmp/e" | jq -r '.. | objects | keys[]' | sort -u; }
 2|man run| man: "run": one page has all verbs; leave it out
 2|completion bsh| completion: "bsh": name one shell: bash, zsh or fish
 2|ports usr=root| ports: "usr=root": there is no field "usr"; did you mean user?
-2|ports --columns porgram| ports: --columns: there is no field "porgram"; did you mean program?
+2|ports --columns prograq| ports: --columns: there is no field "prograq"; did you mean program?
 2|ports --columns=| ports: --columns: there is no field ""; "berth ports --schema" lists them
 2|ports --count-by zebra| ports: --count-by: there is no field "zebra"; "berth ports --schema" lists them
 2|ports pid=x| ports: "pid=x": pid is a number
