@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export DESTDIR
 
-.PHONY: help all deps run test bench fuzz install clean
+.PHONY: help all deps run test bench fuzz install uninstall clean
 
 all: deps
 	@tools/build.sh "$(BUILD)" "$(PREFIX)"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench      the figures of README.md"
 	@echo "make fuzz       the fuzz targets, a short time each"
 	@echo "make install    into DESTDIR and PREFIX ($(PREFIX))"
+	@echo "make uninstall  removes what was installed from $(BUILD)/ last"
 	@echo "make deps       the Debian packages that the build needs"
 	@echo "make clean      removes what was built"
 
@@ -44,6 +45,9 @@ fuzz:
 # Does not build as root what a user has built: only what is out of date.
 install: all
 	@meson install -C "$(BUILD)" --no-rebuild --quiet
+
+uninstall:
+	@ninja -C "$(BUILD)" uninstall >/dev/null
 
 clean:
 	rm -rf "$(BUILD)" "$(BUILD)-fuzz" out

@@ -38,6 +38,15 @@ report "no dual licence" < <(
   printf '%s\n' "${files[@]}" | grep -E '^(bpf|abi)/.*\.[ch]$' |
     xargs -r grep -LE 'SPDX-License-Identifier: BSD-2-Clause OR GPL-2\.0-only'
 )
+# The licence of each library is said; pkg-config has ncursesw for ncurses, yaml-0.1 for libyaml.
+report "LICENSES.md or README.md does not name the library" < <(
+  grep -rhoE "dependency\('[a-z]+" src --include=meson.build | cut -d "'" -f 2 | sort -u | grep -vx threads |
+    while IFS= read -r library; do
+      for page in LICENSES.md README.md; do
+        sed '0,/icences$/d' "$page" | grep -qE "\b(lib)?${library%w}\b" || echo "$page: $library"
+      done
+    done
+)
 report "white space at the end of a line" < <(grep -nHE '[[:blank:]]+$' -- "${files[@]}")
 report "CR at the end of a line" < <(grep -nH $'\r$' -- "${files[@]}")
 report "no newline at the end" < <(

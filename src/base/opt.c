@@ -154,6 +154,16 @@ static const struct berth_opt *find_opt(const struct berth_opt *opts, struct wor
 	return NULL;
 }
 
+/* A sentence that does not begin with the option gets its name before it. */
+static void name_option(const struct berth_opt *opt, struct berth_why *why)
+{
+	struct berth_why bare = *why;
+
+	if (strncmp(bare.text, "--", 2))
+		berth_why(why, 0, "--%s: %.*s", opt->name,
+			  (int)(sizeof(bare.text) - strlen(opt->name) - 5), bare.text);
+}
+
 /* Takes the option at argv[i] and its value; returns how many words they were. */
 static int take_opt(const struct berth_opt *opts, char **argv, int i, int argc, void *into,
 		    struct berth_why *why)
@@ -193,6 +203,8 @@ static int take_opt(const struct berth_opt *opts, char **argv, int i, int argc, 
 			return err;
 	}
 	err = opt->set(into, value, why);
+	if (err < 0 && why)
+		name_option(opt, why);
 	return err < 0 ? err : used;
 }
 
@@ -239,6 +251,24 @@ int berth_opt_words(const struct berth_opt *opts, int argc, char **argv, void *i
 	} while (before + 1 < argc);
 	argv[operands] = NULL;
 	return operands;
+}
+
+bool berth_opt_asks_help(const struct berth_verb *verb, int argc, char **argv)
+{
+	const struct berth_opt *opt;
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+		if (argv[i][0] != '-' && !strncmp(verb->operands, "-- ", 3))
+			return false;
+		if (strncmp(argv[i], "--", 2))
+			continue;
+		opt = find_opt(verb->opts, (struct word){ argv[i] + 2, strlen(argv[i] + 2) });
+		i += opt && opt->arg;
+	}
+	return false;
 }
 
 /* ---- help ---- */

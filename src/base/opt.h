@@ -69,7 +69,7 @@ struct berth_variable {
  * Parses argv[1..] up to "--" or the first word that is no option ("-" is none); "--name value" and
  * "--name=value". A separate word that begins with "--" is not taken for a value: it was forgotten.
  * Returns the index of the first operand, or negative with the sentence in why: -EINVAL.
- * "--help" is not handled here; give it a row.
+ * "--help" is not handled here; ask berth_opt_asks_help() first.
  */
 int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *into,
 		    struct berth_why *why);
@@ -81,6 +81,12 @@ int berth_opt_parse(const struct berth_opt *opts, int argc, char **argv, void *i
  */
 int berth_opt_words(const struct berth_opt *opts, int argc, char **argv, void *into, int *out_rest,
 		    struct berth_why *why);
+
+/*
+ * Whether "--help" or "-h" stands in argv[1..] where an option could: up to "--", as no option's value, and not behind the
+ * program of a verb whose operands are one.
+ */
+bool berth_opt_asks_help(const struct berth_verb *verb, int argc, char **argv);
 
 /* Prints usage, about and options of a verb. */
 void berth_opt_help(FILE *out, const struct berth_verb *verb);

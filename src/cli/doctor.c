@@ -36,7 +36,10 @@ struct report {
 BERTH_OPT_FLAG(json, struct options, json)
 
 const struct berth_opt berth_doctor_opts[] = {
-	{ .name = "json", .help = "Print one JSON object instead of the table.", .set = set_json },
+	{ .name = "json",
+	  .help = "One JSON object: verdict (ok, degraded, missing), via (what berth run would take: bpf, preload) and "
+		  "rows (name, need, value, verdict, and cost and remedy, null where all is well).",
+	  .set = set_json },
 	{ 0 },
 };
 

@@ -31,7 +31,8 @@ const struct berth_opt berth_explain_opts[] = {
 	  NULL, set_no_probe },
 	{ "json", NULL, NULL,
 	  "One JSON object: what, kind, answer and evidence (sentences), ways (command, does), verdicts (call, "
-	  "protocol, address, port, error, rule, source, kernel), and for a port class, services, listeners, clients.",
+	  "protocol, address, port, error, rule, sentence, source, kernel), for a port port, class, ephemeral, reserved, "
+	  "services (protocol, name, description), listeners, clients, for an errno errno, number.",
 	  NULL, set_json },
 	{ NULL },
 };
@@ -392,6 +393,7 @@ static int find_word(struct berth_explain *e, struct berth_why *why)
 	berth_services_init(&services, NULL, NULL);
 	berth_services_named(&services, word, word_found, &e->what);
 	near = berth_services_near(&services, word);
+	near = near ? near : berth_what_near(word);
 	if (e->what.kind == BERTH_WHAT_WORD)
 		berth_why(
 			why, -EINVAL,
@@ -454,6 +456,19 @@ static int gather(struct berth_explain *e, struct berth_why *why)
 	return 0;
 }
 
+/* The question as it was asked; berth_what_parse() has bounded it. */
+static void keep_question(struct berth_explain *e, char *const *words, int count)
+{
+	char text[2 * BERTH_WHAT_TEXT] = "";
+	int i;
+
+	for (i = 0; i < count; i++) {
+		strcat(text, i ? " " : "");
+		strcat(text, words[i]);
+	}
+	json_object_set_new(e->root, "what", json_string(text));
+}
+
 int berth_explain_main(int argc, char **argv)
 {
 	struct berth_explain e = { 0 };
@@ -464,6 +479,7 @@ int berth_explain_main(int argc, char **argv)
 	if (ret)
 		return berth_complain("explain", &why, BERTH_EXIT_FAILURE);
 	e.root = json_pack("{s:[] s:[] s:[] s:[]}", "answer", "evidence", "ways", "verdicts");
+	keep_question(&e, argv, words);
 	ret = gather(&e, &why);
 	if (!ret)
 		berth_explain_print(&e);

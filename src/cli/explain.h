@@ -45,8 +45,7 @@ const char *berth_explain_holder(const struct berth_explain *e, uint32_t at, cha
 void berth_explain_ways(struct berth_explain *e, const struct berth_request *req,
 			const struct berth_verdict *v);
 
-/* "tcp", "TCP", "EADDRINUSE". */
-const char *berth_explain_protocol(int protocol);
+/* "TCP", "EADDRINUSE". */
 const char *berth_explain_title(int protocol);
 const char *berth_explain_error(int error);
 

@@ -5,12 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/base/text.h"
 #include "src/cli/explain.h"
 #include "src/kernel/sockets.h"
 
-const char *berth_explain_protocol(int protocol)
+static const char *protocol_name(int protocol)
 {
 	return protocol == BERTH_PROTO_UDP ? "udp" : "tcp";
 }
@@ -169,9 +170,9 @@ void berth_explain_keep(struct berth_explain *e, const struct berth_request *req
 	static const char *const call[] = { "bind", "listen", "connect" };
 	char text[64];
 	json_t *o = json_pack("{s:s s:s s:i s:s s:s s:s}", "call", call[req->op], "protocol",
-			      berth_explain_protocol(req->sock.proto), "port", (int)req->port,
-			      "rule", berth_rule_name(v->rule), "sentence",
-			      berth_rule_text(v->rule), "source", berth_rule_source(v->rule));
+			      protocol_name(req->sock.proto), "port", (int)req->port, "rule",
+			      berth_rule_name(v->rule), "sentence", berth_rule_text(v->rule),
+			      "source", berth_rule_source(v->rule));
 
 	berth_explain_endpoint(&req->addr, req->port, text);
 	*strrchr(text, ':') = 0;
@@ -197,7 +198,7 @@ static void way_of_holder(struct berth_explain *e, const struct berth_request *r
 	else if (h)
 		berth_explain_way(e, "shows the program that has the port, and ends it",
 				  "berth ports free %u", req->port);
-	else
+	else if (geteuid())
 		berth_explain_way(e, "shows who has the port, of every user",
 				  "sudo berth explain %u", req->port);
 }

@@ -223,11 +223,9 @@ static int explain(const char *name, bool in_json, struct berth_why *why)
 	}
 	if (any)
 		return BERTH_EXIT_OK;
-	return berth_why(
-		why, -EINVAL,
-		"--explain: there is no rule of this name%s%.*s%s; \"all\" shows all of them",
-		near.text ? "; did you mean " : "", (int)near.len, near.text ? near.text : "",
-		near.text ? "?" : "");
+	return berth_why(why, -EINVAL, "--explain: there is no rule \"%s\"; %s%.*s%s", name,
+			 near.text ? "did you mean " : "\"all\" shows all of them", (int)near.len,
+			 near.text ? near.text : "", near.text ? "?" : "");
 }
 
 static void list_places(const struct view *view)

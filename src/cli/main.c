@@ -4,16 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/base/near.h"
 #include "src/cli/cli.h"
 #include "src/sim/judge.h"
-
-#define SHAPE_WORDS(id, name, finding, text) name ", " text "; "
 
 static int help_main(int argc, char **argv);
 static int man_main(int argc, char **argv);
 static int completion_main(int argc, char **argv);
 
 static const struct berth_opt no_opts[] = { { NULL } };
+
+#define SHAPE_TEXT(id, name, finding, text) name ": " text ". "
 
 static const struct berth_verb verbs[] = {
 	{ "run", "run a program whose outgoing connections get their ports from berth",
@@ -72,7 +73,7 @@ static const struct berth_verb verbs[] = {
 	  "unit=ssh.service), to=DESTINATION or from=DESTINATION (as in to=10.0.0.0/8:443). Filters about the same field are "
 	  "alternatives; all fields named must hold. --schema lists the fields.\n"
 	  "Without privileges the holders are those that the caller may look into, and berth says so.\n"
-	  "Exit status: 0 where there is a row, 1 where there is none.",
+	  "Exit status: 0 where there is a row, 1 where there is none, 2 berth failed.",
 	  berth_ports_opts, berth_ports_main },
 	{ "ports free", "end who holds a port, or only its socket", "PORT",
 	  "Says who holds the local port in this network namespace, then sends a signal and waits until it has ended. Where "
@@ -101,7 +102,8 @@ static const struct berth_verb verbs[] = {
 	  "Exit status: 0, 2 where berth failed.",
 	  berth_top_opts, berth_top_main },
 	{ "status", "show runs in progress and their counters", "",
-	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".",
+	  "One row a run; a run whose berth was killed while its program goes on is shown as \"orphan\".\n"
+	  "Exit status: 0 there is a run, 1 there is none, 2 berth failed.",
 	  berth_status_opts, berth_status_main },
 	{ "explain", "say why a port can be used or not, and what to do", "WHAT",
 	  "WHAT is a port (8080, 53/udp), the name of a service, an endpoint (127.0.0.1:80), a call (\"bind "
@@ -139,9 +141,9 @@ static const struct berth_verb verbs[] = {
 	  "and that no more can be told.\n"
 	  "Linux walks upwards in short steps toward each destination and starts anywhere for another one: such a walk is "
 	  "shown, and no finding. It uses half of its range: even ports for connect(), odd ones for bind() to port 0.\n"
-	  "SHAPE: " BERTH_SHAPES(
-		  SHAPE_WORDS) "all but the first and the last are findings.\n"
-			       "Exit status: 0 no finding, 1 a row shows a pattern, or none could be judged, 2 berth failed.",
+	  "SHAPE says what a row looks like; all but the first and the last are findings. " BERTH_SHAPES(
+		  SHAPE_TEXT) "LIKE is the system that chooses so.\n"
+			      "Exit status: 0 no finding, 1 a row shows a pattern, or none could be judged, 2 berth failed.",
 	  berth_audit_opts, berth_audit_main },
 	{ "sim", "play a workload against ways of choosing ports", "",
 	  "One row a policy: how often no port was found (REFUSED), how often the choice was a pair that the server still "
@@ -150,11 +152,12 @@ static const struct berth_verb verbs[] = {
 	  "them the mean step from port to port goes once round the range.\n"
 	  "Guessed: the share of connections whose port one guess hits, for an attacker off the path who has seen "
 	  "nothing (BLIND), the host's last port at another destination (OTHER), or the last one at this destination "
-	  "(SAME). He learns from one half of the hosts and is judged by the other.",
+	  "(SAME). He learns from one half of the hosts and is judged by the other.\n"
+	  "Exit status: 0, 2 where berth failed.",
 	  berth_sim_opts, berth_sim_main },
 	{ "doctor", "show what this host offers berth, and how to mend what is missing", "",
 	  "One row for each thing that berth needs or can use: ok, degraded or missing, what that costs, and the "
-	  "command that mends it.\nExit status: 0 all is well, 1 something is degraded or missing.",
+	  "command that mends it.\nExit status: 0 all is well, 1 something is degraded or missing, 2 berth failed.",
 	  berth_doctor_opts, berth_doctor_main },
 	{ "help", "show the verbs, or the options of one", "[VERB]", "", no_opts, help_main },
 	{ "man", "print the manual page, in mdoc", "", "", no_opts, man_main },
@@ -208,14 +211,27 @@ static void overview(FILE *out)
 	fputs("\n\"berth help VERB\" shows the options of a verb.\n", out);
 }
 
+static void refuse_verb(struct berth_why *why, const char *name)
+{
+	struct berth_near near = { 0 };
+	const struct berth_verb *v;
+
+	for (v = verbs; v->name; v++)
+		berth_near_consider(name, v->name, strlen(v->name), &near);
+	if (near.text)
+		berth_why(why, 0, "there is no verb \"%s\"; did you mean %s?", name, near.text);
+	else
+		berth_why(why, 0, "there is no verb \"%s\"; see \"berth help\"", name);
+}
+
 static int help_main(int argc, char **argv)
 {
-	int words;
+	int words = 0;
 	const struct berth_verb *v = berth_opt_find_verb(verbs, argc - 1, argv + 1, &words);
 	struct berth_why why;
 
-	if (argc > 1 && !v) {
-		berth_why(&why, 0, "there is no verb \"%s\"; see \"berth help\"", argv[1]);
+	if (argc > 1 + words) {
+		refuse_verb(&why, argv[1 + words]);
 		return berth_complain("help", &why, BERTH_EXIT_FAILURE);
 	}
 	if (v)
@@ -227,7 +243,12 @@ static int help_main(int argc, char **argv)
 
 static int man_main(int argc, char **argv)
 {
-	(void)argc, (void)argv;
+	struct berth_why why;
+
+	if (argc > 1) {
+		berth_why(&why, 0, "\"%s\": one page has all verbs; leave it out", argv[1]);
+		return berth_complain("man", &why, BERTH_EXIT_FAILURE);
+	}
 	berth_opt_man(stdout, verbs, variables);
 	return BERTH_EXIT_OK;
 }
@@ -238,7 +259,10 @@ static int completion_main(int argc, char **argv)
 
 	if (argc == 2 && berth_opt_completion(stdout, verbs, argv[1]))
 		return BERTH_EXIT_OK;
-	berth_why(&why, 0, "name a shell: bash, zsh or fish");
+	if (argc > 1)
+		berth_why(&why, 0, "\"%s\": name one shell: bash, zsh or fish", argv[argc - 1]);
+	else
+		berth_why(&why, 0, "name a shell: bash, zsh or fish");
 	return berth_complain("completion", &why, BERTH_EXIT_FAILURE);
 }
 
@@ -259,6 +283,7 @@ static int finish(const char *verb, int status)
 int main(int argc, char **argv)
 {
 	const struct berth_verb *v;
+	struct berth_why why;
 	int words;
 
 	if (argc < 2) {
@@ -273,10 +298,11 @@ int main(int argc, char **argv)
 	}
 	v = berth_opt_find_verb(verbs, argc - 1, argv + 1, &words);
 	if (!v) {
-		fprintf(stderr, "berth: there is no verb \"%s\"; see \"berth help\"\n", argv[1]);
+		refuse_verb(&why, argv[1]);
+		fprintf(stderr, "berth: %s\n", why.text);
 		return BERTH_EXIT_FAILURE;
 	}
-	if (argc > 1 + words && !strcmp(argv[1 + words], "--help")) {
+	if (berth_opt_asks_help(v, argc - words, argv + words)) {
 		berth_opt_help(stdout, v);
 		return finish(v->name, BERTH_EXIT_OK);
 	}

@@ -215,6 +215,8 @@ static int show(struct ports_query *q, struct ports_out *out)
 	if (result < 0)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	ports_say_hidden(&told, s.unowned);
+	if (!s.rows)
+		ports_filter_say_meant(q->filter);
 	return s.rows ? BERTH_EXIT_OK : BERTH_EXIT_FINDINGS;
 }
 

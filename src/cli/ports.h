@@ -27,10 +27,8 @@ struct ports_out {
 };
 
 #define PORTS_OUT_SIZE (256u * 1024)
-#define PORTS_OUT_ROOM (64u * 1024) /* what ports_out_room() promises */
+#define PORTS_OUT_ROOM (64u * 1024) /* that much of it is free for each row */
 
-/* Makes sure that PORTS_OUT_ROOM bytes fit. */
-void ports_out_room(struct ports_out *out);
 void ports_out_flush(struct ports_out *out);
 
 /* ---- what is known around a row ---- */
@@ -112,6 +110,9 @@ extern const struct ports_field ports_fields[]; /* ends where name is NULL */
 
 const struct ports_field *ports_field_find(const char *name, size_t len);
 
+/* Says of a name that no field has what was probably meant; where: "--columns". Returns -EINVAL. */
+int ports_field_refuse(const char *where, const char *name, size_t len, struct berth_why *why);
+
 /* The name that --count-by takes beside those of fields ("destination" is peer). */
 const struct ports_field *ports_field_to_count(const char *name);
 
@@ -149,6 +150,9 @@ bool ports_filter_needs_details(const struct ports_filter *f);
 /* Whether a term asks who holds a socket; and whether the kernel's part is all there is. */
 bool ports_filter_needs_holders(const struct ports_filter *f);
 bool ports_filter_is_asked_whole(const struct ports_filter *f);
+
+/* Where no row was found: says on standard error which words may be slips of those that fields have. */
+void ports_filter_say_meant(const struct ports_filter *f);
 
 /* ---- ways to show ---- */
 

@@ -204,9 +204,7 @@ int ports_count(struct ports_query *q, struct ports_out *out)
 
 	(void)out;
 	if (!t.field) {
-		berth_why(&why, -EINVAL,
-			  "--count-by: there is no field \"%s\"; \"berth help ports\" names them",
-			  q->count_by);
+		ports_field_refuse("--count-by", q->count_by, strlen(q->count_by), &why);
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
 	}
 	t.by = t.field->count_by;
@@ -228,5 +226,7 @@ int ports_count(struct ports_query *q, struct ports_out *out)
 	free_tally(&t);
 	if (result)
 		return berth_complain("ports", &why, BERTH_EXIT_FAILURE);
+	if (!t.rows)
+		ports_filter_say_meant(q->filter);
 	return t.rows ? BERTH_EXIT_OK : BERTH_EXIT_FINDINGS;
 }

@@ -7,9 +7,11 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "src/base/near.h"
 #include "src/cli/ports.h"
 #include "src/registry/services.h"
 
@@ -29,7 +31,8 @@ void ports_out_flush(struct ports_out *out)
 	out->used = 0;
 }
 
-void ports_out_room(struct ports_out *out)
+/* Makes room for PORTS_OUT_ROOM bytes. */
+static void make_room(struct ports_out *out)
 {
 	if (PORTS_OUT_SIZE - out->used < PORTS_OUT_ROOM)
 		ports_out_flush(out);
@@ -385,6 +388,23 @@ const struct ports_field *ports_field_find(const char *name, size_t len)
 	return NULL;
 }
 
+int ports_field_refuse(const char *where, const char *name, size_t len, struct berth_why *why)
+{
+	const struct ports_field *f;
+	struct berth_near near = { 0 };
+	char given[64];
+
+	snprintf(given, sizeof(given), "%.*s", (int)len, name);
+	for (f = ports_fields; f->name; f++)
+		berth_near_consider(given, f->name, strlen(f->name), &near);
+	if (near.text)
+		return berth_why(why, -EINVAL, "%s: there is no field \"%s\"; did you mean %s?",
+				 where, given, near.text);
+	return berth_why(why, -EINVAL,
+			 "%s: there is no field \"%s\"; \"berth ports --schema\" lists them", where,
+			 given);
+}
+
 const struct ports_field *ports_field_to_count(const char *name)
 {
 	if (!strcmp(name, "destination"))
@@ -483,7 +503,7 @@ void ports_json_row(struct ports_out *out, const struct ports_row *row)
 
 	if (!label[0].len)
 		make_labels();
-	ports_out_room(out);
+	make_room(out);
 	begin = p = out->buf + out->used;
 	for (f = ports_fields; f->name; f++)
 		if (f->of != PORTS_OF_HOLDER && !f->no_json)

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,8 @@ struct ports_filter {
 #define GROUP_FROM 2u
 #define GROUP_WORD 3u
 #define GROUP_FIELD 4u
+
+static const char yes_words[] = "ephemeral|reserved|assigned"; /* fields that are words, too */
 
 struct ports_filter *ports_filter_new(void)
 {
@@ -127,11 +130,22 @@ static const struct ports_field *field_of_word(const char *word)
 	return NULL;
 }
 
+/* Whether a field of that type, which has no list of words, can have such a value. */
+static bool can_have(const struct ports_field *f, const char *value)
+{
+	if (!strcmp(f->type, "number"))
+		return *value && !value[strspn(value, "0123456789")];
+	if (!strcmp(f->type, "boolean"))
+		return !strcmp(value, "yes") || !strcmp(value, "no");
+	return *value;
+}
+
 static int add_field(struct ports_filter *f, const char *word, size_t name_len,
 		     struct berth_why *why)
 {
 	const struct ports_field *field = ports_field_find(word, name_len);
 	const char *value = word + name_len + 1;
+	char quoted[64];
 	struct term t = { TERM_FIELD, field };
 
 	if (name_len == 2 && !memcmp(word, "to", 2)) {
@@ -141,10 +155,8 @@ static int add_field(struct ports_filter *f, const char *word, size_t name_len,
 		t.kind = TERM_FROM;
 		t.group = GROUP_FROM;
 	} else if (!field) {
-		return berth_why(
-			why, -EINVAL,
-			"\"%s\": there is no field \"%.*s\"; \"berth help ports\" names them", word,
-			(int)name_len, word);
+		snprintf(quoted, sizeof(quoted), "\"%s\"", word);
+		return ports_field_refuse(quoted, word, name_len, why);
 	} else {
 		t.group = group_of(field);
 	}
@@ -160,6 +172,11 @@ static int add_field(struct ports_filter *f, const char *word, size_t name_len,
 	if (t.kind == TERM_FIELD && field->words && !has_word(field->words, value))
 		return berth_why(why, -EINVAL, "\"%s\": %s is one of %s", word, field->name,
 				 field->words);
+	if (t.kind == TERM_FIELD && !can_have(field, value))
+		return berth_why(why, -EINVAL, "\"%s\": %s is %s", word, field->name,
+				 !strcmp(field->type, "boolean")  ? "yes or no"
+				 : !strcmp(field->type, "number") ? "a number"
+								  : "a text");
 	return add(f, t, t.kind == TERM_FIELD ? value : NULL, why);
 }
 
@@ -180,8 +197,7 @@ int ports_filter_add(struct ports_filter *f, const char *word, struct berth_why 
 	if (t.field) {
 		t.kind = TERM_FIELD;
 		t.group = group_of(t.field);
-	} else if (!strcmp(word, "ephemeral") || !strcmp(word, "reserved") ||
-		   !strcmp(word, "assigned")) {
+	} else if (has_word(yes_words, word)) {
 		t = (struct term){ TERM_FIELD, ports_field_find(word, strlen(word)) };
 		t.group = group_of(t.field);
 		word = "yes";
@@ -242,6 +258,37 @@ bool ports_filter_has(const struct ports_filter *f, const struct ports_row *row)
 		if (!(held >> f->term[i].group & 1) && holds(&f->term[i], row))
 			held |= 1ull << f->term[i].group;
 	return held == f->groups;
+}
+
+/* What was probably meant by a word that no program and no service has; text is NULL where nothing is near. */
+static struct berth_near meant_by(const char *word)
+{
+	const struct ports_field *f;
+	struct berth_near near = { 0 };
+	const char *w;
+
+	for (w = yes_words; *w; w += strcspn(w, "|"), w += *w == '|')
+		berth_near_consider(word, w, strcspn(w, "|"), &near);
+	for (f = ports_fields; f->name; f++)
+		for (w = f->words; w && *w; w += strcspn(w, "|"), w += *w == '|')
+			berth_near_consider(word, w, strcspn(w, "|"), &near);
+	return near;
+}
+
+void ports_filter_say_meant(const struct ports_filter *f)
+{
+	struct berth_near near;
+	size_t i;
+
+	for (i = 0; i < f->count; i++) {
+		if (f->term[i].kind != TERM_WORD)
+			continue;
+		near = meant_by(f->term[i].text);
+		if (near.text)
+			fprintf(stderr,
+				"berth ports: no socket of a program or service \"%s\"; did you mean %.*s?\n",
+				f->term[i].text, (int)near.len, near.text);
+	}
 }
 
 bool ports_filter_needs_holders(const struct ports_filter *f)

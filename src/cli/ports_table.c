@@ -50,10 +50,7 @@ static int add_column(struct ports_table *t, const char *name, size_t n, struct 
 	const struct ports_field *f = ports_field_find(name, n);
 
 	if (!f)
-		return berth_why(
-			why, -EINVAL,
-			"--columns: there is no field \"%.*s\"; \"berth help ports\" names them",
-			(int)n, name);
+		return ports_field_refuse("--columns", name, n, why);
 	if (t->columns == COLUMNS_MAX)
 		return berth_why(why, -EINVAL, "--columns: more than %u columns", COLUMNS_MAX);
 	t->field[t->columns++] = f;
@@ -77,6 +74,8 @@ struct ports_table *ports_table_new(const char *columns, bool marks, struct bert
 	for (f = ports_fields; !columns && f->name; f++)
 		if (f->column)
 			t->field[t->columns++] = f;
+	if (columns && !*columns)
+		err = add_column(t, "", 0, why);
 	while (columns && *columns && !err) {
 		err = add_column(t, columns, strcspn(columns, ","), why);
 		columns += strcspn(columns, ",");

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "src/base/auto.h"
+#include "src/base/near.h"
 #include "src/cli/cli.h"
 #include "src/cli/sim_row.h"
 #include "src/sim/scenario.h"
@@ -107,14 +108,27 @@ static int set_life_kind(void *into, const char *value, struct berth_why *why)
 	return 0;
 }
 
+/* near: the name that was probably meant; its text is NULL where none was. */
+static int refuse_name(const char *kind, const char *name, size_t len,
+		       const struct berth_near *near, struct berth_why *why)
+{
+	if (near->text)
+		return berth_why(why, -EINVAL, "there is no %s \"%.*s\"; did you mean %.*s?", kind,
+				 (int)len, name, (int)near->len, near->text);
+	return berth_why(why, -EINVAL, "there is no %s \"%.*s\"; \"berth sim --list\" shows them",
+			 kind, (int)len, name);
+}
+
 static int set_scenario(void *into, const char *value, struct berth_why *why)
 {
 	const struct berth_scenario *s = berth_scenario_find(value);
+	struct berth_near near = { 0 };
 
-	if (!s)
-		return berth_why(why, -EINVAL,
-				 "there is no scenario \"%s\"; \"berth sim --list\" shows them",
-				 value);
+	if (!s) {
+		for (s = berth_scenarios; s->name; s++)
+			berth_near_consider(value, s->name, strlen(s->name), &near);
+		return refuse_name("scenario", value, strlen(value), &near, why);
+	}
 	((struct view *)into)->scenario = s;
 	return 0;
 }
@@ -174,7 +188,7 @@ const struct berth_opt berth_sim_opts[] = {
 	  "JSON Lines, one object a policy: scenario, policy, range, ports, seed, hosts, tried, refused, missed, "
 	  "collisions, tries, tries_max, occupancy, occupancy_max, cycle, reuse_min, reuse_1, reuse_50 (null: no pair "
 	  "twice), guess_blind, guess_other, guess_same (null: not known), seconds, cpu_seconds (of all threads). track: known_again, chance, pairs, "
-	  "kept, connections.",
+	  "kept, connections. --list: scenario, text, policies, source; policy, text, shares_ports, system, source.",
 	  NULL, set_json },
 	{ NULL },
 };
@@ -354,11 +368,19 @@ static int find_policy(const char *name, size_t len, struct berth_why *why)
 {
 	int habit = berth_habit_find(name, len);
 
-	if (habit < 0)
-		return berth_why(why, -EINVAL,
-				 "there is no policy \"%.*s\"; \"berth sim --list\" shows them",
-				 (int)len, name);
-	return habit;
+	struct berth_near near = { 0 };
+	char given[64];
+	int i;
+
+	if (habit >= 0)
+		return habit;
+	snprintf(given, sizeof(given), "%.*s", (int)len, name);
+	for (i = 0; i < BERTH_HABIT_COUNT; i++) {
+		const char *known = berth_habit_row((enum berth_habit)i).name;
+
+		berth_near_consider(given, known, strlen(known), &near);
+	}
+	return refuse_name("policy", name, len, &near, why);
 }
 
 /* Plays one policy after the other; at most as many as there are. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "src/base/near.h"
 #include "src/registry/schemes.h"
 
 #define WORDS 8
@@ -17,17 +18,37 @@ static int refuse(struct berth_why *why, const char *word, const char *what)
 	return berth_why(why, -EINVAL, "\"%.100s\": %s; see \"berth help explain\"", word, what);
 }
 
-int berth_errno_find(const char *name)
+#define ERRNOS 134 /* of Linux, and one more */
+
+/* The number of an errno by its name, case ignored; 0 where there is none. */
+static int errno_find(const char *name)
 {
 	const char *known;
 	int i;
 
-	for (i = 1; i < 134; i++) {
+	for (i = 1; i < ERRNOS; i++) {
 		known = strerrorname_np(i);
 		if (known && !strcasecmp(known, name))
 			return i;
 	}
 	return 0;
+}
+
+const char *berth_what_near(const char *name)
+{
+	struct berth_near near = { 0 };
+	char upper[BERTH_WHAT_TEXT] = "";
+	const char *known;
+	size_t i;
+
+	for (i = 0; name[i] && i + 1 < sizeof(upper); i++)
+		upper[i] = (char)toupper((unsigned char)name[i]);
+	for (i = 1; i < ERRNOS; i++) {
+		known = strerrorname_np((int)i);
+		if (known)
+			berth_near_consider(upper, known, strlen(known), &near);
+	}
+	return near.text;
 }
 
 /* A port of digits only, 0 to 65535. */
@@ -214,7 +235,7 @@ static int read_single(char *text, struct berth_what *w, struct berth_why *why)
 		return read_url(text, url, w, why);
 	take_protocol(text, w);
 	if (toupper((unsigned char)*text) == 'E') {
-		w->error = berth_errno_find(text);
+		w->error = errno_find(text);
 		w->kind = BERTH_WHAT_ERRNO;
 		if (w->error)
 			return 0;

@@ -42,7 +42,7 @@ struct berth_what {
 int berth_what_parse(char *const *words, int count, struct berth_what *out_what,
 		     struct berth_why *why);
 
-/* The number of an errno by its name, case ignored; 0 where there is none. */
-int berth_errno_find(const char *name);
+/* The name of an errno that was probably meant, case ignored; NULL where none is near. */
+const char *berth_what_near(const char *name);
 
 #endif

@@ -29,13 +29,6 @@ void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_dr
 	stock->high = span->leaves * 60;
 }
 
-void berth_draw_clear(struct berth_draw *d)
-{
-	if (d->bag)
-		berth_draw_return(d);
-	memset(&d->set, 0, sizeof(d->set));
-}
-
 void berth_draw_lend(struct berth_draw *d)
 {
 	struct berth_bag *b = d->stock->bags;

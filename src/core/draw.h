@@ -59,9 +59,6 @@ uint32_t berth_draw_room(const struct berth_draw_span *span);
 /* Says of which span draws are, and from when on they go by a bag. */
 void berth_draw_stock_init(struct berth_draw_stock *stock, const struct berth_draw_span *span);
 
-/* Empties the set; its bag, where it has one, goes back to the stock. */
-void berth_draw_clear(struct berth_draw *d);
-
 /* Gives the set a bag, where the stock has one; takes the bag back, which the set has. */
 void berth_draw_lend(struct berth_draw *d);
 void berth_draw_return(struct berth_draw *d);

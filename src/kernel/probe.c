@@ -643,18 +643,3 @@ const char *berth_need_name(enum berth_need need)
 	return names[need];
 }
 #undef NAME_OF
-
-int berth_probe_bpf(struct berth_why *why)
-{
-	struct berth_fact fact;
-
-	for (size_t i = 0; i < berth_probe_count(); i++) {
-		if (rows[i].need != BERTH_NEED_BPF)
-			continue;
-		berth_probe_fact(i, &fact);
-		if (fact.health != BERTH_HEALTH_OK)
-			return berth_why(why, all_capabilities(NULL, 0) ? -ENOTSUP : -EPERM,
-					 "%s: %s; %s", fact.name, fact.value, fact.remedy);
-	}
-	return 0;
-}

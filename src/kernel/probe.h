@@ -55,11 +55,4 @@ const char *berth_health_name(enum berth_health health);
 /* The word for it: "bpf", "preload", "useful", "spare". */
 const char *berth_need_name(enum berth_need need);
 
-/*
- * Whether `berth run --via bpf` can work here: 0, or negative with the sentence of the first fact
- * that stands against it: -EPERM where privilege is what is missing, otherwise -ENOTSUP. Takes a
- * few milliseconds.
- */
-int berth_probe_bpf(struct berth_why *why);
-
 #endif

@@ -281,7 +281,7 @@ static int read_sockets(struct berth_view *v, uint16_t port, struct berth_why *w
 	if (!ret)
 		ret = store(v, &r);
 	free(r.row);
-	v->hidden = told.holders_hidden;
+	v->hidden = told.holders_hidden || told.holders_outside;
 	v->by_bpf = told.source == BERTH_SOCKETS_BPF;
 	return ret;
 }

@@ -23,7 +23,7 @@ struct berth_view {
 	struct berth_population population; /* ascends by port */
 	struct berth_view_about *about;
 	uint32_t elsewhere; /* sockets in other namespaces on the port asked for */
-	uint32_t hidden;    /* 1: processes of other users could not be looked into */
+	uint32_t hidden;    /* 1: there are processes that could not be looked into */
 	bool by_bpf;
 	struct berth_holders *holders;
 	struct berth_population_index *index;

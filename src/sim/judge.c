@@ -21,11 +21,6 @@ static const char *const names[] = {
 	BERTH_SHAPES(NAME)
 #undef NAME
 };
-static const char *const texts[] = {
-#define TEXT(id, name, finding, text) text,
-	BERTH_SHAPES(TEXT)
-#undef TEXT
-};
 static const bool findings[] = {
 #define FINDING(id, name, finding, text) finding,
 	BERTH_SHAPES(FINDING)
@@ -35,11 +30,6 @@ static const bool findings[] = {
 const char *berth_shape_name(enum berth_shape shape)
 {
 	return names[shape];
-}
-
-const char *berth_shape_text(enum berth_shape shape)
-{
-	return texts[shape];
 }
 
 bool berth_shape_is_finding(enum berth_shape shape)

@@ -69,9 +69,8 @@ struct berth_judgement {
 void berth_judge(const uint16_t *port, size_t n, const struct berth_range *range,
 		 struct berth_judgement *out);
 
-/* Name and meaning of a shape; constant text. */
+/* Name of a shape; constant text. */
 const char *berth_shape_name(enum berth_shape shape);
-const char *berth_shape_text(enum berth_shape shape);
 
 /* True where the shape helps an attacker. */
 bool berth_shape_is_finding(enum berth_shape shape);

@@ -163,8 +163,20 @@ c = socket.create_connection(('127.0.0.1', 8080)); p, _ = s.accept(); p.close();
   [ "$(jq -r '.verdicts[0].port' <<<"$output")" = 80 ]
 }
 
+@test "a holder outside of the PID namespace is not said to be nobody" {
+  hold "$listener"
+  for source in bpf diag; do
+    run near env BERTH_SOCKETS=$source unshare --pid --fork --mount-proc "$berth" explain 8080
+    [ "$status" = 1 ]
+    says '^It is held by a socket of user root \(its program may not be looked at'
+    run ! says sudo
+  done
+}
+
 @test "JSON says what the text says" {
   hold "$listener"
+  explain --json bind :8080
+  [ "$(jq -r .what <<<"$output")" = 'bind :8080' ]
   explain --json 8080
   [ "$status" = 1 ]
   [ "$(jq -r '.verdicts[0] | [.call, .protocol, .error, .rule, .kernel] | join(" ")' <<<"$output")" = \

@@ -86,6 +86,68 @@ END
   equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,free,--dry-run,,"
 }
 
+# keys ARG...: names of members that berth ARG... prints as JSON
+keys() { "$berth" "$@" 2>"$tmp/e" | jq -r '.. | objects | keys[]' | sort -u; }
+
+@test "help names each member of --json" {
+  command -v jq >/dev/null || skip "jq is not installed"
+  "$berth" doctor --json >"$tmp/o" || [ $? = 1 ]
+  for words in "doctor" "explain 80" "explain EADDRINUSE" "services 80" "services --schemes https" "services --systems" \
+    "sim --hosts 1 --connections 100 --distribution" "sim --scenario track --hosts 2 --connections 100" "sim --list" \
+    "audit --samples 10" "headroom" "lint --explain all" "lint --places"; do
+    verb=${words%% *}
+    "$berth" help "$verb" | tr -s ' \n' ' ' >"$tmp/help"
+    # shellcheck disable=SC2086 # words
+    keys $words --json >"$tmp/keys"
+    [ -s "$tmp/keys" ]
+    while read -r key; do
+      grep -qw -- "$key" "$tmp/help" || { echo "berth $words --json: help does not name $key" && false; }
+    done <"$tmp/keys"
+  done
+}
+
+@test "help stands wherever an option can" {
+  for words in "ports 443 --help" "ports -h" "ports --json -h" "run --via bpf --help" "run --help -- env" "hold 80 --help"; do
+    # shellcheck disable=SC2086 # words
+    "$berth" $words | cmp - <("$berth" help "${words%% *}")
+  done
+  equal "a program's own option" "$("$berth" hold --help -- true | head -n 1)" \
+    'Usage: berth hold [OPTION...] ENDPOINT... [-- PROGRAM [ARG...]]'
+  run -2 "$berth" ports --columns --help
+  equal "one that is no value" "$output" \
+    "berth ports: --columns: FIELD,... is missing before '--help'; write --columns=--help if it is meant"
+}
+
+@test "slips: what was meant is said, or what shows all" {
+  while IFS='|' read -r status words said; do
+    # shellcheck disable=SC2086 # words
+    run -"$status" "$berth" $words
+    equal "$words" "$output" "berth$said"
+  done <<'END'
+2|prots|: there is no verb "prots"; did you mean ports?
+2|rnu|: there is no verb "rnu"; did you mean run?
+2|xyz|: there is no verb "xyz"; see "berth help"
+2|help explian| help: there is no verb "explian"; did you mean explain?
+2|help ports fre| help: there is no verb "fre"; see "berth help"
+2|man run| man: "run": one page has all verbs; leave it out
+2|completion bsh| completion: "bsh": name one shell: bash, zsh or fish
+2|ports usr=root| ports: "usr=root": there is no field "usr"; did you mean user?
+2|ports --columns prograq| ports: --columns: there is no field "prograq"; did you mean program?
+2|ports --columns=| ports: --columns: there is no field ""; "berth ports --schema" lists them
+2|ports --count-by zebra| ports: --count-by: there is no field "zebra"; "berth ports --schema" lists them
+2|ports pid=x| ports: "pid=x": pid is a number
+2|ports ephemeral=maybe| ports: "ephemeral=maybe": ephemeral is yes or no
+1|ports listning 1| ports: no socket of a program or service "listning"; did you mean listening?
+1|ports efemeral 1| ports: no socket of a program or service "efemeral"; did you mean ephemeral?
+2|sim --scenario trak| sim: --scenario: there is no scenario "trak"; did you mean track?
+2|sim --policy unform| sim: there is no policy "unform"; did you mean uniform?
+2|sim --hosts 0| sim: --hosts: "0": a number from 1 to 1e+07 is wanted
+2|audit --samples 1| audit: --samples: "1": a number from 2 to 4096 is wanted
+2|lint --explain xyz| lint: --explain: there is no rule "xyz"; "all" shows all of them
+2|explain EADRINUSE| explain: "EADRINUSE": neither a port, nor an address with one, nor a service, nor an errno; is it "EADDRINUSE"?
+END
+}
+
 @test "verbs: unknown, none, too many operands" {
   run -2 "$berth" rnu
   [[ $output == *'no verb "rnu"'* ]]

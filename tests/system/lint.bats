@@ -801,7 +801,7 @@ $root/etc/sysctl.d/r.conf:1: net.ipv4.ip_local_port_range = 32768 60999"
     "$berth" lint --explain "$rule" | grep -q "^$rule ("
   done
   run "$berth" lint --explain ephemral
-  equal near "$status $output" "2 berth lint: --explain: there is no rule of this name; did you mean ephemeral?; \"all\" shows all of them"
+  equal near "$status $output" "2 berth lint: --explain: there is no rule \"ephemral\"; did you mean ephemeral?"
   equal json "$("$berth" lint --explain all --json | jq -r '"\(.rule) (\(.level)): \(.what)\n    \(.why)"')" \
     "$("$berth" lint --explain all)"
   "$berth" lint --places | grep -q '^vsftpd .* /etc/vsftpd.conf'

@@ -156,23 +156,6 @@ static void every_fact_is_complete(void **state)
 	}
 }
 
-static void the_bpf_path_agrees_with_its_facts(void **state)
-{
-	struct berth_why why = { "" };
-	struct berth_fact fact;
-	bool possible = true;
-	int err = berth_probe_bpf(&why);
-
-	(void)state;
-	for (size_t i = 0; i < berth_probe_count(); i++) {
-		berth_probe_fact(i, &fact);
-		if (fact.need == BERTH_NEED_BPF && fact.health != BERTH_HEALTH_OK)
-			possible = false;
-	}
-	assert_int_equal(err == 0, possible);
-	assert_int_equal(why.text[0] == '\0', possible);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,7 +166,6 @@ int main(void)
 		cmocka_unit_test(releases_are_read),
 		cmocka_unit_test(the_bracketed_word_is_found),
 		cmocka_unit_test(every_fact_is_complete),
-		cmocka_unit_test(the_bpf_path_agrees_with_its_facts),
 	};
 
 	return cmocka_run_group_tests_name("probe", tests, NULL, NULL);
