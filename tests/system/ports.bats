@@ -315,7 +315,9 @@ s = socket.create_connection((sys.argv[1], 8000), source_address=("", int(sys.ar
   equal "and without privileges" "$(near setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
     "$berth" ports "to=$far4:8000" assigned --json | wc -l)" 0
   [ "$(near "$berth" ports 8000 listening --json | wc -l)" = 0 ]
-  equal "in the other namespace" "$(near "$berth" ports 8000 listening --all-namespaces --json | jq -r .program | sort -u)" bench-server
+  # Others of the host may listen at that port, too.
+  equal "in the other namespace" "$(near "$berth" ports 8000 listening --all-namespaces --json |
+    jq -r "select(.netns == $(far stat -Lc %i /proc/self/ns/net)) | .program")" bench-server
 }
 
 @test "ports: the schema that is documented is the one that is printed" {
