@@ -107,15 +107,16 @@ rows()
     done
     [ -s "$tmp/want" ]
   }
+  # First what is gone after a minute.
+  match '.state == "time-wait" or .state == "syn-recv"' state=time-wait syn-recv
+  match '(.peer_address // "") | sub("^::ffff:"; "") | startswith("10.9.0.")' to=10.9.0.0/24
   match '.state == "listening"' listening
   match ".port == $port" "$port"
   match ".port == $port or .port == 9" "$port" 1-9 || match ".port == $port" "$port" 1-9
   match '.protocol == "udp" and .state == "unconnected"' udp unconnected
-  match '.state == "time-wait" or .state == "syn-recv"' state=time-wait syn-recv
   match ".pid == $zoo_child" "pid=$zoo_child"
   match '.exposure == "private"' private
   match ".peer_address == \"$nobody4\" and .peer_port == 9" "to=$nobody4:9"
-  match '(.peer_address // "") | sub("^::ffff:"; "") | startswith("10.9.0.")' to=10.9.0.0/24
   match '.program == "python3"' python3
   match '.protocol == "raw"' raw
   match '.user == "root" and .class == "dynamic"' user=root dynamic
