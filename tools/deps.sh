@@ -122,12 +122,16 @@ print_rows()
   awk -F'|' '{ printf "  %-20s %s\n", $1, $3 }' <<<"$1"
 }
 
+log=
 policy=/usr/sbin/policy-rc.d
 policy_mark='# berth: tools/deps.sh put this here for the time of an installation'
 
-# Lets no package start a service while we install; what was there before comes back at the end.
+# Lets no package start a service while we install; what was there before comes back at the end. One at a time, since
+# the next one would take ours for what was there before.
 forbid_services()
 {
+  exec {lock}<"${policy%/*}"
+  flock "$lock"
   trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
@@ -151,7 +155,7 @@ clean_up()
 run_apt()
 {
   $sudo env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l LC_ALL=C \
-    apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null
+    apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null {lock}<&-
 }
 
 # Runs apt quietly: what it said is shown only where it fails.
@@ -162,8 +166,8 @@ quiet_apt()
 
 install_packages()
 {
-  log=$(mktemp)
   forbid_services
+  log=$(mktemp)
   quiet_apt install -y --no-install-recommends "$@" && return
   # A package list that lacks a package, or names a version that the mirror has no more, is stale.
   echo "deps: renewing the package list"

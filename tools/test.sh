@@ -20,6 +20,9 @@ deadline=$((SECONDS + ${BERTH_TEST_LIMIT:-590}))
 only=${BERTH_TEST_ONLY:-}
 filter=${BERTH_TEST_FILTER:-.}
 export BUILD=$build BERTH=$build/src/cli/berth
+# A hook of git says where its repository is: the tests have their own, and the tree is where it is.
+# shellcheck disable=SC2046 # one word for each variable
+unset $(git rev-parse --local-env-vars 2>/dev/null)
 
 # The file that PASS, FAIL and SKIP lines are counted from, and the output of what ran last.
 results=$(mktemp) || exit 2

@@ -11,6 +11,10 @@ setup_file()
   for tool in cc abidw abidiff git; do
     command -v $tool >/dev/null || export ABI_LACKS=$tool
   done
+  # Below a hook of git its commits would go into the hook's repository; who signs commits is not asked here.
+  # shellcheck disable=SC2046 # one word for each variable
+  unset $(git rev-parse --local-env-vars 2>/dev/null)
+  export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
   mkdir -p "$BATS_FILE_TMPDIR/released/tools" "$BATS_FILE_TMPDIR/released/src/lib" "$BATS_FILE_TMPDIR/released/include"
   cp tools/check-abi.sh tools/sources.sh "$BATS_FILE_TMPDIR/released/tools"
   cp src/lib/libberth.abi src/lib/libberth.map src/lib/meson.build "$BATS_FILE_TMPDIR/released/src/lib"

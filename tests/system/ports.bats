@@ -107,15 +107,16 @@ rows()
     done
     [ -s "$tmp/want" ]
   }
+  # First what is gone after a minute.
+  match '.state == "time-wait" or .state == "syn-recv"' state=time-wait syn-recv
+  match '(.peer_address // "") | sub("^::ffff:"; "") | startswith("10.9.0.")' to=10.9.0.0/24
   match '.state == "listening"' listening
   match ".port == $port" "$port"
   match ".port == $port or .port == 9" "$port" 1-9 || match ".port == $port" "$port" 1-9
   match '.protocol == "udp" and .state == "unconnected"' udp unconnected
-  match '.state == "time-wait" or .state == "syn-recv"' state=time-wait syn-recv
   match ".pid == $zoo_child" "pid=$zoo_child"
   match '.exposure == "private"' private
   match ".peer_address == \"$nobody4\" and .peer_port == 9" "to=$nobody4:9"
-  match '(.peer_address // "") | sub("^::ffff:"; "") | startswith("10.9.0.")' to=10.9.0.0/24
   match '.program == "python3"' python3
   match '.protocol == "raw"' raw
   match '.user == "root" and .class == "dynamic"' user=root dynamic
@@ -221,7 +222,9 @@ END
 
 @test "ports: ten thousand processes hold one socket" {
   launch near "$build/tests/tools/test-flock" 10000 4500
-  await_line "$launch_out" ready
+  await_line "$launch_out" .
+  read -r answer <"$launch_out"
+  [ "$answer" = ready ] || skip "$answer"
   for source in bpf diag; do
     near "$berth" ports 4500 --json --source $source >"$tmp/o"
     equal "$source: rows" "$(wc -l <"$tmp/o")" 10001
@@ -313,7 +316,9 @@ s = socket.create_connection((sys.argv[1], 8000), source_address=("", int(sys.ar
   equal "and without privileges" "$(near setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all \
     "$berth" ports "to=$far4:8000" assigned --json | wc -l)" 0
   [ "$(near "$berth" ports 8000 listening --json | wc -l)" = 0 ]
-  equal "in the other namespace" "$(near "$berth" ports 8000 listening --all-namespaces --json | jq -r .program | sort -u)" bench-server
+  # Others of the host may listen at that port, too.
+  equal "in the other namespace" "$(near "$berth" ports 8000 listening --all-namespaces --json |
+    jq -r "select(.netns == $(far stat -Lc %i /proc/self/ns/net)) | .program")" bench-server
 }
 
 @test "ports: the schema that is documented is the one that is printed" {

@@ -30,6 +30,9 @@ setup()
   ip -n "$far_ns" addr add $far4b/24 dev far1
   ip -n "$near_ns" link set near1 up
   ip -n "$far_ns" link set far1 up
+  # Each address is reached by either network; a new namespace has the setting of the host.
+  near sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.near0.rp_filter=0 net.ipv4.conf.near1.rp_filter=0
+  far sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.far0.rp_filter=0 net.ipv4.conf.far1.rp_filter=0
   declare -gA out pid
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Many processes that hold one listener: test-flock PROCESSES PORT. Prints "ready"; ends with its standard input. */
+/*
+ * Many processes that hold one listener: test-flock PROCESSES PORT. Prints "ready", or with how many the host refuses
+ * one more; ends with its standard input.
+ */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -26,8 +29,10 @@ int main(int argc, char **argv)
 	for (i = 0; i < n; i++) {
 		pid_t pid = fork();
 
-		if (pid < 0)
+		if (pid < 0) {
+			printf("no more than %d processes are allowed here\n", i);
 			return 2;
+		}
 		if (!pid) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			pause();
