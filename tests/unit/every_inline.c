@@ -92,6 +92,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_draw_remove,
 	(void (*)(void))berth_space_mix,
 	(void (*)(void))berth_space_is_shared,
+	(void (*)(void))berth_space_is_own,
 	(void (*)(void))berth_space_in_pool,
 	(void (*)(void))berth_space_head,
 	(void (*)(void))berth_space_local_of,
