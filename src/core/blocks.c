@@ -388,8 +388,8 @@ int berth_blocks_drop(struct berth_blocks *b, uint32_t address, uint16_t port, u
 		return 0;
 	}
 	b->resting++;
-	berth_wheel_add(&b->wheel, nodes(b), i * b->config.size + at,
-			berth_wheel_after(&b->wheel, now_ms, b->config.hold_ms));
+	berth_wheel_add_after(&b->wheel, nodes(b), i * b->config.size + at, now_ms,
+			      b->config.hold_ms);
 	return 0;
 }
 

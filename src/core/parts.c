@@ -13,6 +13,7 @@
 #include "src/core/space.h"
 
 #define SPINS 100
+#define PARTS_MOST 64
 #define PART_SHIFT 48 /* of a socket's number; a space uses the bits below */
 
 struct part {
@@ -21,7 +22,7 @@ struct part {
 } __attribute__((aligned(64)));
 
 struct berth_parts {
-	struct part part[64];
+	struct part part[PARTS_MOST];
 	struct berth_space_memory memory;
 	void *block; /* what the allocator gave */
 	uint32_t parts;
@@ -77,7 +78,7 @@ int berth_parts_new(const struct berth_parts_config *config,
 	uint32_t i;
 	int error = 0;
 
-	if (!config->parts || config->parts > 64 || (config->parts & (config->parts - 1)))
+	if (!config->parts || config->parts > PARTS_MOST || (config->parts & (config->parts - 1)))
 		return BERTH_SPACE_E_INVALID;
 	block = memory->get(memory->context, BLOCK);
 	if (!block)
@@ -141,51 +142,70 @@ static uint32_t portion(const struct berth_parts *p, uint32_t n)
 	return n ? (n + p->parts - 1) / p->parts + 64 : 0;
 }
 
+/* Another room (NULL: as it is) or range (0: as it is) for all parts, or for none. All locks are held. */
+static int change_tables(struct berth_parts *p, const struct berth_space_room *room, uint16_t first,
+			 uint16_t last)
+{
+	struct berth_space_tables t[PARTS_MOST];
+	uint32_t i, got;
+	int error = 0;
+
+	for (got = 0; got < p->parts && !error; got += !error) {
+		struct berth_space *sp = p->part[got].space;
+
+		error = berth_space_tables_get(sp, room ? room : &sp->room,
+					       room ? sp->config.first : first,
+					       room ? sp->config.last : last, &t[got]);
+	}
+	for (i = 0; i < got; i++)
+		if (error)
+			berth_space_tables_put(p->part[i].space, &t[i]);
+		else
+			berth_space_tables_use(p->part[i].space, &t[i]);
+	return error;
+}
+
 int berth_parts_make_room(struct berth_parts *p, const struct berth_space_room *room)
 {
 	struct berth_space_room each = { portion(p, room->sockets), portion(p, room->destinations),
 					 portion(p, room->shares) };
-	int error = 0;
-	uint32_t i;
+	int error;
 
 	/* Each thread may be connected to every destination. */
 	if (room->destinations)
 		each.destinations = room->destinations;
 	lock_all(p);
-	for (i = 0; i < p->parts && !error; i++)
-		error = berth_space_make_room(p->part[i].space, &each);
-	unlock_all(p);
-	return error;
-}
-
-/* All parts have the same addresses, so what one refuses for a reason but memory all refuse. */
-int berth_parts_add_local(struct berth_parts *p, const struct berth_address *address,
-			  uint16_t *out_local)
-{
-	int error = 0;
-	uint32_t i;
-
-	lock_all(p);
-	for (i = 0; i < p->parts && !error; i++)
-		error = berth_space_add_local(p->part[i].space, address, out_local);
+	error = change_tables(p, &each, 0, 0);
 	unlock_all(p);
 	return error;
 }
 
 int berth_parts_set_range(struct berth_parts *p, uint16_t first, uint16_t last)
 {
-	uint16_t before_first, before_last;
-	int error = 0;
-	uint32_t i;
+	int error;
 
 	lock_all(p);
-	before_first = p->part[0].space->config.first;
-	before_last = p->part[0].space->config.last;
-	for (i = 0; i < p->parts && !error; i++)
-		error = berth_space_set_range(p->part[i].space, first, last);
-	/* A part that has no memory for the new range has some for the old one, which it had before. */
-	for (; error == BERTH_SPACE_E_MEMORY && i--;)
-		berth_space_set_range(p->part[i].space, before_first, before_last);
+	error = change_tables(p, NULL, first, last);
+	unlock_all(p);
+	return error;
+}
+
+/* An address has the same number in all parts: all have it, or none. */
+int berth_parts_add_local(struct berth_parts *p, const struct berth_address *address,
+			  uint16_t *out_local)
+{
+	struct berth_space_local *l[PARTS_MOST];
+	uint32_t i, got;
+	int error = 0;
+
+	lock_all(p);
+	for (got = 0; got < p->parts && !error; got += !error)
+		error = berth_space_local_new(p->part[got].space, address, &l[got]);
+	for (i = 0; i < got; i++)
+		if (error)
+			berth_space_local_free(p->part[i].space, l[i]);
+		else
+			*out_local = berth_space_local_use(p->part[i].space, l[i]);
 	unlock_all(p);
 	return error;
 }
@@ -196,6 +216,8 @@ int berth_parts_withhold(struct berth_parts *p, uint16_t first, uint16_t last, b
 	uint32_t i;
 
 	lock_all(p);
+	for (i = 0; i < p->parts && !error; i++)
+		error = berth_space_withhold_room(p->part[i].space, first, last);
 	for (i = 0; i < p->parts && !error; i++)
 		error = berth_space_withhold(p->part[i].space, first, last, withhold);
 	unlock_all(p);
@@ -411,9 +433,10 @@ static uint32_t part_of(const struct berth_parts *p, berth_space_socket socket)
 	return (uint32_t)(socket >> PART_SHIFT) & (p->parts - 1);
 }
 
-static berth_space_socket inner(berth_space_socket socket)
+/* The socket's number in its part; 0, which is none, where there is no such part. */
+static berth_space_socket inner(const struct berth_parts *p, berth_space_socket socket)
 {
-	return socket & ((1ULL << PART_SHIFT) - 1);
+	return socket >> PART_SHIFT < p->parts ? socket & ((1ULL << PART_SHIFT) - 1) : 0;
 }
 
 /* What a function of a space says of a socket, with the lock of its part held. */
@@ -431,30 +454,30 @@ static berth_space_socket inner(berth_space_socket socket)
 
 int berth_parts_listen(struct berth_parts *p, berth_space_socket socket)
 {
-	OF_SOCKET(p, socket, berth_space_listen(space, inner(socket)));
+	OF_SOCKET(p, socket, berth_space_listen(space, inner(p, socket)));
 }
 
 int berth_parts_connect_bound(struct berth_parts *p, berth_space_socket socket,
 			      const struct berth_space_connect *want)
 {
-	OF_SOCKET(p, socket, berth_space_connect_bound(space, inner(socket), want));
+	OF_SOCKET(p, socket, berth_space_connect_bound(space, inner(p, socket), want));
 }
 
 int berth_parts_release(struct berth_parts *p, berth_space_socket socket, uint32_t now_ms,
 			bool rest)
 {
-	OF_SOCKET(p, socket, berth_space_release(space, inner(socket), now_ms, rest));
+	OF_SOCKET(p, socket, berth_space_release(space, inner(p, socket), now_ms, rest));
 }
 
 int berth_parts_touch(struct berth_parts *p, berth_space_socket socket, uint32_t now_ms)
 {
-	OF_SOCKET(p, socket, berth_space_touch(space, inner(socket), now_ms));
+	OF_SOCKET(p, socket, berth_space_touch(space, inner(p, socket), now_ms));
 }
 
 int berth_parts_get(struct berth_parts *p, berth_space_socket socket,
 		    struct berth_space_info *out_info)
 {
-	OF_SOCKET(p, socket, berth_space_get(space, inner(socket), out_info));
+	OF_SOCKET(p, socket, berth_space_get(space, inner(p, socket), out_info));
 }
 
 int berth_parts_accept(struct berth_parts *p, berth_space_socket listener,
@@ -466,17 +489,17 @@ int berth_parts_accept(struct berth_parts *p, berth_space_socket listener,
 	int error;
 
 	lock(p, i);
-	error = berth_space_accept(p->part[i].space, inner(listener), want, out_socket);
+	error = berth_space_accept(p->part[i].space, inner(p, listener), want, out_socket);
 	unlock(p, i);
 	if (error == BERTH_SPACE_E_QUOTA) {
 		lock_all(p);
-		if (!berth_space_get(p->part[i].space, inner(listener), &info))
+		if (!berth_space_get(p->part[i].space, inner(p, listener), &info))
 			owner = info.owner;
 		if (p->quota[owner])
 			berth_space_set_limit(p->part[i].space, owner,
 					      berth_space_owned(p->part[i].space, owner) +
 						      deal(p, owner, i));
-		error = berth_space_accept(p->part[i].space, inner(listener), want, out_socket);
+		error = berth_space_accept(p->part[i].space, inner(p, listener), want, out_socket);
 		if (p->quota[owner])
 			deal(p, owner, i);
 		unlock_all(p);

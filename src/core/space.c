@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A port space from its making to its end: memory, room, addresses, range, owners, counts. */
+/* A port space from its making to its end: memory, addresses, owners, counts. */
 #include "src/core/space_fast.h"
 
 #include <string.h>
-
-#define MOST_SOCKETS (1u << 24)
-#define SHARE_RECORDS 4u /* a share is counted for its address and its family, there by kind */
 
 /* Arrays, not pointers: nothing here is to be relocated. The rows stand in the order of their numbers. */
 #define NAME(id, number, name, text) { number, name, text },
@@ -80,27 +77,6 @@ static bool is_sound(const struct berth_space_config *c)
 	       c->rest_port_ms < INT32_MAX && c->idle_ms < INT32_MAX;
 }
 
-/* Counts the pool, and says of which span draws are. */
-static void measure(struct berth_space *sp)
-{
-	const struct berth_space_config *c = &sp->config;
-	struct berth_draw_span span;
-	uint32_t port;
-
-	/* A counter may stand at the length of the range before, where that means 0. */
-	if (sp->range)
-		berth_space_forget_offsets(sp);
-	sp->range = (uint32_t)c->last - c->first + 1;
-	sp->lowest = c->first < c->system_end ? c->system_end : c->first;
-	span = berth_draw_span(sp->lowest, c->last, c->part, c->parts);
-	sp->pool = 0;
-	for (port = c->first; port <= c->last; port++)
-		sp->pool += berth_space_in_pool(sp, port);
-	berth_draw_stock_init(&sp->stock, &span);
-	berth_space_weigh_luck(sp);
-	berth_space_forget_offsets(sp);
-}
-
 static size_t local_table(const struct berth_space *sp)
 {
 	return sp->config.addresses * sizeof(struct berth_space_local *);
@@ -140,276 +116,29 @@ int berth_space_new(const struct berth_space_config *config,
 	}
 	for (i = 0; i < c.owners; i++)
 		sp->owner[i].limit = UINT32_MAX;
-	measure(sp);
+	berth_space_measure(sp);
 	*out_space = sp;
 	return 0;
 }
 
-/* What depends on the room and on the range. */
-struct tables {
-	struct berth_space_sock *sock;
-	struct berth_space_dest *dest;
-	struct berth_space_share *share;
-	struct berth_space_lane *lane;
-	uint32_t *head[3];
-	uint64_t *shared;
-	struct berth_bag *bags;
-	struct berth_space_room room;
-	uint32_t lanes, bags_count, bag_room;
-};
-
-static uint32_t heads_for(uint32_t records)
+void berth_space_local_free(struct berth_space *sp, struct berth_space_local *l)
 {
-	return records / 4 * 3 + 1;
-}
-
-static size_t bag_bytes(uint32_t room)
-{
-	return (sizeof(struct berth_bag) + room * sizeof(uint16_t) + 7) & ~(size_t)7;
-}
-
-static struct berth_bag *bag_at(const struct tables *t, uint32_t i)
-{
-	return (struct berth_bag *)((char *)t->bags + i * bag_bytes(t->bag_room));
-}
-
-/* How many destinations can be crowded, and how many sets can be so thin that they take a bag. */
-static void plan(const struct berth_space *sp, struct tables *t)
-{
-	uint64_t sockets = t->room.sockets, alone = t->room.destinations;
-	uint64_t pool = sp->pool ? sp->pool : 1, lanes, thin;
-
-	alone = alone > sockets ? sockets : alone;
-	lanes = (sockets - alone + 1) * 8 / pool + 2;
-	lanes = lanes > t->room.destinations ? t->room.destinations : lanes;
-	lanes = lanes > sockets / 16 + 1 ? sockets / 16 + 1 : lanes;
-	t->lanes = lanes > 65534 ? 65534 : (uint32_t)lanes;
-	thin = sockets * 4 / pool + 2;
-	if (thin > t->lanes + 2 * sp->locals + 2)
-		thin = t->lanes + 2 * sp->locals + 2;
-	t->bag_room = berth_draw_room(&sp->stock.span);
-	t->bags_count = sp->config.policy == BERTH_SPACE_UNIFORM ||
-					sp->config.policy == BERTH_SPACE_RANDOM_RETRY
-				? (uint32_t)thin
-				: 0;
-}
-
-static struct tables tables_of(const struct berth_space *sp)
-{
-	return (struct tables){
-		.sock = sp->sock,
-		.dest = sp->dest,
-		.share = sp->share,
-		.lane = sp->lane,
-		.head = { sp->socks.head, sp->dests.head, sp->shares.head },
-		.shared = sp->shared,
-		.bags = sp->bags,
-		.room = sp->room,
-		.lanes = sp->lanes,
-		.bags_count = sp->bags_count,
-		.bag_room = sp->bag_room,
-	};
-}
-
-/* The parts of the tables that differ in `now` from what `other` has: one list for getting and for giving back. */
-#define PARTS 9
-struct part {
-	void **memory;
-	size_t size;
-};
-
-static void parts_of(struct tables *t, struct part *part)
-{
-	uint32_t shares = t->room.shares * SHARE_RECORDS;
-	const struct part list[PARTS] = {
-		{ (void **)&t->sock, t->room.sockets * sizeof(*t->sock) },
-		{ (void **)&t->dest, t->room.destinations * sizeof(*t->dest) },
-		{ (void **)&t->share, shares * sizeof(*t->share) },
-		{ (void **)&t->lane, t->lanes * sizeof(*t->lane) },
-		{ (void **)&t->head[0], heads_for(t->room.sockets) * sizeof(uint32_t) },
-		{ (void **)&t->head[1], heads_for(t->room.destinations) * sizeof(uint32_t) },
-		{ (void **)&t->head[2], heads_for(shares) * sizeof(uint32_t) },
-		{ (void **)&t->shared, shares ? BERTH_PORTSET_LEAVES * sizeof(uint64_t) : 0 },
-		{ (void **)&t->bags, t->bags_count * bag_bytes(t->bag_room) },
-	};
-
-	memcpy(part, list, sizeof(list));
-}
-
-static void tables_put(struct berth_space *sp, struct tables *t)
-{
-	struct part part[PARTS];
-	int i;
-
-	parts_of(t, part);
-	for (i = 0; i < PARTS; i++)
-		berth_space_put_memory(sp, *part[i].memory, part[i].size);
-}
-
-static bool tables_get(struct berth_space *sp, struct tables *t)
-{
-	struct part part[PARTS];
-	bool all = true;
-	int i;
-
-	parts_of(t, part);
-	for (i = 0; i < PARTS; i++) {
-		*part[i].memory = part[i].size ? berth_space_get_memory(sp, part[i].size) : NULL;
-		all &= *part[i].memory || !part[i].size;
-	}
-	if (!all)
-		tables_put(sp, t);
-	return all;
-}
-
-static void copy_records(struct berth_space *sp, struct tables *t)
-{
-	uint32_t i;
-
-	if (sp->sock)
-		memcpy(t->sock, sp->sock, sp->room.sockets * sizeof(*t->sock));
-	for (i = sp->room.sockets; i < t->room.sockets; i++)
-		t->sock[i].timer.prev = BERTH_WHEEL_OUT;
-	if (sp->dest)
-		memcpy(t->dest, sp->dest, sp->room.destinations * sizeof(*t->dest));
-	if (sp->share)
-		memcpy(t->share, sp->share, sp->room.shares * SHARE_RECORDS * sizeof(*t->share));
-	if (sp->shared)
-		memcpy(t->shared, sp->shared, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
-	/* Lanes are hints that a connect builds again. */
-	for (i = 0; i < t->room.destinations; i++)
-		t->dest[i].lane = BERTH_SPACE_NO_LANE;
-	for (i = 0; i < t->lanes; i++) {
-		t->lane[i].dest = BERTH_SPACE_NONE;
-		t->lane[i].free.stock = &sp->stock;
-	}
-}
-
-static void bags_back(struct berth_space *sp)
-{
-	uint32_t i;
-
-	for (i = 0; i < sp->locals; i++) {
-		struct berth_space_local *l = sp->local[i];
-
-		if (l->idle.bag)
-			berth_draw_return(&l->idle);
-		if (l->open && l->open->bag)
-			berth_draw_return(l->open);
-	}
-}
-
-/* Takes new tables into use, and gives the old ones back. */
-static void tables_use(struct berth_space *sp, struct tables *t)
-{
-	struct tables old = tables_of(sp);
-	uint32_t i;
-
-	berth_space_forget_recent(sp);
-	copy_records(sp, t);
-	bags_back(sp);
-	sp->sock = t->sock;
-	sp->dest = t->dest;
-	sp->share = t->share;
-	sp->lane = t->lane;
-	sp->socks.head = t->head[0];
-	sp->dests.head = t->head[1];
-	sp->shares.head = t->head[2];
-	sp->shared = t->shared;
-	sp->bags = t->bags;
-	sp->room = t->room;
-	sp->lanes = t->lanes;
-	sp->lanes_used = 0;
-	sp->bags_count = t->bags_count;
-	sp->bag_room = t->bag_room;
-	sp->socks.room = t->room.sockets;
-	sp->dests.room = t->room.destinations;
-	sp->shares.room = t->room.shares * SHARE_RECORDS;
-	sp->socks.heads = heads_for(sp->socks.room);
-	sp->dests.heads = heads_for(sp->dests.room);
-	sp->shares.heads = heads_for(sp->shares.room);
-	sp->stock.bags = NULL;
-	for (i = 0; i < t->bags_count; i++) {
-		bag_at(t, i)->room = t->bag_room;
-		bag_at(t, i)->next = sp->stock.bags;
-		sp->stock.bags = bag_at(t, i);
-	}
-	tables_put(sp, &old);
-	berth_space_rehash(sp);
-	berth_space_settle_all(sp);
-}
-
-#define COUNT_BYTES (BERTH_PORTS * sizeof(uint16_t))
-
-/* What an address needs as soon as there are sockets. */
-static int local_room(struct berth_space *sp, struct berth_space_local *l)
-{
-	if (!l->count)
-		l->count = berth_space_get_memory(sp, COUNT_BYTES);
-	if (l->count && !l->open && !l->wild) {
-		l->open = berth_space_get_memory(sp, sizeof(*l->open));
-		if (l->open)
-			l->open->stock = &sp->stock;
-	}
-	return l->count && (l->open || l->wild) ? 0 : BERTH_SPACE_E_MEMORY;
-}
-
-static void local_room_back(struct berth_space *sp, struct berth_space_local *l)
-{
-	berth_space_put_memory(sp, l->count, COUNT_BYTES);
-	berth_space_put_memory(sp, l->open, sizeof(*l->open));
-	l->count = NULL;
-	l->open = NULL;
-}
-
-static void local_free(struct berth_space *sp, struct berth_space_local *l)
-{
-	local_room_back(sp, l);
+	berth_space_local_room_back(sp, l);
 	berth_space_put_memory(sp, l->order, sizeof(*l->order));
 	berth_space_put_memory(sp, l, sizeof(*l));
 }
 
-static uint32_t greater(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
-int berth_space_make_room(struct berth_space *sp, const struct berth_space_room *room)
-{
-	struct tables t = { .room = { greater(room->sockets, sp->room.sockets),
-				      greater(room->destinations, sp->room.destinations),
-				      greater(room->shares, sp->room.shares) } };
-	uint32_t i;
-
-	if (t.room.sockets > MOST_SOCKETS || t.room.destinations > MOST_SOCKETS ||
-	    t.room.shares > MOST_SOCKETS)
-		return BERTH_SPACE_E_INVALID;
-	plan(sp, &t);
-	if (!tables_get(sp, &t))
-		return BERTH_SPACE_E_MEMORY;
-	for (i = 0; t.room.sockets && i < sp->locals; i++)
-		if (local_room(sp, sp->local[i])) {
-			/* All addresses have theirs or none has, and so none had. */
-			for (i = 0; i < sp->locals; i++)
-				local_room_back(sp, sp->local[i]);
-			tables_put(sp, &t);
-			return BERTH_SPACE_E_MEMORY;
-		}
-	tables_use(sp, &t);
-	return 0;
-}
-
 void berth_space_free(struct berth_space *sp)
 {
-	struct tables t;
+	struct berth_space_tables t;
 	uint32_t i;
 
 	if (!sp)
 		return;
-	t = tables_of(sp);
-	tables_put(sp, &t);
+	t = berth_space_tables_of(sp);
+	berth_space_tables_free(sp, &t);
 	for (i = 0; i < sp->locals; i++)
-		local_free(sp, sp->local[i]);
+		berth_space_local_free(sp, sp->local[i]);
 	berth_space_put_memory(sp, sp->withheld, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
 	berth_space_put_memory(sp, sp->local, local_table(sp));
 	berth_space_put_memory(sp, sp->owner, owner_table(sp));
@@ -483,9 +212,10 @@ static void cover_family(struct berth_space *sp, uint8_t family)
 			sp->local[i]->cover = sp->local[sp->wild[family]];
 }
 
-int berth_space_add_local(struct berth_space *sp, const struct berth_address *address,
-			  uint16_t *out_local)
+int berth_space_local_new(struct berth_space *sp, const struct berth_address *address,
+			  struct berth_space_local **out_local)
 {
+	bool order = sp->config.policy == BERTH_SPACE_LONGEST_IDLE;
 	struct berth_space_local *l;
 	uint32_t i;
 
@@ -503,59 +233,57 @@ int berth_space_add_local(struct berth_space *sp, const struct berth_address *ad
 	l->wild = berth_space_is_wild(address);
 	l->family = berth_address_is_v4(address);
 	l->idle.stock = &sp->stock;
-	if (sp->config.policy == BERTH_SPACE_LONGEST_IDLE)
+	if (order)
 		l->order = berth_space_get_memory(sp, sizeof(*l->order));
-	if ((sp->config.policy == BERTH_SPACE_LONGEST_IDLE && !l->order) ||
-	    (sp->room.sockets && local_room(sp, l))) {
-		local_free(sp, l);
+	if ((order && !l->order) || (sp->room.sockets && berth_space_local_room(sp, l))) {
+		berth_space_local_free(sp, l);
 		return BERTH_SPACE_E_MEMORY;
 	}
-	sp->local[sp->locals] = l;
-	if (l->wild)
-		sp->wild[l->family] = (uint16_t)sp->locals;
-	sp->locals++;
-	if (l->wild)
-		count_family(sp, l);
-	cover_family(sp, l->family);
-	*out_local = (uint16_t)(sp->locals - 1);
-	berth_space_settle_all(sp);
+	*out_local = l;
 	return 0;
 }
 
-int berth_space_set_range(struct berth_space *sp, uint16_t first, uint16_t last)
+uint16_t berth_space_local_use(struct berth_space *sp, struct berth_space_local *l)
 {
-	struct berth_space_config before = sp->config;
-	struct tables t = { .room = sp->room };
+	uint16_t number = (uint16_t)sp->locals++;
 
+	sp->local[number] = l;
+	if (l->wild) {
+		sp->wild[l->family] = number;
+		count_family(sp, l);
+	}
+	cover_family(sp, l->family);
+	berth_space_settle_all(sp);
+	return number;
+}
+
+int berth_space_add_local(struct berth_space *sp, const struct berth_address *address,
+			  uint16_t *out_local)
+{
+	struct berth_space_local *l;
+	int error = berth_space_local_new(sp, address, &l);
+
+	if (!error)
+		*out_local = berth_space_local_use(sp, l);
+	return error;
+}
+
+int berth_space_withhold_room(struct berth_space *sp, uint16_t first, uint16_t last)
+{
 	if (!first || first > last)
 		return BERTH_SPACE_E_INVALID;
-	sp->config.first = first;
-	sp->config.last = last;
-	measure(sp);
-	plan(sp, &t);
-	if (!sp->room.sockets) {
-		berth_space_settle_all(sp);
-		return 0;
-	}
-	if (!tables_get(sp, &t)) {
-		sp->config = before;
-		measure(sp);
-		return BERTH_SPACE_E_MEMORY;
-	}
-	tables_use(sp, &t);
-	return 0;
+	if (!sp->withheld)
+		sp->withheld = berth_space_get_memory(sp, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
+	return sp->withheld ? 0 : BERTH_SPACE_E_MEMORY;
 }
 
 int berth_space_withhold(struct berth_space *sp, uint16_t first, uint16_t last, bool withhold)
 {
 	uint32_t port;
+	int error = berth_space_withhold_room(sp, first, last);
 
-	if (!first || first > last)
-		return BERTH_SPACE_E_INVALID;
-	if (!sp->withheld)
-		sp->withheld = berth_space_get_memory(sp, BERTH_PORTSET_LEAVES * sizeof(uint64_t));
-	if (!sp->withheld)
-		return BERTH_SPACE_E_MEMORY;
+	if (error)
+		return error;
 	for (port = first; port <= last; port++) {
 		uint64_t bit = 1ULL << (port & 63);
 
@@ -564,7 +292,7 @@ int berth_space_withhold(struct berth_space *sp, uint16_t first, uint16_t last, 
 		else
 			sp->withheld[port >> 6] &= ~bit;
 	}
-	measure(sp);
+	berth_space_measure(sp);
 	berth_space_settle_all(sp);
 	return 0;
 }

@@ -204,6 +204,20 @@ struct berth_space {
 	uint32_t shares_used;
 };
 
+/* What depends on the room and on the range. Without room for sockets there are none. */
+struct berth_space_tables {
+	struct berth_space_sock *sock;
+	struct berth_space_dest *dest;
+	struct berth_space_share *share;
+	struct berth_space_lane *lane;
+	uint32_t *head[3];
+	uint64_t *shared;
+	struct berth_bag *bags;
+	struct berth_space_room room;
+	uint32_t lanes, bags_count, bag_room;
+	uint16_t first, last;
+};
+
 /* Memory from the caller's allocator, cleared; NULL. */
 void *berth_space_get_memory(struct berth_space *sp, size_t size);
 void berth_space_put_memory(struct berth_space *sp, void *memory, size_t size);
@@ -213,6 +227,40 @@ bool berth_space_is_wild(const struct berth_address *a);
 
 /* How many sockets an owner may have in this space: none as well, unlike a quota. */
 void berth_space_set_limit(struct berth_space *sp, uint16_t owner, uint32_t limit);
+
+/*
+ * An address that is not there yet, with what it needs; 0, or INVALID or MEMORY. Then the space takes it into use and
+ * says its number, or it is freed.
+ */
+int berth_space_local_new(struct berth_space *sp, const struct berth_address *address,
+			  struct berth_space_local **out_local);
+uint16_t berth_space_local_use(struct berth_space *sp, struct berth_space_local *l);
+void berth_space_local_free(struct berth_space *sp, struct berth_space_local *l);
+
+/* Checks the range, and makes what withholding needs: 0, INVALID or MEMORY. */
+int berth_space_withhold_room(struct berth_space *sp, uint16_t first, uint16_t last);
+
+/* space_room.c: tables. */
+
+/*
+ * Gets, for a room and a range, tables with which the space can go on, and room for its addresses: 0, or INVALID or
+ * MEMORY. Then they are taken into use, which cannot fail, or put back.
+ */
+int berth_space_tables_get(struct berth_space *sp, const struct berth_space_room *room,
+			   uint16_t first, uint16_t last, struct berth_space_tables *t);
+void berth_space_tables_use(struct berth_space *sp, struct berth_space_tables *t);
+void berth_space_tables_put(struct berth_space *sp, struct berth_space_tables *t);
+
+/* The tables in use; gives their memory back. */
+struct berth_space_tables berth_space_tables_of(const struct berth_space *sp);
+void berth_space_tables_free(struct berth_space *sp, struct berth_space_tables *t);
+
+/* What an address needs as soon as there are sockets: 0 or MEMORY. Gives that back. */
+int berth_space_local_room(struct berth_space *sp, struct berth_space_local *l);
+void berth_space_local_room_back(struct berth_space *sp, struct berth_space_local *l);
+
+/* Counts the pool, and says of which span draws are. */
+void berth_space_measure(struct berth_space *sp);
 
 /* space_share.c: who is on a port. */
 
@@ -307,14 +355,17 @@ BERTH_INLINE bool berth_space_is_shared(const struct berth_space *sp, uint32_t p
 	return sp->shared && ((sp->shared[port >> 6] >> (port & 63)) & 1);
 }
 
+/* True where the port is of the space's part and not withheld. */
+BERTH_INLINE bool berth_space_is_own(const struct berth_space *sp, uint32_t port)
+{
+	return ((port >> 6) & (sp->config.parts - 1u)) == sp->config.part &&
+	       (!sp->withheld || !((sp->withheld[port >> 6] >> (port & 63)) & 1));
+}
+
 /* True where the policy may choose the port at all. */
 BERTH_INLINE bool berth_space_in_pool(const struct berth_space *sp, uint32_t port)
 {
-	const struct berth_space_config *c = &sp->config;
-
-	return port >= sp->lowest && port <= c->last &&
-	       ((port >> 6) & (c->parts - 1u)) == c->part &&
-	       (!sp->withheld || !((sp->withheld[port >> 6] >> (port & 63)) & 1));
+	return port >= sp->lowest && port <= sp->config.last && berth_space_is_own(sp, port);
 }
 
 /* Which of heads heads a hash means. */

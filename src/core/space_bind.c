@@ -132,16 +132,18 @@ int berth_space_bind(struct berth_space *sp, const struct berth_space_bind *want
 void berth_space_relabel(struct berth_space *sp, uint32_t i, uint8_t state, uint8_t flags)
 {
 	struct berth_space_sock *s = &sp->sock[i];
-	uint16_t local = berth_space_local_of(sp, s);
+	uint16_t local;
 
 	if (!berth_space_is_share(s->flags)) {
 		s->state = state;
 		s->flags = flags;
 		/* For the reason that others are told. */
 		if ((flags & BERTH_SPACE_BINDS) && berth_space_rests(s))
-			sp->local[local]->count[s->port] = BERTH_SPACE_FIRM_RESTS;
+			sp->local[berth_space_local_of(sp, s)]->count[s->port] =
+				BERTH_SPACE_FIRM_RESTS;
 		return;
 	}
+	local = berth_space_local_of(sp, s);
 	berth_space_leave(sp, local, s);
 	s->state = state;
 	s->flags = flags;

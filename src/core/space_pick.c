@@ -30,7 +30,7 @@ static uint64_t suitable_of(const struct berth_space_pick *p, uint32_t leaf)
 	return x;
 }
 
-uint32_t berth_space_count_suitable(const struct berth_space_pick *p)
+static uint32_t count_suitable(const struct berth_space_pick *p)
 {
 	uint32_t leaf, n = 0;
 
@@ -67,8 +67,32 @@ int32_t berth_space_redraw(const struct berth_space_pick *p)
 		if (berth_space_suits(p, (uint32_t)port))
 			return port;
 	}
-	n = berth_space_count_suitable(p);
+	n = count_suitable(p);
 	return n ? kth_suitable(p, berth_below((uint32_t)berth_draw_mix(rnd), n)) : -1;
+}
+
+/*
+ * How many ports are suitable, or, where that is many, a little less: pairs of the destination can be on ports that are
+ * not open.
+ */
+static uint32_t suitable_about(const struct berth_space_pick *p)
+{
+	uint32_t n = p->set->set.count;
+
+	if (p->exact)
+		return n;
+	if (p->to && n > p->to->d->pairs + BERTH_SPACE_LUCK)
+		return n - p->to->d->pairs;
+	return count_suitable(p);
+}
+
+int32_t berth_space_retry(const struct berth_space_pick *p)
+{
+	uint32_t n = suitable_about(p);
+
+	if (n && n <= BERTH_SPACE_LUCK && (uint32_t)berth_draw_mix(p->rnd ^ 1) < p->sp->no_luck[n])
+		return BERTH_SPACE_E_LUCK;
+	return berth_space_pick_uniform(p);
 }
 
 /* True where any port is suitable. */
@@ -106,7 +130,7 @@ int32_t berth_space_habitual(const struct berth_space_pick *p)
 	struct berth_space_choice c = { .set = p,
 					.first = sp->config.first,
 					.last = sp->config.last,
-					.count = berth_space_suitable(p),
+					.count = suitable_about(p),
 					.rnd = p->rnd };
 	uint16_t port;
 

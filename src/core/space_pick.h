@@ -30,8 +30,8 @@ struct berth_space_pick {
 /* The first suitable port behind `port`, a member of the set that is not suitable, going round; -1: none. */
 int32_t berth_space_search(const struct berth_space_pick *p, int32_t port);
 
-/* How many ports are suitable: up to one look-up for each member of the set. */
-uint32_t berth_space_count_suitable(const struct berth_space_pick *p);
+/* Algorithm 2 where few ports are suitable. */
+int32_t berth_space_retry(const struct berth_space_pick *p);
 
 /* Each suitable port equally likely, where rnd means one that is not suitable. */
 int32_t berth_space_redraw(const struct berth_space_pick *p);
@@ -105,30 +105,16 @@ BERTH_INLINE int32_t berth_space_pick_uniform(const struct berth_space_pick *p)
 	return berth_space_redraw(&copy);
 }
 
-/*
- * How many ports are suitable, or, where that is many, a little less: pairs of the destination can be on ports that are
- * not open.
- */
-BERTH_INLINE uint32_t berth_space_suitable(const struct berth_space_pick *p)
-{
-	uint32_t n = p->set->set.count;
-	struct berth_space_pick copy;
-
-	if (p->exact)
-		return n;
-	if (BERTH_LIKELY(p->to && n > p->to->d->pairs + BERTH_SPACE_LUCK))
-		return n - p->to->d->pairs;
-	copy = berth_space_copy(p);
-	return berth_space_count_suitable(&copy);
-}
-
-/* Algorithm 2: a suitable port, or LUCK as often as its tries would all fail. */
+/* Algorithm 2: a suitable port, or LUCK as often as its tries would all fail, which many ports do not. */
 BERTH_INLINE int32_t berth_space_pick_retry(const struct berth_space_pick *p)
 {
-	uint32_t n = berth_space_suitable(p);
+	uint32_t pairs = p->to && !p->exact ? p->to->d->pairs : 0;
+	struct berth_space_pick copy;
 
-	if (n && n <= BERTH_SPACE_LUCK && (uint32_t)berth_draw_mix(p->rnd ^ 1) < p->sp->no_luck[n])
-		return BERTH_SPACE_E_LUCK;
+	if (!BERTH_LIKELY((p->exact || p->to) && p->set->set.count > pairs + BERTH_SPACE_LUCK)) {
+		copy = berth_space_copy(p);
+		return berth_space_retry(&copy);
+	}
 	return berth_space_pick_uniform(p);
 }
 

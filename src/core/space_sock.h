@@ -122,11 +122,13 @@ BERTH_INLINE void berth_space_record_free(struct berth_space *sp, uint32_t i)
 	sp->socks.used--;
 }
 
+/* space_use.c: puts a connected socket on the wheel of a space that has idle_ms. */
+void berth_space_idle_begin(struct berth_space *sp, uint32_t i, uint32_t now_ms);
+
 BERTH_INLINE void berth_space_idle_from(struct berth_space *sp, uint32_t i, uint32_t now_ms)
 {
 	if (sp->config.idle_ms)
-		berth_wheel_add(&sp->wheel, berth_space_timers(sp), i,
-				berth_wheel_after(&sp->wheel, now_ms, sp->config.idle_ms));
+		berth_space_idle_begin(sp, i, now_ms);
 }
 
 #endif

@@ -79,7 +79,7 @@ static uint32_t records_of(const struct berth_space *sp, uint32_t i)
 }
 
 /* drop() for all records of a socket: a part of them would lead to records that others have. */
-static void drop_whole(struct berth_space *sp, uint32_t i)
+BERTH_APART void drop_whole(struct berth_space *sp, uint32_t i)
 {
 	uint32_t left, next;
 
@@ -112,8 +112,7 @@ static void release_record(struct berth_space *sp, uint32_t i, uint32_t now_ms, 
 		sp, i, berth_space_is_pair(s) ? BERTH_RECORD_REST_PAIR : BERTH_RECORD_REST_PORT,
 		s->flags);
 	sp->resting++;
-	berth_wheel_add(&sp->wheel, berth_space_timers(sp), i,
-			berth_wheel_after(&sp->wheel, now_ms, ms));
+	berth_wheel_add_after(&sp->wheel, berth_space_timers(sp), i, now_ms, ms);
 }
 
 /* True where the record is that of the socket with this number, of this kind. */
@@ -161,6 +160,11 @@ int berth_space_release(struct berth_space *sp, berth_space_socket socket, uint3
 	return release_any(sp, socket, now_ms, rest);
 }
 
+void berth_space_idle_begin(struct berth_space *sp, uint32_t i, uint32_t now_ms)
+{
+	berth_wheel_add_after(&sp->wheel, berth_space_timers(sp), i, now_ms, sp->config.idle_ms);
+}
+
 int berth_space_touch(struct berth_space *sp, berth_space_socket socket, uint32_t now_ms)
 {
 	uint32_t i = berth_space_record_of(sp, socket);
@@ -186,7 +190,10 @@ uint32_t berth_space_advance(struct berth_space *sp, uint32_t now_ms, uint32_t l
 
 		done++;
 		if (berth_space_rests(s)) {
-			drop_whole(sp, (uint32_t)i);
+			if (BERTH_LIKELY(!(s->flags & BERTH_SPACE_MANY)))
+				drop(sp, (uint32_t)i);
+			else
+				drop_whole(sp, (uint32_t)i);
 			continue;
 		}
 		if (idle)

@@ -47,14 +47,22 @@ static void put(struct berth_wheel *w, struct berth_wheel_nodes nodes, uint32_t 
 	w->busy[slot / BERTH_WHEEL_SLOTS] |= 1ULL << (slot % BERTH_WHEEL_SLOTS);
 }
 
-void berth_wheel_add(struct berth_wheel *w, struct berth_wheel_nodes nodes, uint32_t i,
-		     uint32_t when)
+void berth_wheel_add_after(struct berth_wheel *w, struct berth_wheel_nodes nodes, uint32_t i,
+			   uint32_t from, uint32_t ms)
 {
+	uint32_t when = from + ms;
+
 	if ((int32_t)(when - w->now) <= 0)
-		when = w->now + 1;
+		when = w->now + ((int32_t)(from - w->now) > 0 ? INT32_MAX : 1);
 	node(nodes, i)->when = when;
 	put(w, nodes, i, slot_of(w, when));
 	w->count++;
+}
+
+void berth_wheel_add(struct berth_wheel *w, struct berth_wheel_nodes nodes, uint32_t i,
+		     uint32_t when)
+{
+	berth_wheel_add_after(w, nodes, i, w->now, when - w->now);
 }
 
 /* Takes node i out of its list. */

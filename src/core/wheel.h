@@ -18,8 +18,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "src/core/bits.h"
-
 #define BERTH_WHEEL_LEVELS 6u
 #define BERTH_WHEEL_SLOTS 64u
 #define BERTH_WHEEL_OUT UINT32_MAX /* prev of a node that is on no wheel */
@@ -53,15 +51,11 @@ void berth_wheel_add(struct berth_wheel *w, struct berth_wheel_nodes nodes, uint
 		     uint32_t when);
 
 /*
- * The time ms (below 2^31) after now. Where now, a caller's, is so far ahead of the wheel's clock that this would look
- * like the past: the latest time that the wheel knows.
+ * As berth_wheel_add() for ms (below 2^31) after from. Where from, a caller's clock, is so far ahead of the wheel's that
+ * this would look like the past: at the latest time that the wheel knows.
  */
-BERTH_INLINE uint32_t berth_wheel_after(const struct berth_wheel *w, uint32_t now, uint32_t ms)
-{
-	uint32_t ahead = now - w->now;
-
-	return (int32_t)ahead > 0 && ahead + ms > INT32_MAX ? w->now + INT32_MAX : now + ms;
-}
+void berth_wheel_add_after(struct berth_wheel *w, struct berth_wheel_nodes nodes, uint32_t i,
+			   uint32_t from, uint32_t ms);
 
 /* Takes node i, which is on the wheel, off it. */
 void berth_wheel_remove(struct berth_wheel *w, struct berth_wheel_nodes nodes, uint32_t i);

@@ -27,9 +27,14 @@ static uint32_t held_by[2][65536]; /* who has the pair */
 static uint32_t wrong;
 static pthread_barrier_t all_done; /* what a thread holds it holds until the last one has tried */
 
+static int memory_left = -1; /* so often there is memory; below 0: always */
+
 static void *get(void *context, size_t size)
 {
 	(void)context;
+	if (!memory_left)
+		return NULL;
+	memory_left -= memory_left > 0;
 	return malloc(size);
 }
 
@@ -344,13 +349,92 @@ static void test_rekey(void **state)
 	policy = BERTH_SPACE_UNIFORM;
 }
 
+/* Without memory from some allocation on: nothing has changed, in any part, and the same can be done later. */
+static void test_no_memory(void **state)
+{
+	const struct berth_address two = berth_address_v4((const uint8_t[]){ 10, 0, 0, 2 });
+	const struct berth_space_room room = { 8000, 200, 200 };
+	struct berth_space_connect want = want_of(0, 1, 0);
+	struct berth_space_info info;
+	berth_space_socket s[40];
+	uint16_t local = 99, drain;
+	int error = -1, f, i;
+	size_t bytes;
+
+	(void)state;
+	for (f = 0; error && f < 300; f++) {
+		begin(4);
+		bytes = berth_parts_bytes(parts);
+		memory_left = f;
+		error = berth_parts_add_local(parts, &two, &local);
+		assert_int_equal(local, error ? 99 : 1);
+		if (!error) {
+			bytes = berth_parts_bytes(parts);
+			memory_left = f;
+			error = berth_parts_make_room(parts, &room);
+		}
+		if (error)
+			assert_int_equal(berth_parts_bytes(parts), bytes);
+		memory_left = f;
+		drain = berth_parts_set_range(parts, 60000, 60255) ? FIRST : 60000;
+		memory_left = f % 5;
+		i = berth_parts_withhold(parts, FIRST, 60000, true);
+		assert_int_equal(i, f % 5 < 4 ? BERTH_SPACE_E_MEMORY : 0);
+		memory_left = -1;
+		/* All parts have the same range, and the same ports. */
+		for (i = 0; i < 40; i++) {
+			int got = berth_parts_connect(parts, (unsigned)i, &want, &s[i]);
+
+			if (f % 5 == 4 && drain == FIRST) {
+				assert_int_equal(got, BERTH_SPACE_E_RANGE);
+				continue;
+			}
+			assert_int_equal(got, 0);
+			assert_int_equal(berth_parts_get(parts, s[i], &info), 0);
+			assert_in_range(info.port, drain, drain == FIRST ? LAST : 60255);
+		}
+		if (error && local == 99)
+			assert_int_equal(berth_parts_add_local(parts, &two, &local), 0);
+		assert_int_equal(local, 1);
+		want.local = 1;
+		for (i = 0; f % 5 < 4 && i < 4; i++)
+			assert_int_equal(berth_parts_connect(parts, (unsigned)i, &want, &s[i]), 0);
+		want.local = 0;
+		local = 99;
+		berth_parts_free(parts);
+	}
+	assert_in_range(f, 30, 299);
+}
+
+/* A number with a part that there is not is no socket's. */
+static void test_no_such_part(void **state)
+{
+	struct berth_space_connect want = want_of(0, 1, 0);
+	struct berth_space_info info;
+	berth_space_socket s;
+	unsigned bit;
+
+	(void)state;
+	begin(4);
+	assert_int_equal(berth_parts_connect(parts, 0, &want, &s), 0);
+	for (bit = 50; bit < 64; bit++) {
+		assert_int_equal(berth_parts_get(parts, s | 1ULL << bit, &info),
+				 BERTH_SPACE_E_STALE);
+		assert_int_equal(berth_parts_release(parts, s | 1ULL << bit, 0, false),
+				 BERTH_SPACE_E_STALE);
+	}
+	assert_int_equal(berth_parts_release(parts, s, 0, false), 0);
+	berth_parts_free(parts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exhaustion), cmocka_unit_test(test_quota_is_whole),
-		cmocka_unit_test(test_threads),    cmocka_unit_test(test_none_refused),
-		cmocka_unit_test(test_quota),      cmocka_unit_test(test_systems),
-		cmocka_unit_test(test_rekey),
+		cmocka_unit_test(test_exhaustion),   cmocka_unit_test(test_quota_is_whole),
+		cmocka_unit_test(test_threads),      cmocka_unit_test(test_none_refused),
+		cmocka_unit_test(test_quota),        cmocka_unit_test(test_systems),
+		cmocka_unit_test(test_rekey),        cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_such_part),
 	};
 
 	random_begin("parts");

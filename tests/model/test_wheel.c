@@ -155,10 +155,13 @@ static void test_after(void **state)
 
 			begin(starts[s]);
 			k = ms + lag > INT32_MAX ? INT32_MAX : ms + lag;
-			due = berth_wheel_after(&wheel, now + lag, ms);
-			assert_int_equal(due - now, k);
-			assert_int_equal(berth_wheel_after(&wheel, now - lag, ms), now - lag + ms);
-			berth_wheel_add(&wheel, nodes, 3, due);
+			due = now + k;
+			berth_wheel_add_after(&wheel, nodes, 3, now + lag, ms);
+			k = ms > lag ? ms - lag : 1;
+			berth_wheel_add_after(&wheel, nodes, 4, now - lag, ms);
+			assert_int_equal(entry[3].timer.when, due);
+			assert_int_equal(entry[4].timer.when, now + k);
+			berth_wheel_remove(&wheel, nodes, 4);
 			assert_int_equal(berth_wheel_pop(&wheel, nodes, due - 1), -1);
 			assert_int_equal(berth_wheel_pop(&wheel, nodes, due), 3);
 		}

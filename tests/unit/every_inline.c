@@ -9,7 +9,6 @@
 #include "src/core/spread.h"
 #include "src/core/space_pick.h"
 #include "src/core/space_sock.h"
-#include "src/core/wheel.h"
 
 /* pure.sh compares the names with the headers. */
 extern void (*const berth_every_inline[])(void);
@@ -55,7 +54,6 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_portset_rank,
 	(void (*)(void))berth_range_len,
 	(void (*)(void))berth_siphash13,
-	(void (*)(void))berth_wheel_after,
 	(void (*)(void))berth_pair_ports,
 	(void (*)(void))berth_pair_home,
 	(void (*)(void))berth_pair_retire,
@@ -92,6 +90,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_draw_remove,
 	(void (*)(void))berth_space_mix,
 	(void (*)(void))berth_space_is_shared,
+	(void (*)(void))berth_space_is_own,
 	(void (*)(void))berth_space_in_pool,
 	(void (*)(void))berth_space_head,
 	(void (*)(void))berth_space_local_of,
@@ -122,7 +121,6 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_space_next,
 	(void (*)(void))berth_space_anywhere,
 	(void (*)(void))berth_space_pick_uniform,
-	(void (*)(void))berth_space_suitable,
 	(void (*)(void))berth_space_pick_retry,
 	(void (*)(void))berth_space_pick_counted,
 	(void (*)(void))berth_space_pick_oldest,
