@@ -126,6 +126,8 @@ static int set_range(void *into, const char *value, struct berth_why *why)
 		return berth_why(why, -EINVAL, "\"%s\": no port is in it", value);
 	view->range.first = (uint16_t)berth_portset_next(&set, 0);
 	view->range.last = (uint16_t)berth_portset_kth(&set, set.count - 1);
+	if (berth_range_len(view->range) != set.count)
+		return berth_why(why, -EINVAL, "\"%s\": one range is wanted, without holes", value);
 	view->knows_range = true;
 	return 0;
 }
