@@ -152,7 +152,7 @@ static const struct berth_verb verbs[] = {
 	  "Guessed: the share of connections whose port one guess hits, for an attacker off the path who has seen "
 	  "nothing (BLIND), the host's last port at another destination (OTHER), or the last one at this destination "
 	  "(SAME). He learns from one half of the hosts and is judged by the other; what is no more than luck counts as "
-	  "one of all ports.\n"
+	  "one of all ports, and - stands where too few connections were looked at.\n"
 	  "The scenario track: devices that are known again by their pairs of destinations, how many guessing would know "
 	  "(CHANCE), pairs found in a visit, how many of them the second visit finds again (KEPT), connections of a visit.\n"
 	  "Exit status: 0 done, 2 berth failed.",

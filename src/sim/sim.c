@@ -9,9 +9,10 @@
 #include "src/sim/random.h"
 
 #define MEMORY_MAX (2ull << 30)
-#define GUESS_EACH 64u /* one connection in so many is looked at by the attacker */
-#define LATE 8u        /* choices on their way; a power of two */
-#define RISK_MIN 100u  /* of fewer pairs no share is told */
+#define GUESS_EACH 64u  /* one connection in so many is looked at by the attacker */
+#define LATE 8u         /* choices on their way; a power of two */
+#define GUESS_MIN 5000u /* looks that would show a guess of 1 in 1,000 */
+#define RISK_MIN 100u   /* of fewer pairs no share is told */
 #define NONE UINT32_MAX
 
 /* What one (destination, port) remembers. What a host before wrote is told by its number. */
@@ -638,8 +639,10 @@ static double guess_of(const struct berth_sim_tally *t, enum berth_sim_sight sig
 		hits += t->guess[sight][!half][best];
 		seen += (double)t->seen[sight][!half];
 	}
-	/* One of the ports is at least as likely as all are on average, and a lucky hit shows no more. */
-	return more_than_chance(hits, seen * chance) ? hits / seen : chance;
+	if (more_than_chance(hits, seen * chance))
+		return hits / seen;
+	/* One of the ports is as likely as all are on average, and a lucky hit shows no more; few looks show nothing. */
+	return seen >= GUESS_MIN || seen * chance >= 20 ? chance : -1;
 }
 
 void berth_sim_figures(const struct berth_sim_load *load, const struct berth_sim_tally *tally,

@@ -77,7 +77,7 @@ struct berth_sim_result {
 		reuse_50; /* 1 and 50 % of all pairs are used again within that; 0: later than was played */
 	/*
 	 * Share of one half of the hosts' ports that one guess hits, made by what the other half shows; 1 / ports where
-	 * the hits are no more than chance has; -1: not known.
+	 * the hits are no more than chance has; -1: too few were looked at.
 	 */
 	double guess[BERTH_SIGHT_COUNT];
 };
