@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (result == BERTH_PACKET_GOOD)
 		check_good(copy, size, &p);
 	else if (result == BERTH_PACKET_FRAGMENT)
-		REQUIRE(p.fragment_offset && p.is_fragment && !p.flow.local_port && p.end <= size);
+		REQUIRE(p.is_icmp_error != p.is_fragment && p.is_fragment == !!p.fragment_offset &&
+			!p.flow.local_port && p.end <= size);
 	else
 		REQUIRE(!memcmp(&p, &untouched, sizeof(p)));
 	free(copy);

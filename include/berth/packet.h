@@ -54,13 +54,14 @@ struct berth_packet {
 	uint8_t tcp_flags;
 	uint8_t icmp_type, icmp_code;
 	bool is_icmp_error;
-	bool is_fragment; /* first or other, but not one that is the whole packet */
-	bool has_more;    /* fragments follow */
+	bool is_fragment; /* first or other, but not one that is the whole packet; not of the packet in an ICMP error */
+	bool has_more; /* fragments follow */
 };
 
 /*
  * Reads a packet of size bytes that begins with its IP header. *out_packet is set for BERTH_PACKET_GOOD, for
- * BERTH_PACKET_FRAGMENT (but ports and transport are 0), else untouched. Any thread; pure.
+ * BERTH_PACKET_FRAGMENT (but ports and transport are 0), else untouched. FRAGMENT with is_icmp_error: the packet within
+ * the error was a later fragment. Any thread; pure.
  */
 BERTH_API enum berth_packet_result berth_packet_parse(const void *data, size_t size,
 						      struct berth_packet *out_packet);

@@ -3,11 +3,13 @@
 #include "src/base/svg.h"
 
 #include <math.h>
+#include <string.h>
 
 #define LEFT 78.0
 #define TOP 92.0
 #define WIDTH 610.0
 #define HEIGHT 340.0
+#define LEGEND_CHARS 30u /* as many fit beside the plot */
 #define INK "#1f2937"
 #define PALE "#e5e7eb"
 #define GREY "#4b5563"
@@ -138,10 +140,15 @@ void berth_svg_begin(struct berth_svg *svg, const char *title, const char *subti
 static void legend(struct berth_svg *svg, unsigned colour, const char *words)
 {
 	double y = TOP + 14 + 20 * svg->labels++;
+	size_t len = strlen(words);
+	/* An address of IPv6 is to be seen to its end. */
+	int size = len <= LEGEND_CHARS      ? 13
+		   : len < 2 * LEGEND_CHARS ? (int)(13 * LEGEND_CHARS / len)
+					    : 7;
 
 	fprintf(svg->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"12\" height=\"12\" fill=\"%s\"/>\n",
 		LEFT + WIDTH + 18, y - 10, colour_of(colour));
-	label(svg->out, LEFT + WIDTH + 36, y, 13, "start", INK, words);
+	label(svg->out, LEFT + WIDTH + 36, y, size, "start", INK, words);
 }
 
 void berth_svg_curve(struct berth_svg *svg, size_t n, const double *x, const double *y,

@@ -126,6 +126,8 @@ static int set_range(void *into, const char *value, struct berth_why *why)
 		return berth_why(why, -EINVAL, "\"%s\": no port is in it", value);
 	view->range.first = (uint16_t)berth_portset_next(&set, 0);
 	view->range.last = (uint16_t)berth_portset_kth(&set, set.count - 1);
+	if (berth_range_len(view->range) != set.count)
+		return berth_why(why, -EINVAL, "\"%s\": one range is wanted, without holes", value);
 	view->knows_range = true;
 	return 0;
 }
@@ -231,8 +233,11 @@ static int audit_self(struct view *view, struct berth_why *why)
 	}
 	for (way = 0; way < ways; way++) {
 		const struct berth_own_row *how = &berth_own_rows[way];
-		struct berth_audit_row row = { "self", how->datagram ? "udp" : "tcp", how->name,
-					       j[way].n, !how->many };
+		struct berth_audit_row row = { .host = "self",
+					       .protocol = how->datagram ? "udp" : "tcp",
+					       .destination = how->name,
+					       .seen = j[way].n,
+					       .one = !how->many };
 
 		/* Behind the way to one destination stands that to many. */
 		row.hidden = !how->many && !how->datagram && j[way + 1].shape == BERTH_SHAPE_RANDOM;
@@ -464,13 +469,22 @@ static int by_place(const void *x, const void *y)
 static void show_streams(struct view *view, struct placed *p, size_t n)
 {
 	char from[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN + 8];
-	size_t i;
+	size_t i, host_width = 0, destination_width = 0, len;
 
 	qsort(p, n, sizeof(*p), by_place);
+	for (i = 0; i < n; i++) {
+		address_of(p[i].s, from, destination);
+		len = strlen(from);
+		host_width = len > host_width ? len : host_width;
+		len = strlen(destination);
+		destination_width = len > destination_width ? len : destination_width;
+	}
 	for (i = 0; i < n; i++) {
 		struct berth_judgement j;
 		struct berth_audit_row row = row_of(&p[i], from, destination);
 
+		row.host_width = (int)host_width;
+		row.destination_width = (int)destination_width;
 		address_of(p[i].s, from, destination);
 		judge_stream(view, p[i].s, &j);
 		show(view, &row, &j);
@@ -579,15 +593,15 @@ static int plot(const struct view *view, struct berth_why *why)
 {
 	berth_auto_file FILE *out = fopen(view->plot, "we");
 	struct berth_svg svg = { .out = out };
-	double last = 1;
+	double last = 0;
 	unsigned i;
 
 	if (!out)
 		return berth_why(why, -errno, "cannot write %s: %s", view->plot, strerror(errno));
 	for (i = 0; i < view->points; i++)
 		last = view->point[i].x > last ? view->point[i].x : last;
-	svg.x = (struct berth_svg_axis){ view->pcap || view->live ? "seconds" : "sockets", 0, last,
-					 false };
+	svg.x = (struct berth_svg_axis){ view->pcap || view->live ? "seconds" : "sockets", 0,
+					 last > 0 ? last : 1, false };
 	svg.y = (struct berth_svg_axis){ "source port", 0, 65536, false };
 	berth_svg_begin(&svg, "Source ports, as they were chosen",
 			view->pcap   ? view->pcap

@@ -89,13 +89,16 @@ static void print_bits(const struct berth_judgement *j)
 void berth_audit_row_text(const struct berth_audit_row *row, const struct berth_judgement *j,
 			  int habit, bool first)
 {
+	int host = row->host_width > 15 ? row->host_width : 15;
+	int destination = row->destination_width > 36 ? row->destination_width : 36;
+
 	if (first)
-		printf("%-15s %-5s %-36s %8s %-11s %-6s %6s %-5s %-9s %-12s %s\n", "HOST", "PROTO",
-		       "DESTINATION", "PORTS", "SEEN", "PARITY", "LAG-1", "OARC", "BITS", "SHAPE",
-		       "LIKE");
-	printf("%-15s %-5s %-36s %8llu %5u-%-5u %-6s %6.3f %-5s", row->host, row->protocol,
-	       row->destination, (unsigned long long)row->seen, j->seen.first, j->seen.last,
-	       parity_of(j), j->lag1, oarc_name[j->oarc]);
+		printf("%-*s %-5s %-*s %8s %-11s %-6s %6s %-5s %-9s %-12s %s\n", host, "HOST",
+		       "PROTO", destination, "DESTINATION", "PORTS", "SEEN", "PARITY", "LAG-1",
+		       "OARC", "BITS", "SHAPE", "LIKE");
+	printf("%-*s %-5s %-*s %8llu %5u-%-5u %-6s %6.3f %-5s", host, row->host, row->protocol,
+	       destination, row->destination, (unsigned long long)row->seen, j->seen.first,
+	       j->seen.last, parity_of(j), j->lag1, oarc_name[j->oarc]);
 	print_bits(j);
 	printf(" %-12s %s%s\n", berth_shape_name(j->shape),
 	       habit < 0 ? "-" : berth_habit_row((enum berth_habit)habit).name,

@@ -8,9 +8,10 @@
 /* What a row is about. */
 struct berth_audit_row {
 	const char *host, *protocol, *destination; /* "*": over all destinations */
-	uint64_t seen; /* ports in all, of which the judgement has the first */
-	bool one;      /* one destination */
-	bool hidden;   /* over all destinations this host's ports show no pattern */
+	int host_width, destination_width; /* of the columns of the table; 0: the usual ones */
+	uint64_t seen;                     /* ports in all, of which the judgement has the first */
+	bool one;                          /* one destination */
+	bool hidden; /* over all destinations this host's ports show no pattern */
 	bool walks; /* over all: those to single destinations are Linux's walks, of which the pattern is made */
 };
 

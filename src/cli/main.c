@@ -148,11 +148,15 @@ static const struct berth_verb verbs[] = {
 	{ "sim", "play a workload against ways of choosing ports", "",
 	  "One row a policy: how often no port was found (REFUSED), how often the choice was a pair that the server still "
 	  "held (COLLIDE), ports looked at for each choice (TRIES), ports in use.\n"
-	  "Reuse is counted in connections to the same destination between two uses of a pair; CYCLE is in how many of "
+	  "Reuse is counted in connections to the same destination between two uses of a pair: the fewest that were seen, "
+	  "and within how many half of all pairs are used again (- where that is later than was played). CYCLE is in how many of "
 	  "them the mean step from port to port goes once round the range.\n"
 	  "Guessed: the share of connections whose port one guess hits, for an attacker off the path who has seen "
 	  "nothing (BLIND), the host's last port at another destination (OTHER), or the last one at this destination "
-	  "(SAME). He learns from one half of the hosts and is judged by the other.\n"
+	  "(SAME). He learns from one half of the hosts and is judged by the other; what is no more than luck counts as "
+	  "one of all ports, and - stands where too few connections were looked at.\n"
+	  "The scenario track: devices that are known again by their pairs of destinations, how many guessing would know "
+	  "(CHANCE), pairs found in a visit, how many of them the second visit finds again (KEPT), connections of a visit.\n"
 	  "Exit status: 0, 2 where berth failed.",
 	  berth_sim_opts, berth_sim_main },
 	{ "doctor", "show what this host offers berth, and how to mend what is missing", "",

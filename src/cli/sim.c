@@ -47,6 +47,8 @@ static int read_count(const char *value, double low, double high, uint64_t *out,
 	double x = 0;
 	int error = read_double(value, low, high, &x, why);
 
+	if (!error && x != (double)(uint64_t)x)
+		error = berth_why(why, -EINVAL, "\"%s\": a whole number is wanted", value);
 	if (!error)
 		*out = (uint64_t)x;
 	return error;
@@ -181,7 +183,8 @@ const struct berth_opt berth_sim_opts[] = {
 	  "Writes an SVG: how far apart two uses of a pair are; track: how many devices are known again.",
 	  NULL, set_plot },
 	{ "distribution", NULL, NULL,
-	  "With --json: adds reuse, how often pairs were used again how far apart: [distance at most, count].",
+	  "With --json: adds reuse, how often pairs were used again how far apart: [distance at most, count]; and fresh, "
+	  "how often one was used first, behind how many connections to its destination: [at most, count].",
 	  NULL, set_distribution },
 	{ "csv", NULL, NULL, "Comma-separated values, a line of names first.", NULL, set_csv },
 	{ "json", NULL, NULL,
@@ -412,6 +415,16 @@ static int play_all(const struct view *view, struct berth_sim_outcome *o, size_t
 	return 0;
 }
 
+/* Nothing was changed that the scenario track does not look at. */
+static bool is_like_track(const struct view *view)
+{
+	const struct berth_sim_load *own = &view->scenario->load, *load = &view->load;
+
+	return load->connections == own->connections && load->even == own->even &&
+	       load->life == own->life && !(load->popularity > 0) && !(load->life_s > 0) &&
+	       !(load->close_client > 0) && !(load->close_server > 0) && !(load->time_wait_s > 0);
+}
+
 static int parse(struct view *view, int argc, char **argv, struct berth_why *why)
 {
 	int at;
@@ -428,6 +441,14 @@ static int parse(struct view *view, int argc, char **argv, struct berth_why *why
 		return berth_why(why, -EINVAL, "\"%s\": sim takes no operand", argv[at]);
 	if (at >= 0 && view->json && view->csv)
 		return berth_why(why, -EINVAL, "--json, --csv: only one at a time");
+	if (at >= 0 && view->distribution && (!view->json || view->scenario->track))
+		return berth_why(why, -EINVAL,
+				 "--distribution: only --json shows it, and not of track");
+	if (at >= 0 && view->scenario->track && !is_like_track(view))
+		return berth_why(
+			why, -EINVAL,
+			"track visits each device twice, whatever --connections, --popularity, --even, --life, "
+			"--life-kind, --close-client, --close-server and --time-wait say");
 	return at < 0 ? at : 0;
 }
 

@@ -19,20 +19,27 @@ static void json_number(const char *key, double value, bool known)
 
 static const char *const sight_name[] = { "blind", "other", "same" };
 
-static void json_distribution(const struct berth_sim_tally *t)
+static void json_bins(const char *key, const uint64_t *count)
 {
 	bool first = true;
 	uint32_t i;
 
-	printf(",\"reuse\":[");
+	printf(",\"%s\":[", key);
 	for (i = 0; i < BERTH_SIM_REUSE_BINS; i++)
-		if (t->reuse[i]) {
+		if (count[i]) {
 			printf("%s[%llu,%llu]", first ? "" : ",",
 			       (unsigned long long)berth_sim_reuse_top(i),
-			       (unsigned long long)t->reuse[i]);
+			       (unsigned long long)count[i]);
 			first = false;
 		}
 	putchar(']');
+}
+
+static void csv_number(const char *format, double value, bool known)
+{
+	putchar(',');
+	if (known)
+		printf(format, value);
 }
 
 void berth_sim_row_json(const struct berth_scenario *s, const struct berth_sim_outcome *o,
@@ -64,15 +71,17 @@ void berth_sim_row_json(const struct berth_scenario *s, const struct berth_sim_o
 		json_number("occupancy_max", r->occupancy_max, true);
 		json_number("cycle", r->cycle, r->cycle > 0);
 		json_number("reuse_min", (double)r->reuse_min, r->reuse_min);
-		json_number("reuse_1", (double)r->reuse_1, r->reuse_min);
-		json_number("reuse_50", (double)r->reuse_50, r->reuse_min);
+		json_number("reuse_1", (double)r->reuse_1, r->reuse_1);
+		json_number("reuse_50", (double)r->reuse_50, r->reuse_50);
 		for (i = 0; i < BERTH_SIGHT_COUNT; i++) {
 			snprintf(key, sizeof(key), "guess_%s", sight_name[i]);
 			json_number(key, r->guess[i], r->guess[i] >= 0);
 		}
 	}
-	if (distribution && !s->track)
-		json_distribution(o->tally);
+	if (distribution && !s->track) {
+		json_bins("reuse", o->tally->reuse);
+		json_bins("fresh", o->tally->fresh);
+	}
 	printf(",\"seconds\":%.3f,\"cpu_seconds\":%.3f}\n", o->seconds, o->cpu_seconds);
 }
 
@@ -93,15 +102,17 @@ void berth_sim_row_csv(const struct berth_scenario *s, const struct berth_sim_ou
 	if (first)
 		puts("policy,first,last,ports,tried,refused,missed,collisions,tries,tries_max,occupancy,"
 		     "occupancy_max,cycle,reuse_min,reuse_1,reuse_50,guess_blind,guess_other,guess_same");
-	printf("%s,%u,%u,%u,%llu,%llu,%llu,%llu,%.4f,%llu,%.6f,%.6f,%.2f,%llu,%llu,%llu", name,
-	       o->load.range.first, o->load.range.last, o->load.pool.count,
-	       (unsigned long long)o->tally->tried, (unsigned long long)o->tally->refused,
-	       (unsigned long long)o->tally->missed, (unsigned long long)o->tally->collisions,
-	       r->tries, (unsigned long long)o->tally->tries_max, r->occupancy, r->occupancy_max,
-	       r->cycle, (unsigned long long)r->reuse_min, (unsigned long long)r->reuse_1,
-	       (unsigned long long)r->reuse_50);
+	printf("%s,%u,%u,%u,%llu,%llu,%llu,%llu,%.4f,%llu,%.6f,%.6f", name, o->load.range.first,
+	       o->load.range.last, o->load.pool.count, (unsigned long long)o->tally->tried,
+	       (unsigned long long)o->tally->refused, (unsigned long long)o->tally->missed,
+	       (unsigned long long)o->tally->collisions, r->tries,
+	       (unsigned long long)o->tally->tries_max, r->occupancy, r->occupancy_max);
+	csv_number("%.2f", r->cycle, r->cycle > 0);
+	csv_number("%.0f", (double)r->reuse_min, r->reuse_min);
+	csv_number("%.0f", (double)r->reuse_1, r->reuse_1);
+	csv_number("%.0f", (double)r->reuse_50, r->reuse_50);
 	for (i = 0; i < BERTH_SIGHT_COUNT; i++)
-		r->guess[i] < 0 ? (void)printf(",") : (void)printf(",%.9f", r->guess[i]);
+		csv_number("%.9f", r->guess[i], r->guess[i] >= 0);
 	putchar('\n');
 }
 
@@ -118,6 +129,14 @@ static void print_share(double share, int width)
 	else
 		snprintf(words, sizeof(words), "%.4f", share);
 	printf(" %*s", width, words);
+}
+
+static void print_count(uint64_t n, int width)
+{
+	if (n)
+		printf(" %*llu", width, (unsigned long long)n);
+	else
+		printf(" %*s", width, "-");
 }
 
 void berth_sim_row_text(const struct berth_scenario *s, const struct berth_sim_outcome *o,
@@ -144,12 +163,9 @@ void berth_sim_row_text(const struct berth_scenario *s, const struct berth_sim_o
 	print_share(r->refused, 7);
 	print_share(r->collisions, 7);
 	printf(" %8.2f %5.1f %%", r->tries, 100 * r->occupancy);
-	if (r->reuse_min)
-		printf(" %8llu %8llu", (unsigned long long)r->reuse_min,
-		       (unsigned long long)r->reuse_50);
-	else
-		printf(" %8s %8s", "-", "-");
-	printf(" %7.0f", r->cycle);
+	print_count(r->reuse_min, 8);
+	print_count(r->reuse_50, 8);
+	print_count((uint64_t)(r->cycle + 0.5), 7);
 	print_share(r->guess[BERTH_SIGHT_BLIND], 7);
 	print_share(r->guess[BERTH_SIGHT_OTHER], 7);
 	print_share(r->guess[BERTH_SIGHT_SAME], 7);
@@ -158,22 +174,18 @@ void berth_sim_row_text(const struct berth_scenario *s, const struct berth_sim_o
 
 /* ---- plot ---- */
 
-/* Share of the reuses that are at most so far apart. */
+/* Share of the pairs that are used again within so many connections, as far as it is known. */
 static void plot_reuse(struct berth_svg *svg, const struct berth_sim_outcome *o, unsigned number)
 {
-	double x[BERTH_SIM_REUSE_BINS], y[BERTH_SIM_REUSE_BINS], sum = 0;
+	double x[BERTH_SIM_REUSE_BINS], y[BERTH_SIM_REUSE_BINS];
 	char words[64];
-	size_t n = 0;
-	uint32_t i;
+	uint32_t i, n = berth_sim_reuse_share(o->tally, y);
 
-	for (i = 1; i < BERTH_SIM_REUSE_BINS && o->tally->reused; i++) {
-		sum += (double)o->tally->reuse[i];
-		x[n] = (double)berth_sim_reuse_top(i);
-		y[n++] = sum / (double)o->tally->reused;
-	}
+	for (i = 0; i < n; i++)
+		x[i] = (double)berth_sim_reuse_top(i);
 	snprintf(words, sizeof(words), "%s%s", berth_habit_row(o->load.habit).name,
-		 n ? "" : ": no pair twice");
-	berth_svg_curve(svg, n, x, y, number, words);
+		 o->tally->reused ? "" : ": no pair twice");
+	berth_svg_curve(svg, o->tally->reused ? n : 0, x, y, number, words);
 }
 
 static void plot_track(struct berth_svg *svg, const struct berth_sim_outcome *o, unsigned number)
@@ -201,8 +213,8 @@ int berth_sim_plot(const struct berth_scenario *s, const struct berth_sim_outcom
 		svg.x = (struct berth_svg_axis){
 			"connections to one destination between two uses of a pair", 1, 1e6, true
 		};
-		svg.y = (struct berth_svg_axis){ "share of the reuses that come no later", 0, 1,
-						 false };
+		svg.y = (struct berth_svg_axis){ "share of the pairs that are used again by then",
+						 0, 1, false };
 	}
 	berth_svg_begin(&svg, s->track ? "Devices known again" : "How soon a pair is used again",
 			s->name);

@@ -81,11 +81,13 @@ static enum berth_packet_result set_fragment(struct reader *rd, uint32_t id, uin
 		return BERTH_PACKET_GOOD;
 	if (offset + left(rd) > 65535)
 		return BERTH_PACKET_LENGTH;
-	/* What a fragment has inside of an ICMP error is not this packet's. */
-	out->is_fragment = true;
-	out->has_more = more;
-	out->fragment_id = id;
-	out->fragment_offset = offset;
+	/* An ICMP error is whole, whatever is told of the packet within: nobody shall wait for the rest of it. */
+	if (!rd->inner) {
+		out->is_fragment = true;
+		out->has_more = more;
+		out->fragment_id = id;
+		out->fragment_offset = offset;
+	}
 	return offset ? BERTH_PACKET_FRAGMENT : BERTH_PACKET_GOOD;
 }
 

@@ -16,7 +16,9 @@
 #define SNAP 256
 #define WAKE_MS 100
 #define BATCH 10000
-#define FILTER "(tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn) or udp or ip6 or vlan"
+#define FILTER                                                                                     \
+	"(tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn) or udp or ip6 or ether proto 0x8847 or "    \
+	"ether proto 0x8864 or ether proto 0x88a8 or ether proto 0x9100 or vlan"
 
 static volatile sig_atomic_t interrupted;
 

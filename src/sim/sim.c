@@ -9,8 +9,10 @@
 #include "src/sim/random.h"
 
 #define MEMORY_MAX (2ull << 30)
-#define GUESS_EACH 64u /* one connection in so many is looked at by the attacker */
-#define LATE 8u        /* choices on their way; a power of two */
+#define GUESS_EACH 64u  /* one connection in so many is looked at by the attacker */
+#define LATE 8u         /* choices on their way; a power of two */
+#define GUESS_MIN 5000u /* looks that would show a guess of 1 in 1,000 */
+#define RISK_MIN 100u   /* of fewer pairs no share is told */
 #define NONE UINT32_MAX
 
 /* What one (destination, port) remembers. What a host before wrote is told by its number. */
@@ -445,7 +447,9 @@ static void settle(struct world *w, const struct late *l)
 	struct cell *c = l->cell;
 	uint32_t distance;
 
-	if (l->counted && c->used > w->begun[l->d]) {
+	if (l->counted && c->used <= w->begun[l->d]) {
+		t->fresh[berth_sim_reuse_bin(l->number - w->begun[l->d] - 1)]++;
+	} else if (l->counted) {
 		distance = l->number - c->used;
 		t->collisions += c->held_ms > l->now_ms;
 		t->reused++;
@@ -566,7 +570,7 @@ void berth_sim_add(struct berth_sim_tally *whole, const struct berth_sim_tally *
 	if (part->reuse_min && (!whole->reuse_min || part->reuse_min < whole->reuse_min))
 		whole->reuse_min = part->reuse_min;
 	for (i = 0; i < BERTH_SIM_REUSE_BINS; i++)
-		whole->reuse[i] += part->reuse[i];
+		whole->reuse[i] += part->reuse[i], whole->fresh[i] += part->fresh[i];
 	for (i = 0; i < BERTH_SIGHT_COUNT; i++)
 		for (j = 0; j < 2; j++) {
 			whole->seen[i][j] += part->seen[i][j];
@@ -575,31 +579,70 @@ void berth_sim_add(struct berth_sim_tally *whole, const struct berth_sim_tally *
 		}
 }
 
-static uint64_t reuse_quantile(const struct berth_sim_tally *t, double share)
+uint32_t berth_sim_reuse_share(const struct berth_sim_tally *t,
+			       double out_share[BERTH_SIM_REUSE_BINS])
 {
-	uint64_t wanted = (uint64_t)ceil(share * (double)t->reused), sum = 0;
+	uint64_t at_risk = 0;
+	double still = 1;
 	uint32_t i;
 
-	if (!t->reused)
-		return 0;
-	for (i = 0; i < BERTH_SIM_REUSE_BINS - 1; i++)
-		if ((sum += t->reuse[i]) >= wanted)
-			break;
-	return berth_sim_reuse_top(i);
+	for (i = 0; i < BERTH_SIM_REUSE_BINS; i++)
+		at_risk += t->reuse[i] + t->fresh[i];
+	for (i = 0; i < BERTH_SIM_REUSE_BINS && at_risk >= RISK_MIN; i++) {
+		/* Those that are lost sight of within the bin were at risk for half of it. */
+		still *= 1 - (double)t->reuse[i] / ((double)at_risk - (double)t->fresh[i] / 2);
+		out_share[i] = 1 - still;
+		at_risk -= t->reuse[i] + t->fresh[i];
+	}
+	return i;
 }
 
-/* The guess that did best in what was learnt, judged by what was not. */
-static double guess_of(const struct berth_sim_tally *t, enum berth_sim_sight sight, double least)
+static uint64_t reuse_quantile(const struct berth_sim_tally *t, double share)
 {
-	uint32_t k, best = 0;
+	double within[BERTH_SIM_REUSE_BINS];
+	uint32_t i, n = berth_sim_reuse_share(t, within);
+
+	for (i = 0; i < n; i++)
+		if (within[i] >= share)
+			return berth_sim_reuse_top(i);
+	return 0;
+}
+
+/* True where so many hits are more than chance leaves, once in a thousand. */
+static bool more_than_chance(double hits, double mean)
+{
+	double term = exp(-mean), below = 0;
+	uint32_t i;
+
+	/* Far out the count is as good as normal. */
+	if (hits > 100 || mean > 100)
+		return hits > mean + 3.1 * sqrt(mean) + 3;
+	for (i = 0; i < hits; i++) {
+		below += term;
+		term *= mean / (i + 1);
+	}
+	return 1 - below < 1e-3;
+}
+
+/* The guess that did best in one half, judged by the other. */
+static double guess_of(const struct berth_sim_tally *t, enum berth_sim_sight sight, double chance)
+{
+	uint32_t k, half, best;
+	double hits = 0, seen = 0;
 
 	if (!t->seen[sight][0] || !t->seen[sight][1])
 		return -1;
-	for (k = 1; k < BERTH_PORTS; k++)
-		if (t->guess[sight][0][k] > t->guess[sight][0][best])
-			best = k;
-	/* One of the ports is at least as likely as all are on average, whatever so few samples show. */
-	return fmax(least, (double)t->guess[sight][1][best] / (double)t->seen[sight][1]);
+	for (half = 0; half < 2; half++) {
+		for (best = 0, k = 1; k < BERTH_PORTS; k++)
+			if (t->guess[sight][half][k] > t->guess[sight][half][best])
+				best = k;
+		hits += t->guess[sight][!half][best];
+		seen += (double)t->seen[sight][!half];
+	}
+	if (more_than_chance(hits, seen * chance))
+		return hits / seen;
+	/* One of the ports is as likely as all are on average, and a lucky hit shows no more; few looks show nothing. */
+	return seen >= GUESS_MIN || seen * chance >= 20 ? chance : -1;
 }
 
 void berth_sim_figures(const struct berth_sim_load *load, const struct berth_sim_tally *tally,

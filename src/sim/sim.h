@@ -60,8 +60,10 @@ struct berth_sim_tally {
 	uint64_t reused;
 	uint64_t reuse_min; /* 0: nothing was used twice */
 	uint64_t reuse[BERTH_SIM_REUSE_BINS];
+	/* Pairs that were used for the first time, by how many connections their destination had had before. */
+	uint64_t fresh[BERTH_SIM_REUSE_BINS];
 	uint64_t seen[BERTH_SIGHT_COUNT][2];
-	/* How far the port lies from what the attacker saw: even hosts teach him, odd ones judge him. */
+	/* How far the port lies from what the attacker saw, of even hosts and of odd ones: the ones teach, the others judge. */
 	uint32_t guess[BERTH_SIGHT_COUNT][2][BERTH_PORTS];
 };
 
@@ -71,8 +73,12 @@ struct berth_sim_result {
 	double occupancy, occupancy_max;    /* of the pool, 0 to 1 */
 	double cycle; /* connections to one destination in which the mean step goes round once */
 	uint64_t reuse_min; /* connections to the destination between two uses of a pair; 0: none */
-	uint64_t reuse_1, reuse_50; /* 1 and 50 % of the reuses are at most that far */
-	/* Share of the odd hosts' ports that one guess hits, made by what even hosts show, 1 / ports at least; -1: not known. */
+	uint64_t reuse_1,
+		reuse_50; /* 1 and 50 % of all pairs are used again within that; 0: later than was played */
+	/*
+	 * Share of one half of the hosts' ports that one guess hits, made by what the other half shows; 1 / ports where
+	 * the hits are no more than chance has; -1: too few were looked at.
+	 */
 	double guess[BERTH_SIGHT_COUNT];
 };
 
@@ -95,6 +101,14 @@ void berth_sim_add(struct berth_sim_tally *whole, const struct berth_sim_tally *
 /* Makes the figures out of the sums. */
 void berth_sim_figures(const struct berth_sim_load *load, const struct berth_sim_tally *tally,
 		       struct berth_sim_result *out);
+
+/*
+ * Share of the pairs that are used again within the largest distance of each bin, as a life table has it (Cutler and
+ * Ederer 1958): a pair that is met for the first time was not used for at least as long as was played. Returns how
+ * many bins are known.
+ */
+uint32_t berth_sim_reuse_share(const struct berth_sim_tally *tally,
+			       double out_share[BERTH_SIM_REUSE_BINS]);
 
 /* The bin of a distance, and the largest distance of a bin. */
 uint32_t berth_sim_reuse_bin(uint64_t distance);

@@ -250,6 +250,64 @@ static void reuse_bins_hold_their_distances(void **unused)
 	assert_true(berth_sim_reuse_bin(UINT64_MAX) < BERTH_SIM_REUSE_BINS);
 }
 
+/*
+ * How soon a pair is used again is a figure of the policy, not of how long was played: of uniform choices out of N
+ * that leave nothing behind the distance is geometric, ln 2 * N in the middle. Where half is later than was played,
+ * it is not known.
+ */
+static void reuse_does_not_depend_on_the_length(void **unused)
+{
+	static const uint64_t lengths[] = { 320000, 1600000 };
+	struct berth_sim_load load = load_of("plain", BERTH_HABIT_UNIFORM, 0, 4);
+	double within[BERTH_SIM_REUSE_BINS];
+	uint32_t i, k, n;
+
+	(void)unused;
+	load.destinations = 1;
+	load.life_s = load.close_client = load.close_server = 0;
+	for (i = 0; i < 2; i++) {
+		load.connections = lengths[i];
+		play(&load);
+		n = berth_sim_reuse_share(&tally, within);
+		assert_true(n > berth_sim_reuse_bin(60000));
+		for (k = berth_sim_reuse_bin(100); k < n; k++)
+			assert_true(fabs(within[k] +
+					 expm1(-(double)berth_sim_reuse_top(k) / 64512)) < 0.01);
+		assert_int_equal(result.reuse_50, berth_sim_reuse_top(berth_sim_reuse_bin(44716)));
+		assert_true(labs((long)result.reuse_1 - 648) < 60);
+	}
+	load.connections = 80000;
+	play(&load);
+	assert_int_equal(result.reuse_50, 0);
+	assert_true(labs((long)result.reuse_1 - 648) < 100);
+}
+
+/* One lucky hit in a few thousand looks is no better guess than any. */
+static void a_lucky_hit_is_no_guess(void **unused)
+{
+	struct berth_sim_load load = load_of("plain", BERTH_HABIT_UNIFORM, 450000, 4);
+	uint32_t i, above = 0;
+
+	(void)unused;
+	load.destinations = 4;
+	for (load.seed = 0; load.seed < 20; load.seed++) {
+		play(&load);
+		for (i = 0; i < BERTH_SIGHT_COUNT; i++)
+			above += result.guess[i] > 1.0001 / 64512;
+		assert_true(result.guess[BERTH_SIGHT_BLIND] > 0);
+	}
+	assert_true(above <= 2);
+	/* What is likelier is found all the same, by either half. */
+	load.habit = BERTH_HABIT_LINUX;
+	play(&load);
+	assert_true(fabs(result.guess[BERTH_SIGHT_SAME] - 0.125) < 0.02);
+	/* Of few looks nothing is said, unless it is plain. */
+	load.connections = 40000;
+	play(&load);
+	assert_true(result.guess[BERTH_SIGHT_BLIND] < 0);
+	assert_true(fabs(result.guess[BERTH_SIGHT_SAME] - 0.125) < 0.06);
+}
+
 static uint32_t rekey_s;
 
 static double known_again(enum berth_habit habit, uint32_t counters)
@@ -323,6 +381,8 @@ int main(void)
 		cmocka_unit_test(rfc6056_claims_hold),
 		cmocka_unit_test(linux_comes_round_in_3137),
 		cmocka_unit_test(reuse_bins_hold_their_distances),
+		cmocka_unit_test(reuse_does_not_depend_on_the_length),
+		cmocka_unit_test(a_lucky_hit_is_no_guess),
 		cmocka_unit_test(a_lasting_key_names_the_device),
 		cmocka_unit_test(impossible_loads_are_refused),
 	};

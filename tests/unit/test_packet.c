@@ -318,6 +318,18 @@ static void test_icmp(void **state)
 	/* An error about an error has no ports. */
 	b.byte[40] = 1, b.byte[54] = 58;
 	expect_bad(&b, BERTH_PACKET_PROTOCOL);
+	/* An error about a fragment is whole; about a later one it has no ports. */
+	b.size = 0;
+	put_v4(&b, 1, 0, 0), put(&b, "\x03\x04\0\0\0\0\x05\x78", 8);
+	put_v4(&b, BERTH_UDP, 0x2000, 8), put_ports(&b), put_zero(&b, 4), finish(&b, 0);
+	b.byte[30] = 5;
+	expect_good(&b, &p);
+	assert_true(p.is_icmp_error && !p.is_fragment && !p.has_more && !p.fragment_id);
+	assert_int_equal(p.flow.local_port, 40000);
+	b.byte[28 + 6] = 0, b.byte[28 + 7] = 9;
+	assert_int_equal(parse(&b, b.size, &p), BERTH_PACKET_FRAGMENT);
+	assert_true(p.is_icmp_error && !p.is_fragment && !p.fragment_offset);
+	assert_int_equal(p.flow.protocol, BERTH_UDP);
 }
 
 static void test_refusals(void **state)
