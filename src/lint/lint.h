@@ -158,6 +158,7 @@ struct berth_lint {
 	struct berth_portset declared;   /* ports of listeners; ways.c makes it */
 	bool has_declared;
 	unsigned files;
+	bool is_full; /* settings were left out */
 	bool no_memory;
 };
 

@@ -697,6 +697,20 @@ END
   equal large "$status $output" "2 berth lint: $root/etc/redis.conf: larger than 4 MB"
 }
 
+@test "lint: a tree of very many settings ends, and says what is left out" {
+  yes 'server { listen 80; }' | head -n 66000 | file /etc/nginx/conf.d/a.conf
+  lint
+  found 1 "syntax error /etc/nginx/conf.d/a.conf:65537 -"
+  # Each of forty at one port meets some others, not all.
+  rm "$root/etc/nginx/conf.d/a.conf"
+  mkdir -p "$root/etc/wireguard"
+  for i in {1..40}; do
+    printf '[Interface]\nListenPort = 5182\n' >"$root/etc/wireguard/w$i.conf"
+  done
+  lint
+  equal met "$(cut -d ' ' -f 1 "$tmp/found" | sort | uniq -c | tr -s ' ')" " $((24 * 16 + 16 * 15 / 2)) twice"
+}
+
 @test "lint: a file or directory that is named and cannot be read is not clean" {
   local outside as=()
 
