@@ -444,6 +444,17 @@ static bool is_sysctl(const char *path)
 	return !fnmatch("*/sysctl.d/*.conf", path, 0) || !strcmp(base_of(path), "sysctl.conf");
 }
 
+/* Perl's manuals have the ends of Quadlet's names, too. */
+static bool is_manual(const struct gather *g, const char *path)
+{
+	static const char section[] = "[Pod]";
+	const char *text;
+	size_t len;
+
+	return ends_with(path, ".pod") && (berth_tree_read(g->t, path, &text, &len) ||
+					   !memmem(text, len, section, strlen(section)));
+}
+
 /* Adds a file of a tree as what its name says it is. name: as it is shown. */
 static void add_known(struct gather *g, const char *path)
 {
@@ -465,7 +476,7 @@ static void add_known(struct gather *g, const char *path)
 								 : NULL;
 	if (g->place)
 		add_file(g, path);
-	if (g->added == before && unit_of(whole, unit, sizeof(unit))) {
+	if (g->added == before && unit_of(whole, unit, sizeof(unit)) && !is_manual(g, path)) {
 		g->place = &berth_lint_unit;
 		g->scope = unit;
 		add_file(g, path);

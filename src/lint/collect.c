@@ -2,6 +2,7 @@
 /*
  * Settings become declarations: what a place's files say together, defaults where they say nothing.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,21 @@ static const char *label_one(struct berth_lint *l, const struct berth_lint_place
 	return berth_lint_keep(&l->arena, slash + 1, (size_t)(path + len - slash - 1));
 }
 
+/* A key of the table with what its '?' and '*' between words stand for, as a rule. */
+static const char *spelt(struct berth_lint *l, const char *key)
+{
+	char text[BERTH_LINT_PATH_MAX], *at;
+
+	snprintf(text, sizeof(text), "%s", key);
+	for (at = text; *at; at++)
+		if (*at == '?')
+			*at = '_';
+		else if (*at == '*' && at > text && isalpha((unsigned char)at[-1]) &&
+			 isalpha((unsigned char)at[1]))
+			*at = ' ';
+	return berth_lint_keep(&l->arena, text, strlen(text));
+}
+
 static const char *label_of(struct berth_lint *l, const struct berth_lint_found *f,
 			    const struct berth_lint_key *k)
 {
@@ -148,9 +164,10 @@ static const char *label_of(struct berth_lint *l, const struct berth_lint_found 
 		return berth_lint_keep(&l->arena, k->option, strcspn(k->option, "|="));
 	if (k->shape != BERTH_LINT_PAIR)
 		return f->path ? label_one(l, f->place, f->path, strlen(f->path))
-			       : label_one(l, f->place, k->key, len);
+			       : spelt(l, label_one(l, f->place, k->key, len));
 	second = second && second > k->key + len ? second + 1 : k->key + len + 1;
-	return berth_lint_format(&l->arena, "%s, %s", label_one(l, f->place, k->key, len), second);
+	return spelt(l, berth_lint_format(&l->arena, "%s, %s", label_one(l, f->place, k->key, len),
+					  second));
 }
 
 static void syntax(struct berth_lint *l, const struct berth_lint_found *f, const char *what)

@@ -45,7 +45,7 @@ static const char syntax
 	  "ports to those who need them, and keeps everybody else off.",
   reserved[] =
 	  "ip_local_reserved_ports only keeps the kernel from choosing a port itself; it never chooses one outside "
-	  "of ip_local_port_range.",
+	  "of ip_local_port_range. Of several files of sysctl.d the last one's list counts, and theirs are not added up.",
   adjacent[] =
 	  "As soon as somebody widens ip_local_port_range downwards, connections take NodePorts.";
 

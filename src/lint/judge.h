@@ -42,8 +42,12 @@ static inline bool berth_lint_is_single(const struct berth_lint_decl *d)
 /* How many ports of a range a set has. */
 uint32_t berth_lint_count_in(const struct berth_portset *s, struct berth_range r);
 
-/* How many ports of a range a declaration leaves to others, by a setting of its place; and adds them to the set. */
-uint32_t berth_lint_left_out(const struct berth_lint *l, const struct berth_lint_decl *d,
+/* The row of a place that has this flag; NULL where none has. */
+const struct berth_lint_key *berth_lint_key_with(const struct berth_lint_place *place,
+						 unsigned flag);
+
+/* Adds the ports of a range that a declaration leaves to others, by a setting of its place, to the set. */
+void berth_lint_add_left_out(const struct berth_lint *l, const struct berth_lint_decl *d,
 			     struct berth_range in, struct berth_portset *set);
 
 /* The ports that two ranges share; they share some. */

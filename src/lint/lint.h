@@ -151,11 +151,14 @@ struct berth_lint {
 	struct berth_lint_spot ephemeral_spot, reserved_spot, unprivileged_spot;
 	size_t ephemeral_order, unprivileged_order; /* 0: no file says so */
 	struct berth_portset reserved;
+	struct berth_portset
+		lost; /* ephemeral ports that only an earlier file of sysctl.d reserves */
 	bool has_rpc; /* something on this host takes ports with bindresvport() */
 	struct berth_portset rpc_spared; /* /etc/bindresvport.blacklist */
 	struct berth_portset declared;   /* ports of listeners; ways.c makes it */
 	bool has_declared;
 	unsigned files;
+	bool is_full; /* settings were left out */
 	bool no_memory;
 };
 

@@ -188,7 +188,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "global/kpasswd*port", PORT, BOTH, OFF }) },
 	/* ---- Erlang ---- */
 	{ "rabbitmq", "beam.smp|rabbitmq-server", NULL, "/etc/rabbitmq/rabbitmq.conf|/etc/rabbitmq/conf.d/*.conf", F(LINES), 0, KEYS(
-		{ "listeners.tcp|listeners.tcp.*", PORT, TCP, ADD, "5672" },
+		{ "listeners.tcp.*|listeners.tcp", PORT, TCP, ADD, "5672" },
 		{ "listeners.ssl.*", PORT, TCP, ADD },
 		{ "management.tcp.port|management.ssl.port|management.listener.port|prometheus.tcp.port|prometheus.ssl.port", PORT, TCP, ADD },
 		{ "mqtt.listeners.tcp.*|mqtt.listeners.ssl.*|stomp.listeners.tcp.*|stomp.listeners.ssl.*|web_mqtt.tcp.port|web_stomp.tcp.port|stream.listeners.tcp.*", PORT, TCP, ADD },

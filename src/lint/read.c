@@ -198,12 +198,22 @@ int berth_lint_which_key(const char *keys, const char *path, bool with_case)
 	}
 }
 
+/* Settings are compared with each other: a tree must not take hours, or all memory. */
+#define FOUND_MAX 65536
+
 static void remember(struct berth_lint_reading *r, int key, int half, const char *value,
 		     const char *path, unsigned line)
 {
 	struct berth_lint *l = r->l;
-	struct berth_lint_found *f = BERTH_LINT_GROW(l, l->found, l->found_count, l->found_room);
+	struct berth_lint_found *f;
 
+	if (l->found_count == FOUND_MAX && !l->is_full) {
+		l->is_full = true;
+		malformed(
+			r, line,
+			"there are more than 65536 settings: this one and later ones are left out");
+	}
+	f = l->is_full ? NULL : BERTH_LINT_GROW(l, l->found, l->found_count, l->found_room);
 	if (!f)
 		return;
 	f->place = r->place;

@@ -33,22 +33,30 @@ uint32_t berth_lint_count_in(const struct berth_portset *s, struct berth_range r
 	return below_end - berth_portset_rank(s, r.first);
 }
 
-uint32_t berth_lint_left_out(const struct berth_lint *l, const struct berth_lint_decl *d,
+const struct berth_lint_key *berth_lint_key_with(const struct berth_lint_place *place,
+						 unsigned flag)
+{
+	const struct berth_lint_key *k;
+
+	for (k = place->keys; k->key; k++)
+		if (k->flags & flag)
+			return k;
+	return NULL;
+}
+
+void berth_lint_add_left_out(const struct berth_lint *l, const struct berth_lint_decl *d,
 			     struct berth_range in, struct berth_portset *set)
 {
-	const struct berth_lint_key *k = d->place->keys;
+	const struct berth_lint_key *k = berth_lint_key_with(d->place, BERTH_LINT_LEFT_OUT);
 	size_t i;
 
-	while (k->key && !(k->flags & BERTH_LINT_LEFT_OUT))
-		k++;
-	for (i = 0; k->key && !berth_lint_is_single(d) && i < l->decl_count; i++) {
+	for (i = 0; k && !berth_lint_is_single(d) && i < l->decl_count; i++) {
 		const struct berth_lint_decl *other = &l->decls[i];
 
 		if (other->key == k && !strcmp(other->scope, d->scope) &&
 		    berth_lint_shared(other->ports.ports, in))
 			berth_portset_add_range(set, berth_lint_common(other->ports.ports, in));
 	}
-	return berth_lint_count_in(set, in);
 }
 
 struct berth_range berth_lint_common(struct berth_range a, struct berth_range b)

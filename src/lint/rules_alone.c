@@ -12,7 +12,7 @@
 static void check_ephemeral(const struct berth_lint_judge *j, const struct berth_lint_decl *d)
 {
 	struct berth_lint *l = j->l;
-	struct berth_portset spared = l->reserved;
+	struct berth_portset spared;
 	struct berth_lint_finding *f;
 	struct berth_range in;
 	uint32_t bare;
@@ -20,7 +20,9 @@ static void check_ephemeral(const struct berth_lint_judge *j, const struct berth
 	if (!berth_lint_shared(d->ports.ports, l->ephemeral))
 		return;
 	in = berth_lint_common(d->ports.ports, l->ephemeral);
-	bare = berth_range_len(in) - berth_lint_left_out(l, d, in, &spared);
+	spared = l->reserved;
+	berth_lint_add_left_out(l, d, in, &spared);
+	bare = berth_range_len(in) - berth_lint_count_in(&spared, in);
 	if (!bare)
 		return;
 	f = berth_lint_find(l, BERTH_LINT_RULE_EPHEMERAL, &d->spot);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "src/lint/found.h"
 #include "src/lint/judge.h"
 #include "src/lint/ways.h"
 
@@ -154,6 +155,71 @@ void berth_lint_judge_applied(const struct berth_lint_judge *j)
 	l->reserved = j->live->reserved;
 }
 
+static bool is_reservation(const struct berth_lint_found *f)
+{
+	return f->place == &berth_lint_sysctl && f->key >= 0 &&
+	       f->place->keys[f->key].shape == BERTH_LINT_RESERVED;
+}
+
+/* What a setting reserves; what cannot be read of it was told. */
+static void read_reservation(const struct berth_lint_found *f, struct berth_portset *out_set)
+{
+	const char *at = f->value, *what;
+	struct berth_lint_ports p;
+
+	*out_set = (struct berth_portset){ 0 };
+	while (berth_lint_read_item(&at, &p, &what) > 0)
+		berth_portset_add_range(out_set, p.ports);
+}
+
+/* The ports of a setting that the last one, which takes its place, does not have. */
+static void check_lost(const struct berth_lint_judge *j, const struct berth_lint_found *found,
+		       const struct berth_lint_found *last)
+{
+	struct berth_lint *l = j->l;
+	struct berth_portset set, kept;
+	struct berth_lint_finding *f;
+	uint32_t lost = 0, before = l->lost.count;
+	int32_t port;
+
+	read_reservation(found, &set);
+	read_reservation(last, &kept);
+	for (port = berth_portset_next(&set, 0); port >= 0; port = berth_lint_after(&set, port)) {
+		if (berth_portset_has(&kept, (uint32_t)port))
+			continue;
+		lost++;
+		if (port >= l->ephemeral.first && port <= l->ephemeral.last)
+			berth_portset_add(&l->lost, (uint32_t)port);
+	}
+	f = lost ? berth_lint_find(l, BERTH_LINT_RULE_RESERVED, &found->spot) : NULL;
+	if (!f)
+		return;
+	if (l->lost.count > before)
+		f->level = BERTH_LINT_WARNING;
+	f->text = berth_lint_format(
+		&l->arena,
+		"%u of %u ports reserved here are lost: the list of %s takes the place of this one",
+		lost, set.count, berth_lint_spot_text(l, &last->spot));
+	for (port = berth_portset_next(&set, 0); port >= 0; port = berth_lint_after(&set, port))
+		berth_portset_add(&kept, (uint32_t)port);
+	berth_lint_ways_lost(l, &last->spot, &kept, f);
+}
+
+/* sysctl.d(5) does not add up lists: the last one counts. */
+static void check_reservations(const struct berth_lint_judge *j)
+{
+	const struct berth_lint *l = j->l;
+	const struct berth_lint_found *last = NULL;
+	size_t i;
+
+	for (i = 0; i < l->found_count; i++)
+		if (is_reservation(&l->found[i]) && (!last || l->found[i].order > last->order))
+			last = &l->found[i];
+	for (i = 0; i < l->found_count; i++)
+		if (is_reservation(&l->found[i]) && &l->found[i] != last)
+			check_lost(j, &l->found[i], last);
+}
+
 static bool is_nodeport(const struct berth_lint *l, uint16_t port)
 {
 	size_t i;
@@ -194,6 +260,7 @@ void berth_lint_judge_host(const struct berth_lint_judge *j)
 {
 	check_clients(j);
 	check_reserved(j);
+	check_reservations(j);
 	if (j->live)
 		check_live(j);
 }

@@ -65,31 +65,43 @@ static void sort_listeners(struct berth_lint_judge *j)
 			j->listener[j->listeners++] = j->listener[i];
 }
 
-/* Two programs that want the same ports. The finding stands where the first of them is declared. */
-static void compare(const struct berth_lint_judge *j, const struct berth_lint_decl *a,
+/* How many ports two declarations want that neither leaves to others. */
+static uint32_t shared_ports(const struct berth_lint *l, const struct berth_lint_decl *a,
+			     const struct berth_lint_decl *b)
+{
+	struct berth_range in = berth_lint_common(a->ports.ports, b->ports.ports);
+	struct berth_portset left;
+
+	if (!berth_lint_key_with(a->place, BERTH_LINT_LEFT_OUT) &&
+	    !berth_lint_key_with(b->place, BERTH_LINT_LEFT_OUT))
+		return berth_range_len(in);
+	left = (struct berth_portset){ 0 };
+	berth_lint_add_left_out(l, a, in, &left);
+	berth_lint_add_left_out(l, b, in, &left);
+	return berth_range_len(in) - berth_lint_count_in(&left, in);
+}
+
+/* Two programs that want the same ports; true where they do. The finding stands where the first of them is declared. */
+static bool compare(const struct berth_lint_judge *j, const struct berth_lint_decl *a,
 		    const struct berth_lint_decl *b)
 {
 	struct berth_lint *l = j->l;
 	bool both_single = berth_lint_is_single(a) && berth_lint_is_single(b);
 	bool nodeport = (a->key->flags | b->key->flags) & BERTH_LINT_NODEPORT;
 	const struct berth_lint_decl *at, *other;
-	struct berth_portset left = { 0 };
 	struct berth_lint_finding *f;
-	struct berth_range in;
 	uint32_t shared;
 
 	if (!(a->ports.protocols & b->ports.protocols) ||
 	    (berth_lint_is_same_program(a, b) && !are_instances(a, b)) ||
 	    !berth_lint_address_meets(&a->ports.address, &b->ports.address))
-		return;
+		return false;
 	/* Two who both hold NodePorts: the range, and a service in it. */
 	if (nodeport && a->place == b->place)
-		return;
-	in = berth_lint_common(a->ports.ports, b->ports.ports);
-	berth_lint_left_out(l, a, in, &left);
-	shared = berth_range_len(in) - berth_lint_left_out(l, b, in, &left);
+		return false;
+	shared = shared_ports(l, a, b);
 	if (!shared)
-		return;
+		return false;
 	/* Where one is a default, the other's line is what can be changed. */
 	at = b->implied && !a->implied             ? a
 	     : a->key->flags & BERTH_LINT_NODEPORT ? b
@@ -102,7 +114,7 @@ static void compare(const struct berth_lint_judge *j, const struct berth_lint_de
 					  : BERTH_LINT_RULE_OVERLAP,
 			    &at->spot);
 	if (!f)
-		return;
+		return false;
 	if (both_single && a->implied && b->implied && !nodeport)
 		f->level = BERTH_LINT_WARNING;
 	f->text = berth_lint_format(&l->arena, "%s overlaps %s (%s) in %u port%s",
@@ -110,17 +122,23 @@ static void compare(const struct berth_lint_judge *j, const struct berth_lint_de
 				    berth_lint_spot_text(l, &other->spot), shared,
 				    berth_lint_plural(shared));
 	berth_lint_ways_move(l, at, other, f);
+	return true;
 }
+
+/* Of a hundred who want one port each is told of some others, not of all. */
+#define MET_MAX 16
 
 static void check_listeners(const struct berth_lint_judge *j)
 {
 	size_t i, k;
+	unsigned met;
 
 	for (i = 0; i < j->listeners; i++)
-		for (k = i + 1; k < j->listeners && j->listener[k]->ports.ports.first <=
-							    j->listener[i]->ports.ports.last;
+		for (k = i + 1, met = 0;
+		     k < j->listeners && met < MET_MAX &&
+		     j->listener[k]->ports.ports.first <= j->listener[i]->ports.ports.last;
 		     k++)
-			compare(j, j->listener[i], j->listener[k]);
+			met += compare(j, j->listener[i], j->listener[k]);
 }
 
 /* ---- pools of source ports ---- */
@@ -136,11 +154,12 @@ static bool is_named(const struct berth_lint_judge *j, uint16_t port)
 static void read_avoided(const struct berth_lint_judge *j, const struct berth_lint_decl *pool,
 			 struct berth_portset *out_set)
 {
+	bool avoids = berth_lint_key_with(pool->place, BERTH_LINT_AVOID);
 	size_t i;
 	uint32_t port;
 
 	*out_set = (struct berth_portset){ 0 };
-	for (i = 0; i < j->l->decl_count; i++) {
+	for (i = 0; avoids && i < j->l->decl_count; i++) {
 		const struct berth_lint_decl *d = &j->l->decls[i];
 
 		if (d->place == pool->place && d->key->flags & BERTH_LINT_AVOID &&

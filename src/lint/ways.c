@@ -135,38 +135,77 @@ static void way_to_move(struct berth_lint *l, const struct berth_lint_decl *d,
 		add_way(f, moved(l, d, to));
 }
 
-static const char *sysctl_reserve(struct berth_lint *l, const char *set)
+/* The root of an image, "" for this host and for a directory of files. */
+static const char *root_of(struct berth_lint *l, const struct berth_lint_finding *f)
 {
-	return berth_lint_format(&l->arena, "sysctl -w net.ipv4.ip_local_reserved_ports=%s", set);
+	return l->reader.is_host ? berth_lint_keep(&l->arena, f->spot.file, l->reader.shown) : "";
 }
 
-/* The command that reserves for good, where the files are: on this host, in an image, in a directory of files. */
-static const char *reserve_for_good(struct berth_lint *l, const struct berth_lint_decl *d,
-				    const struct berth_lint_finding *f)
+/* A word for the shell: as it is where that is safe, else in quotes. */
+static const char *quoted(struct berth_lint *l, const char *word)
 {
-	int shown = (int)l->reader.shown;
+	char text[5 * 1024] = "'";
+	const char *at = word;
+	size_t len = 1;
 
-	if (!l->reader.is_host)
-		return berth_lint_format(&l->arena, "berth reserve --why %s add %u-%u", d->service,
-					 f->reserve.first, f->reserve.last);
-	if (!shown)
-		return "berth lint --fix";
-	return berth_lint_format(&l->arena, "berth lint --root %.*s --fix", shown, f->spot.file);
+	while (isalnum((unsigned char)*at) || (*at && strchr("/._-+:@%,=", *at)))
+		at++;
+	if (!*at)
+		return word;
+	for (at = word; *at && len < sizeof(text) - 8; at++) {
+		size_t n = *at == '\'' ? 4 : 1;
+
+		memcpy(text + len, n == 4 ? "'\\''" : at, n);
+		len += n;
+	}
+	text[len++] = '\'';
+	return berth_lint_keep(&l->arena, text, len);
+}
+
+/* A sysctl of this host, or, of an image, whose kernel does not run here, of its files: FILE: add LINE. */
+static const char *sysctl_to(struct berth_lint *l, const struct berth_lint_finding *f,
+			     const char *name, const char *value)
+{
+	const char *root = root_of(l, f), *mark = strchr(value, ' ') ? "\"" : "";
+
+	if (*root)
+		return berth_lint_format(&l->arena, "%s/etc/sysctl.d/zz-local.conf: add %s = %s",
+					 root, name, value);
+	return berth_lint_format(&l->arena, "sysctl -w %s=%s%s%s", name, mark, value, mark);
+}
+
+/* Adds to what is reserved, whoever reserved it: one way after the other must not undo the first. */
+static const char *reserve(struct berth_lint *l, const char *service, struct berth_range r)
+{
+	return berth_lint_format(&l->arena, "berth reserve --why %s add %s", quoted(l, service),
+				 r.first == r.last
+					 ? berth_lint_format(&l->arena, "%u", r.first)
+					 : berth_lint_format(&l->arena, "%u-%u", r.first, r.last));
+}
+
+/* A drop-in of sysctl.d with all that is to be reserved. */
+static void way_to_fix(struct berth_lint *l, struct berth_lint_finding *f)
+{
+	const char *root = root_of(l, f);
+
+	if (*root)
+		add_way(f, berth_lint_format(&l->arena, "berth lint --root %s --fix",
+					     quoted(l, root)));
+	else if (l->reader.is_host)
+		add_way(f, "berth lint --fix");
 }
 
 static void way_to_reserve(struct berth_lint *l, const struct berth_lint_decl *d,
 			   struct berth_lint_finding *f)
 {
 	struct berth_portset set = l->reserved;
-	char text[512];
 
 	berth_portset_add_range(&set, f->reserve);
-	if (set.count + EPHEMERAL_MIN > berth_range_len(l->ephemeral) ||
-	    berth_portset_format(&set, text, sizeof(text)) >= sizeof(text))
+	if (set.count + EPHEMERAL_MIN > berth_range_len(l->ephemeral))
 		return;
-	add_way(f, sysctl_reserve(l, text));
-	add_way(f, berth_lint_format(&l->arena, "the same for each boot: %s",
-				     reserve_for_good(l, d, f)));
+	if (!*root_of(l, f))
+		add_way(f, reserve(l, d->service, f->reserve));
+	way_to_fix(l, f);
 }
 
 /* A range that lies outside for the greater part, or for a thousand ports, can do with these. */
@@ -197,8 +236,8 @@ static void way_to_narrow(struct berth_lint *l, const struct berth_lint_decl *d,
 		first = d->ports.ports.last + 1u;
 	else
 		return;
-	add_way(f, berth_lint_format(&l->arena, "sysctl -w net.ipv4.ip_local_port_range=\"%u %u\"",
-				     first, last));
+	add_way(f, sysctl_to(l, f, "net.ipv4.ip_local_port_range",
+			     berth_lint_format(&l->arena, "%u %u", first, last)));
 }
 
 void berth_lint_ways_ephemeral(struct berth_lint *l, const struct berth_lint_decl *d,
@@ -220,6 +259,17 @@ void berth_lint_ways_floating(struct berth_lint *l, const struct berth_lint_decl
 		add_way(f, set_to(l, d, to));
 }
 
+static const char *disable(struct berth_lint *l, const struct berth_lint_finding *f,
+			   const char *service)
+{
+	const char *root = root_of(l, f);
+
+	return *root ? berth_lint_format(&l->arena, "systemctl --root %s disable %s",
+					 quoted(l, root), quoted(l, service))
+		     : berth_lint_format(&l->arena, "systemctl disable --now %s",
+					 quoted(l, service));
+}
+
 void berth_lint_ways_move(struct berth_lint *l, const struct berth_lint_decl *a,
 			  const struct berth_lint_decl *b, struct berth_lint_finding *f)
 {
@@ -229,8 +279,8 @@ void berth_lint_ways_move(struct berth_lint *l, const struct berth_lint_decl *a,
 		return;
 	add_way(f, berth_lint_format(&l->arena, "give %s or %s an address of its own", a->service,
 				     b->service));
-	add_way(f, berth_lint_format(&l->arena, "systemctl disable --now %s", a->service));
-	add_way(f, berth_lint_format(&l->arena, "systemctl disable --now %s", b->service));
+	add_way(f, disable(l, f, a->service));
+	add_way(f, disable(l, f, b->service));
 }
 
 /* The longest run of a pool's ports that has none of a set; false where none is left. */
@@ -338,23 +388,36 @@ void berth_lint_ways_clients(struct berth_lint *l, const struct berth_lint_decl 
 #define SUNRPC_FIRST 665u
 #define SUNRPC_LAST 1023u
 
+/* "&& COMMAND" that keeps the kernel's client, which does not read the list, away; "" where that is in vain. */
+static const char *keep_sunrpc_away(struct berth_lint *l, const struct berth_lint_finding *f,
+				    struct berth_range in)
+{
+	uint32_t above = SUNRPC_LAST - in.last,
+		 below = in.first > SUNRPC_FIRST ? in.first - SUNRPC_FIRST : 0;
+	const char *root = root_of(l, f), *name = above >= below ? "min" : "max";
+	uint32_t port = above >= below ? in.last + 1u : in.first - 1u;
+
+	if (in.last < SUNRPC_FIRST || above + below == 0)
+		return "";
+	if (!*root)
+		return berth_lint_format(&l->arena, " && sysctl -w sunrpc.%s_resvport=%u", name,
+					 port);
+	return berth_lint_format(
+		&l->arena, " && echo sunrpc.%s_resvport = %u >>%s", name, port,
+		quoted(l, berth_lint_format(&l->arena, "%s/etc/sysctl.d/zz-local.conf", root)));
+}
+
 void berth_lint_ways_resvport(struct berth_lint *l, struct berth_range in,
 			      struct berth_lint_finding *f)
 {
+	const char *list = quoted(l, berth_lint_format(&l->arena, "%s/etc/bindresvport.blacklist",
+						       root_of(l, f))),
+		   *more = keep_sunrpc_away(l, f, in);
+
 	add_way(f, in.first == in.last
-			   ? berth_lint_format(&l->arena, "echo %u >>/etc/bindresvport.blacklist",
-					       in.first)
-			   : berth_lint_format(&l->arena, "seq %u %u >>/etc/bindresvport.blacklist",
-					       in.first, in.last));
-	/* The kernel's client does not read that file. */
-	if (in.last < SUNRPC_FIRST)
-		return;
-	if (SUNRPC_LAST - in.last >= in.first - SUNRPC_FIRST)
-		add_way(f, berth_lint_format(&l->arena, "sysctl -w sunrpc.min_resvport=%u",
-					     in.last + 1u));
-	else
-		add_way(f, berth_lint_format(&l->arena, "sysctl -w sunrpc.max_resvport=%u",
-					     in.first - 1u));
+			   ? berth_lint_format(&l->arena, "echo %u >>%s%s", in.first, list, more)
+			   : berth_lint_format(&l->arena, "seq %u %u >>%s%s", in.first, in.last,
+					       list, more));
 }
 
 void berth_lint_ways_names(struct berth_lint *l, const struct berth_lint_decl *d,
@@ -380,7 +443,9 @@ void berth_lint_ways_adjacent(struct berth_lint *l, const struct berth_lint_decl
 	struct berth_portset set = l->reserved;
 
 	berth_portset_add_range(&set, d->ports.ports);
-	add_way(f, sysctl_reserve(l, berth_lint_set_text(l, &set)));
+	add_way(f, *root_of(l, f) ? sysctl_to(l, f, "net.ipv4.ip_local_reserved_ports",
+					      berth_lint_set_text(l, &set))
+				  : reserve(l, d->service, d->ports.ports));
 }
 
 void berth_lint_ways_live(struct berth_lint *l, const struct berth_lint_decl *d, uint16_t port,
@@ -392,7 +457,7 @@ void berth_lint_ways_live(struct berth_lint *l, const struct berth_lint_decl *d,
 		to.first = port < now.first ? port : now.first;
 		to.last = port > now.last ? port : now.last;
 	}
-	add_way(f, berth_lint_format(&l->arena, "systemctl restart %s", d->service));
+	add_way(f, berth_lint_format(&l->arena, "systemctl restart %s", quoted(l, d->service)));
 	add_way(f, moved(l, d, to));
 }
 
@@ -428,6 +493,13 @@ void berth_lint_ways_applied(struct berth_lint *l, struct berth_lint_finding *f,
 	add_way(f, sysctl_line(l, &f->spot, value));
 }
 
+void berth_lint_ways_lost(struct berth_lint *l, const struct berth_lint_spot *last,
+			  const struct berth_portset *all, struct berth_lint_finding *f)
+{
+	add_way(f, sysctl_line(l, last, berth_lint_set_text(l, all)));
+	way_to_fix(l, f);
+}
+
 void berth_lint_ways_reserved(struct berth_lint *l, struct berth_lint_finding *f)
 {
 	struct berth_portset in = { 0 };
@@ -447,7 +519,7 @@ void berth_lint_ways_suppress(struct berth_lint *l, struct berth_lint_finding *f
 void berth_lint_ways_include(struct berth_lint *l, const char *path, struct berth_lint_finding *f)
 {
 	if (path)
-		add_way(f, berth_lint_format(&l->arena, "write %.512s", path));
+		add_way(f, berth_lint_format(&l->arena, "write %s%.512s", root_of(l, f), path));
 	if (f->spot.raw)
 		add_way(f, berth_lint_format(&l->arena, "take out %s:%u: %s", f->spot.file,
 					     f->spot.line, f->spot.raw));
@@ -464,8 +536,12 @@ const char *berth_lint_set_text(struct berth_lint *l, const struct berth_portset
 uint32_t berth_lint_reservation(const struct berth_lint *l, struct berth_portset *out_set)
 {
 	struct berth_portset set = l->reserved;
+	int32_t port;
 	size_t i;
 
+	for (port = berth_portset_next(&l->lost, 0); port >= 0;
+	     port = berth_lint_after(&l->lost, port))
+		berth_portset_add(&set, (uint32_t)port);
 	for (i = 0; i < l->finding_count; i++)
 		if (l->findings[i].fixable && !l->findings[i].suppressed)
 			berth_portset_add_range(&set, l->findings[i].reserve);

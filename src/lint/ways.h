@@ -52,6 +52,10 @@ void berth_lint_ways_open(struct berth_lint *l, struct berth_lint_finding *f);
 /* A sysctl of a file that the kernel has with another value. */
 void berth_lint_ways_applied(struct berth_lint *l, struct berth_lint_finding *f, const char *value);
 
+/* A list of reserved ports whose place another one takes, at `last`: that one with all of them. */
+void berth_lint_ways_lost(struct berth_lint *l, const struct berth_lint_spot *last,
+			  const struct berth_portset *all, struct berth_lint_finding *f);
+
 /* A reservation of ports that the kernel never chooses. */
 void berth_lint_ways_reserved(struct berth_lint *l, struct berth_lint_finding *f);
 

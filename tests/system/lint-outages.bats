@@ -79,7 +79,7 @@ END
   printf 'pasv_min_port=50000\npasv_max_port=60000\n' | file /etc/vsftpd.conf
   lint
   found 1 "ephemeral warning /etc/vsftpd.conf:1 10001"
-  jq -e '.ways | index("sysctl -w net.ipv4.ip_local_reserved_ports=50000-60000")' "$tmp/json"
+  jq -e '.ways | index("berth lint --root '"$root"' --fix")' "$tmp/json"
   printf 'pasv_min_port=30000\npasv_max_port=30999\n' | file /etc/vsftpd.conf
   lint
   found 0

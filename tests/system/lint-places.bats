@@ -291,6 +291,7 @@ END
   for name in etcd distcc gpsd mosh services environment; do
     printf '\177ELF\0' >"$tmp/tree/bin/$name"
   done
+  printf '=head1 NAME\n\n[x\n' >"$tmp/tree/Perl.pod"
   echo 'GPSD_OPTIONS="-S 40000"' >"$tmp/tree/etc/default/gpsd"
   run --separate-stderr "$berth" lint "$tmp/tree" --json
   equal found "$(jq -r '"\(.rule) \(.file | split("/")[-2:] | join("/")):\(.line)"' <<<"$output")" "ephemeral default/gpsd:1"

@@ -58,12 +58,8 @@ def go(way, root, finding):
             one = re.fullmatch(line, part)
             set_line(one["file"], int(one["line"]), one["text"])
         return "line"
-    if match := re.fullmatch(r"sysctl -w net\.ipv4\.(\S+?)=\"?([^\"]*)\"?", way):
-        append(f"{root}/etc/sysctl.d/zz.conf", f"net.ipv4.{match[1]} = {match[2]}")
-        return "sysctl"
-    if match := re.fullmatch(r"(echo|seq) (\d+) ?(\d*) >>/etc/bindresvport.blacklist", way):
-        for port in range(int(match[2]), int(match[3] or match[2]) + 1):
-            append(f"{root}/etc/bindresvport.blacklist", str(port))
+    if re.fullmatch(rf"(echo|seq) \d+ ?\d* >>{root}/etc/bindresvport.blacklist( && .*)?", way):
+        subprocess.run(["sh", "-c", way], check=True)
         return "spare"
     if match := re.fullmatch(r"(/\S+): add within (\S+): (.*)", way):
         with open(match[1], encoding="utf-8") as file:
@@ -79,9 +75,9 @@ def go(way, root, finding):
         append(match[1], match[2])
         return "after"
     if match := re.fullmatch(r"write (/\S+)", way):
-        append(root + match[1], "")
+        append(match[1], "")
         return "write"
-    if way == f"the same for each boot: berth lint --root {root} --fix":
+    if way == f"berth lint --root {root} --fix":
         os.makedirs(root + "/etc/sysctl.d", exist_ok=True)
         subprocess.run([sys.argv[1], "lint", "--root", root, "--fix"], capture_output=True, check=True)
         return "fix"
@@ -97,6 +93,7 @@ def go(way, root, finding):
 def lay(root, case, column):
     """Makes the tree of a case with its broken (0) or repaired (1) texts."""
     shutil.rmtree(root, ignore_errors=True)
+    os.makedirs(root + "/etc/sysctl.d")
     for path, *texts in case:
         text = texts[column] if texts[column] != "-" else texts[0]
         os.makedirs(root + os.path.dirname(path), exist_ok=True)
