@@ -15,6 +15,7 @@
 #include "src/cli/cli.h"
 #include "src/cli/keepers.h"
 #include "src/core/grantrule.h"
+#include "src/core/range.h"
 #include "src/kernel/authbind.h"
 #include "src/kernel/file.h"
 #include "src/kernel/grant.h"
@@ -337,20 +338,72 @@ static int put_before(const char *what, int err, struct berth_why *why)
 	return berth_why(why, err, "%s: %s", what, cause.text);
 }
 
-/* Puts the rules in force. Ledger: NULL where it cannot be had, with the reason in why. */
-static int enforce(const struct want *want, struct berth_ledger *ledger,
-		   struct berth_portset *guarded, uint32_t *out_upgraded, struct berth_why *why)
-{
-	struct berth_why refused;
-	int err = berth_grant_load(&want->place, &want->rules, &want->options, out_upgraded,
-				   &refused);
+/* Rules on their way into force. */
+struct change {
+	const struct want *want;
+	struct berth_ledger *ledger;
+	struct berth_portset ports; /* denied by the new rules */
+	char owner[PATH_MAX + 8];
+};
 
+static void unite(struct berth_portset *to, const struct berth_portset *from)
+{
+	int32_t p;
+
+	for (p = berth_portset_next(from, 0); p >= 0;
+	     p = p == 65535 ? -1 : berth_portset_next(from, (uint32_t)p + 1))
+		berth_portset_add(to, (uint32_t)p);
+}
+
+static int add_owned(const struct berth_reservation *r, void *arg)
+{
+	static struct berth_portset ports;
+	struct change *before = arg;
+	struct berth_range_error error;
+
+	if (!strcmp(r->owner, before->owner) && !berth_portset_parse(r->ports, &ports, &error))
+		unite(&before->ports, &ports);
+	return 0;
+}
+
+/*
+ * Just before the rules come into force: reserves their ports beside those of the rules before, so that whoever is
+ * killed now leaves no denied port to the kernel's choice. Where that fails, it fails afterwards, too, and is told.
+ */
+static void reserve_both(void *arg)
+{
+	static struct change both;
+	const struct change *change = arg;
+	struct berth_why why;
+	uint32_t before;
+
+	both = (struct change){ .want = change->want, .ledger = change->ledger };
+	berth_grant_dir(&both.want->place, both.owner, sizeof(both.owner));
+	berth_ledger_each(both.ledger, add_owned, &both);
+	before = both.ports.count;
+	unite(&both.ports, &change->ports);
+	if (both.ports.count > before)
+		reserve(both.want, both.ledger, &both.ports, &why);
+}
+
+/* Puts the rules in force. Ledger: NULL where it cannot be had, with the reason in why. */
+static int enforce(struct want *want, struct berth_ledger *ledger, struct berth_portset *guarded,
+		   uint32_t *out_upgraded, struct berth_why *why)
+{
+	static struct change change;
+	struct berth_why refused;
+	int err;
+
+	if (want->options.observe)
+		*guarded = (struct berth_portset){ 0 };
+	change = (struct change){ .want = want, .ledger = ledger, .ports = *guarded };
+	want->options.arg = &change;
+	want->options.ready = ledger ? reserve_both : NULL;
+	err = berth_grant_load(&want->place, &want->rules, &want->options, out_upgraded, &refused);
 	if (err)
 		*why = refused;
 	if (err)
 		return err;
-	if (want->options.observe)
-		*guarded = (struct berth_portset){ 0 };
 	if (!ledger || reserve(want, ledger, guarded, why))
 		return put_before("the rules are in force, but the kernel may choose their ports",
 				  -EIO, why);

@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "src/base/auto.h"
@@ -28,6 +29,7 @@ struct want {
 	struct berth_hold_for whom;
 	struct berth_endpoint at[ENDPOINTS_MAX];
 	int socket[ENDPOINTS_MAX], offer[ENDPOINTS_MAX];
+	int taker[ENDPOINTS_MAX]; /* pidfd of whoever had the socket last, -1: none, or ended */
 	int count;
 };
 
@@ -102,18 +104,32 @@ static void tell(const struct want *want)
 	fflush(stdout);
 }
 
+/* Hears of the end of a process that was handed the endpoint: it may leave the socket as nobody is to have it. */
+static void watch_taker(struct want *want, int watch, int i, int pid)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
+
+	if (want->taker[i] >= 0)
+		close(want->taker[i]);
+	want->taker[i] = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (want->taker[i] < 0 || epoll_ctl(watch, EPOLL_CTL_ADD, want->taker[i], &e))
+		berth_hold_guard(want->socket[i], want->listens);
+}
+
 /* One line for each hand-over and refusal. */
-static void serve(const struct want *want, int i)
+static void serve(struct want *want, int watch, int i)
 {
 	struct berth_why why;
 	char text[BERTH_ENDPOINT_TEXT];
 	int pid = berth_hold_serve(want->offer[i], want->socket[i], &want->whom, &why);
 
 	berth_endpoint_format(&want->at[i], text);
-	if (pid > 0)
+	if (pid > 0) {
+		watch_taker(want, watch, i, pid);
 		fprintf(stderr, "berth hold: %s handed to process %d\n", text, pid);
-	else if (pid < 0)
+	} else if (pid < 0) {
 		fprintf(stderr, "berth hold: %s: %s\n", text, why.text);
+	}
 }
 
 /* Watches the streams; the descriptor is readable when one is shut down. Of connections it hears nothing. */
@@ -130,29 +146,39 @@ static int watch_streams(const struct want *want)
 	return fd;
 }
 
-/* Closes those again that were shut down; one line for each, but at the beginning, when none has been handed over. */
-static void guard(const struct want *want, int watch, bool begun)
+/* Sees to one endpoint, whose stream was shut down or whose taker has ended; one line where a program did the former. */
+static void guard_one(struct want *want, int i, bool begun)
 {
-	struct epoll_event e[ENDPOINTS_MAX];
+	struct pollfd taker = { .fd = want->taker[i], .events = POLLIN };
 	char text[BERTH_ENDPOINT_TEXT];
-	int n = epoll_wait(watch, e, ENDPOINTS_MAX, 0), i, done;
+	int done = berth_hold_guard(want->socket[i], want->listens);
 
-	for (i = 0; i < n; i++) {
-		done = berth_hold_guard(want->socket[e[i].data.u32], want->listens);
-		berth_endpoint_format(&want->at[e[i].data.u32], text);
-		if (done < 0)
-			fprintf(stderr,
-				"berth hold: %s: shut down by the program, and another has the port (%s); "
-				"see \"ss -anp\"\n",
-				text, strerror(-done));
-		else if (done && begun)
-			fprintf(stderr, "berth hold: %s: shut down by the program, held again\n",
-				text);
+	berth_endpoint_format(&want->at[i], text);
+	if (done < 0)
+		fprintf(stderr,
+			"berth hold: %s: shut down by the program, and another has the port (%s); see \"ss "
+			"-anp\"\n",
+			text, strerror(-done));
+	else if (done && begun)
+		fprintf(stderr, "berth hold: %s: shut down by the program, held again\n", text);
+	if (want->taker[i] >= 0 && poll(&taker, 1, 0) > 0) {
+		close(want->taker[i]);
+		want->taker[i] = -1;
 	}
 }
 
+/* begun: something may have been handed over. */
+static void guard(struct want *want, int watch, bool begun)
+{
+	struct epoll_event e[2 * ENDPOINTS_MAX];
+	int n = epoll_wait(watch, e, 2 * ENDPOINTS_MAX, 0), i;
+
+	for (i = 0; i < n; i++)
+		guard_one(want, (int)e[i].data.u32, begun);
+}
+
 /* Serves takers until a signal asks for the end. */
-static int keep(const struct want *want)
+static int keep(struct want *want)
 {
 	struct pollfd fds[ENDPOINTS_MAX + 2];
 	sigset_t ends;
@@ -177,7 +203,7 @@ static int keep(const struct want *want)
 			guard(want, watch, true);
 		for (i = 0; i < want->count; i++)
 			if (fds[i].revents & POLLIN)
-				serve(want, i);
+				serve(want, watch, i);
 	}
 	return BERTH_EXIT_FAILURE;
 }
@@ -301,7 +327,7 @@ int berth_hold_main(int argc, char **argv)
 	int i, program;
 
 	for (i = 0; i < ENDPOINTS_MAX; i++)
-		want.socket[i] = want.offer[i] = -1;
+		want.socket[i] = want.offer[i] = want.taker[i] = -1;
 	program = parse_words(&want, argc, argv, &why);
 	if (program < 0)
 		return berth_complain("hold", &why, BERTH_EXIT_FAILURE);

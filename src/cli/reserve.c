@@ -49,10 +49,7 @@ static const char *netns_of(const struct want *want)
 
 static int set_netns(void *into, const char *value, struct berth_why *why)
 {
-	if (!berth_reserved_has_netns(value))
-		return berth_why(why, -ENOENT,
-				 "--netns: there is no network namespace \"%s\"; see \"ip netns\"",
-				 value);
+	(void)why;
 	((struct want *)into)->netns = value;
 	return 0;
 }
@@ -121,7 +118,9 @@ const struct berth_opt berth_reserve_opts[] = {
 	  NULL, set_until },
 	{ "why", "TEXT", NULL, "The reason, for those who read the list.", NULL, set_why },
 	{ "netns", "NAME", "this one",
-	  "The network namespace, as \"ip netns\" names it, or a path.", NULL, set_netns },
+	  "The network namespace, as \"ip netns\" names it, or a path. One with a name keeps its reservations while it is "
+	  "away, and has them again when it is back.",
+	  NULL, set_netns },
 	{ "dry-run", NULL, NULL, "Say what would be reserved in the end; change nothing.", NULL,
 	  set_dry_run },
 	{ "json", NULL, NULL,
@@ -285,6 +284,10 @@ static int add(struct want *want, struct berth_ledger *l, int argc, char **argv,
 	int err = read_ports(argc, argv, at, &ports, why);
 
 	r.ports = argv[at];
+	if (!err && !berth_reserved_has_netns(r.netns))
+		err = berth_why(why, -ENOENT,
+				"--netns: there is no network namespace \"%s\"; see \"ip netns\"",
+				r.netns);
 	if (!err && want->owner)
 		err = berth_ledger_owner(want->owner, owner, sizeof(owner), why);
 	if (!err && want->owner)
@@ -325,7 +328,8 @@ static int list(struct want *want, struct berth_ledger *l, int argc, char **argv
 	if (at < argc)
 		return berth_why(why, -EINVAL,
 				 "list takes no operand; --netns chooses a namespace");
-	if (berth_ledger_swept(l) && !geteuid() && !want->dry_run && finish(want, l, why))
+	if ((berth_ledger_swept(l) || berth_ledger_waits(l)) && !geteuid() && !want->dry_run &&
+	    finish(want, l, why))
 		return -EIO;
 	berth_ledger_each(l, show, want);
 	show_others(want, l);

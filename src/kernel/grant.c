@@ -246,13 +246,15 @@ static uint64_t next_turn(const char *dir)
 
 /* Attaches and pins what is loaded, and gives it the turn. */
 static int take_over(const struct grant_bpf *skel, const char *dir,
-		     const struct berth_grant_rules *r, const struct berth_grant_about *about,
-		     int cgroup_fd, struct berth_why *why)
+		     const struct berth_grant_rules *r, const struct berth_grant_options *o,
+		     const struct berth_grant_about *about, int cgroup_fd, struct berth_why *why)
 {
 	int err = attach_all(skel, about, dir, cgroup_fd, why);
 
 	if (!err)
 		err = pin_maps(skel, dir, r, about, why);
+	if (!err && o->ready)
+		o->ready(o->arg);
 	if (!err && (err = berth_grantpins_set_turn(dir, about->turn)))
 		err = berth_why(why, err, "%s: cannot give the rules their turn (%s)", dir,
 				strerror(-err));
@@ -296,7 +298,7 @@ static int enforce(const struct berth_grant_place_spec *place, const struct bert
 	if (err)
 		err = refuse_load(err, why);
 	if (!err)
-		err = take_over(skel, dir, r, &about, cgroup, why);
+		err = take_over(skel, dir, r, o, &about, cgroup, why);
 	grant_bpf__destroy(skel);
 	return err;
 }

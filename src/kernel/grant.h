@@ -29,6 +29,9 @@ struct berth_grant_place_spec {
 struct berth_grant_options {
 	bool observe;     /* count, enforce nothing */
 	bool every_netns; /* not only in the caller's network namespace */
+	/* Called when all is pinned, just before the rules come into force; may be NULL. */
+	void (*ready)(void *arg);
+	void *arg;
 };
 
 /* Rules that were read and are to be loaded. Begins as berth_grant_rules_init(). */

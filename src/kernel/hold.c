@@ -128,15 +128,32 @@ int berth_hold_listen(int fd)
 	return listen(fd, SOMAXCONN) ? -errno : 0;
 }
 
+static int guard_datagrams(int fd)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	const int none = 0;
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+
+	if (!getpeername(fd, (struct sockaddr *)&peer, &size))
+		connect(fd, &nowhere, sizeof(nowhere));
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &none, sizeof(none)) ? -errno : 0;
+}
+
 int berth_hold_guard(int fd, bool listens)
 {
 	const int none = 0;
-	int accepts = 0, err;
-	socklen_t size = sizeof(accepts);
+	int type = 0, accepts = 0, shares = 0, err;
+	socklen_t size = sizeof(type);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size))
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &none, sizeof(none));
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) ||
+	    getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &shares, &size))
 		return -errno;
-	if (accepts)
+	if (type == SOCK_DGRAM)
+		return guard_datagrams(fd);
+	if (accepts || (!listens && !shares))
 		return 0;
 	if (listens)
 		err = berth_hold_listen(fd);

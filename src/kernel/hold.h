@@ -46,8 +46,9 @@ int berth_hold_bind(const struct berth_endpoint *e, bool listens, int *out_fd,
 int berth_hold_listen(int fd);
 
 /*
- * Closes the port of a stream again that whoever was handed it has shut down, by shutdown() or a connect() to nowhere:
- * who sets SO_REUSEADDR could bind it. Listens: it listens anew, instead. 1: done; 0: it listens; -errno.
+ * Keeps the port of a socket again from others, whatever whoever was handed it has left behind: a stream that was shut
+ * down, by shutdown() or a connect() to nowhere, is closed to those who set SO_REUSEADDR (listens: listens anew), and a
+ * datagram socket shares its port no more and has no peer. 1: a stream that was open to them; 0; -errno.
  */
 int berth_hold_guard(int fd, bool listens);
 

@@ -241,12 +241,14 @@ static int read_root(struct berth_ledger *l, struct berth_why *why)
 			 fault);
 }
 
+/* A namespace with a name comes again, as after a boot; what a path leads to does not. */
 static bool is_over(const json_t *e, time_t now)
 {
 	json_int_t until = json_integer_value(json_object_get(e, "until"));
+	const char *netns = text_of(e, "netns");
 
 	return (until && until <= now) || !is_alive(text_of(e, "owner")) ||
-	       !berth_reserved_has_netns(text_of(e, "netns"));
+	       (strchr(netns, '/') && !berth_reserved_has_netns(netns));
 }
 
 static void sweep(struct berth_ledger *l)
@@ -497,10 +499,16 @@ static int apply(struct berth_ledger *l, const char *netns, struct berth_why *wh
 	struct berth_portset now, before, ours, others, want;
 	json_t *applied = json_object_get(l->root, "applied");
 	int err = berth_reserved_read(netns, &now, why);
+	char later[PATH_MAX];
 
 	if (err)
 		return err;
 	berth_ledger_applied(l, netns, &ours);
+	/* What somebody else's file sets is his, also where berth had the port first. */
+	if (!*netns) {
+		berth_reserved_of_files(&others, later);
+		subtract(&ours, &others);
+	}
 	berth_ledger_ports(l, netns, &want);
 	others = now;
 	subtract(&others, &ours);
@@ -546,11 +554,31 @@ static int apply_all(struct berth_ledger *l, struct berth_why *why)
 	}
 	json_object_foreach(seen, name, e)
 	{
-		one = apply(l, name, why);
+		one = berth_reserved_has_netns(name) ? apply(l, name, why) : 0;
 		err = err ? err : one;
 	}
 	json_decref(seen);
 	return err;
+}
+
+bool berth_ledger_waits(const struct berth_ledger *l)
+{
+	static struct berth_portset now, want;
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(entries_of(l), i, e)
+	{
+		const char *netns = text_of(e, "netns");
+
+		if (!*netns || !berth_reserved_has_netns(netns) ||
+		    berth_reserved_read(netns, &now, NULL))
+			continue;
+		parse(text_of(e, "ports"), &want);
+		if (subtract(&want, &now), want.count)
+			return true;
+	}
+	return false;
 }
 
 /* What is to be there after a boot: what other files have, and the lasting reservations. */

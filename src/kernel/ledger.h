@@ -4,7 +4,7 @@
  *
  * One JSON file, /var/lib/berth/reservations.json, replaced as a whole under a lock. It also notes which ports
  * of ip_local_reserved_ports berth has put there, so that those of others are never taken out. A reservation
- * ends with its date or its owner, when the ledger is opened next.
+ * ends with its date or its owner, when the ledger is opened next; in a namespace that has no name, with that.
  */
 #ifndef BERTH_KERNEL_LEDGER_H
 #define BERTH_KERNEL_LEDGER_H
@@ -35,6 +35,9 @@ int berth_ledger_open(bool write, struct berth_ledger **out_ledger, struct berth
 
 /* How many reservations the sweep has ended. */
 unsigned berth_ledger_swept(const struct berth_ledger *l);
+
+/* True where a namespace with a name, which may have come after the ledger was saved, lacks what is reserved in it. */
+bool berth_ledger_waits(const struct berth_ledger *l);
 
 /* Reads "pid:N", "unit:NAME" or "path:PATH" (a number is a pid, a word with a slash a path) into out (size). */
 int berth_ledger_owner(const char *text, char *out, size_t size, struct berth_why *why);

@@ -751,8 +751,8 @@ END
   new=$old
   # From the first on that is about pins; those before them load the programs.
   for step in 1 {18..80..6}; do
-    new=$((new + 1))
-    outcome=$(near "$build/tests/tools/test-kill-at" $step "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" \
+    new=$((new + 2)) # no two of them make a range
+    outcome=$(near "$build/tests/tools/test-kill-at" "$step" "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" \
       --rule "deny tcp $new" 2>"$tmp/e" || true)
     said=$(grant --json | jq -r '.state + " " + .rules[0]')
     if [ "$said" = "in-force deny tcp $new" ]; then
@@ -761,6 +761,7 @@ END
     fi
     equal "said, step $step" "$said" "in-force deny tcp $old"
     equal "not refused, step $step" "$(open_at $old)" ""
+    near cat /proc/sys/net/ipv4/ip_local_reserved_ports | tr , "\n" | grep -qx "$old" || { echo "$old is not reserved, step $step"; false; }
     [ "$old" = $new ] || equal "too early, step $step" "$(open_at $new | wc -l)" 2
     [ "$outcome" = killed ] || break
   done
@@ -769,7 +770,7 @@ END
   equal "pins that are left" "$(near ls "/run/bpf/berth/$version" | grep -c _new || true)" 0
   # A removal, too, is done or not.
   for step in 1 2 5; do
-    near "$build/tests/tools/test-kill-at" $step "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --remove 2>"$tmp/e"
+    near "$build/tests/tools/test-kill-at" "$step" "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --remove 2>"$tmp/e"
     [ "$(open_at $old | wc -l)" != 1 ]
     [ "$(open_at $old)" = "" ] || equal state "$(grant --json | jq -r .state || true)" partial
   done

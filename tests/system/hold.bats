@@ -126,6 +126,37 @@ END
   done
 }
 
+@test "a service that shared its datagram socket, or gave it a peer, leaves neither behind" {
+  cat >"$tmp/deaf.py" <<'END'
+import socket
+s = socket.socket(fileno=3)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.connect(("::1", 9))
+END
+  cat >"$tmp/share.py" <<'END'
+import errno, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+try:
+    s.bind(("0.0.0.0", 5300))
+    print("shared")
+except OSError as e:
+    print(errno.errorcode[e.errno])
+END
+  cat >"$tmp/hear.py" <<'END'
+import socket
+s, ask = socket.socket(fileno=3), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+ask.sendto(b"heard", ("127.0.0.1", 5300))
+print(s.recv(9).decode())
+END
+  holder udp:5300
+  near "$berth" hold udp:5300 -- "$python" "$tmp/deaf.py"
+  kept() { equal stranger "$(near "$python" "$tmp/share.py")" EADDRINUSE; }
+  await kept
+  equal "the next one" "$(near "$berth" hold udp:5300 -- "$python" "$tmp/hear.py")" heard
+}
+
 @test "a service that is killed leaves the port with its holder" {
   holder 8000
   equal "before any service" "$(near "$python" "$tmp/ask.py" 8000 1 2>&1 | grep -c refused)" 1

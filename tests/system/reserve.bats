@@ -180,6 +180,40 @@ persisted()
   persisted 7001,7003
 }
 
+@test "a namespace with a name keeps its reservations over a boot" {
+  # shellcheck disable=SC2016 # for the shell within
+  come() { near sh -c ': >/run/netns/inner && mount --bind "$0" /run/netns/inner' "/proc/$$/root/run/netns/$far_ns"; }
+  away() { near sh -c 'umount /run/netns/inner && rm /run/netns/inner'; }
+  there() { equal there "$(far cat /proc/sys/net/ipv4/ip_local_reserved_ports)" "$1"; }
+  come
+  reserve add 7002 --netns inner --until 2099-01-01
+  reserve add 7003 --netns inner
+  there 7002-7003
+  away
+  far sysctl -qw net.ipv4.ip_local_reserved_ports=
+  # What runs before the namespace is made, as the unit of berth grant does, does not end them.
+  reserve add 5000
+  reserve remove 7003 --netns inner
+  run reserve add 7004 --netns inner
+  equal "none is made for one that is not there" "$status" 2
+  come
+  there ""
+  reserve list --netns inner --json | jq -se 'map(.ports) == ["7002"]'
+  there 7002
+  kernel 5000
+  reserve remove 7002 --netns inner
+  there ""
+  away
+}
+
+@test "a port that a file of somebody else reserves, too, is left to him" {
+  reserve add 6000
+  near sh -c 'echo "net.ipv4.ip_local_reserved_ports = 6000" >/etc/sysctl.d/10-admin.conf'
+  reserve remove 6000
+  kernel 6000
+  reserve list --json | jq -se 'map([.source, .ports]) == [["kernel", "6000"]]'
+}
+
 @test "twenty at once: none is lost" {
   for i in {1..20}; do
     launch near "$berth" reserve add "$((5000 + 2 * i))"
