@@ -40,8 +40,7 @@ static uint64_t key_of(const struct berth_socket *s, const struct berth_task *t)
 		uint32_t netns, pid;
 		uint16_t protocol, lport, pport, state;
 	} id;
-	const uint64_t *w = (const uint64_t *)&id;
-	uint64_t h = 0x9e3779b97f4a7c15u;
+	uint64_t w[sizeof(id) / 8], h = 0x9e3779b97f4a7c15u;
 	size_t i;
 
 	memset(&id, 0, sizeof(id));
@@ -54,6 +53,7 @@ static uint64_t key_of(const struct berth_socket *s, const struct berth_task *t)
 	id.lport = s->lport;
 	id.pport = s->pport;
 	id.state = s->state;
+	memcpy(w, &id, sizeof(w));
 	for (i = 0; i < sizeof(id) / 8; i++) {
 		h = (h ^ w[i]) * 0xff51afd7ed558ccdu;
 		h ^= h >> 32;

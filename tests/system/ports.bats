@@ -293,6 +293,34 @@ signal.pause()'
   jq -e . "$out" >"$tmp/parsed"
 }
 
+# Whether the first look of --watch, in $out, has as many rows as $tmp/plain, and the same.
+same_rows()
+{
+  jq -cS 'del(.timer_ms, .event)' "$out" | sort | cmp -s - "$tmp/plain"
+}
+
+@test "ports --watch: the first look has each row, whatever it shares with others" {
+  make_zoo
+  near "$python" -c 'import socket
+s = socket.create_server(("127.0.0.1", 4690))
+for _ in range(3):
+    c = socket.create_connection(("127.0.0.1", 4690))
+    p, _ = s.accept()
+    c.close()
+    p.close()'
+  for source in bpf diag; do
+    rows $source >"$tmp/plain"
+    # Holders of one socket, and connections that nobody holds, to one address.
+    [ "$(jq -s '[.[] | select(.inode)] | length - (unique_by(.inode) | length)' "$tmp/plain")" -gt 0 ]
+    [ "$(jq -s '[.[] | select(.state == "time-wait")] | length' "$tmp/plain")" -gt 2 ]
+    launch near "$berth" ports --json --details --source $source --watch
+    out=$launch_out watch=$launch_pid
+    await same_rows || { diff <(jq -cS 'del(.timer_ms, .event)' "$out" | sort) "$tmp/plain" && false; }
+    kill "$watch"
+    await ended "$watch"
+  done
+}
+
 @test "ports: real servers, a berth run, another namespace" {
   mkdir "$tmp/nginx"
   printf 'daemon off; pid %s/pid; error_log stderr; events {}\nhttp { access_log off; server { listen %s:4800; } }\n' \
