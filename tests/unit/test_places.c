@@ -331,6 +331,17 @@ static void write_pair(struct file *f, const struct berth_lint_key *k, struct be
 	add_setting(f, k->key, 0, f->place->format == BERTH_LINT_WORDS ? line + 2 : line);
 }
 
+/* True where the same setting says at which addresses the others are: a port stands behind one. */
+static bool is_address_too(const struct berth_lint_place *p, const struct berth_lint_key *k)
+{
+	const struct berth_lint_key *other;
+
+	for (other = p->keys; other->key; other++)
+		if (other->shape == BERTH_LINT_ADDRESS && !strcmp(other->key, k->key))
+			return true;
+	return false;
+}
+
 /* Adds the setting with these ports; which: of "a|b" in the key, or, where all are through, in the option. */
 static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned which,
 			unsigned option, struct berth_range r)
@@ -354,7 +365,8 @@ static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned
 			*value = 0;
 		with_option(value, sizeof(value), k->option, option, ports);
 	} else {
-		strcpy(value, ports);
+		snprintf(value, sizeof(value), "%s%s",
+			 is_address_too(f->place, k) ? "192.0.2.1:" : "", ports);
 	}
 	add_setting(f, k->key, which, value);
 }
@@ -362,7 +374,7 @@ static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned
 /* Settings that a row asks for: "KEY=VALUE&...". negated: the last of them is not so. */
 static void write_conditions(struct file *f, const char *when, bool negated)
 {
-	char one[128], *equal;
+	char one[256], value[64], *equal;
 	size_t len;
 
 	while (when && *when) {
@@ -371,7 +383,9 @@ static void write_conditions(struct file *f, const char *when, bool negated)
 		when += len + (when[len] == '&');
 		equal = strchr(one, '=');
 		*equal = 0;
-		add_setting(f, one, 0, negated && !*when ? "otherwise" : equal + 1);
+		assert_true(nth(equal + 1, 0, value, sizeof(value)));
+		fill_stars(value);
+		add_setting(f, one, 0, negated && !*when ? "otherwise" : value);
 	}
 }
 
@@ -536,6 +550,45 @@ static void try_source(const struct berth_lint_place *p, const struct berth_lint
 	berth_lint_fini(&l);
 }
 
+/* The first setting of the place that another one may go with. */
+static const struct berth_lint_key *first_listener(const struct berth_lint_place *p,
+						   bool wants_range)
+{
+	const struct berth_lint_key *k;
+
+	for (k = p->keys; k->key; k++)
+		if (is_listener(k) && !(k->flags & BERTH_LINT_SECOND) && !is_default_only(p, k) &&
+		    (!wants_range || is_range(k)))
+			return k;
+	fail_msg("%s: no port that this setting goes with", p->service);
+	return NULL;
+}
+
+/* Of a range that the place listens on, those that are avoided are not. */
+static void try_left_out(const struct berth_lint_place *p, const struct berth_lint_key *k,
+			 unsigned which)
+{
+	const struct berth_lint_key *range = first_listener(p, true);
+	const struct berth_range shared = { 32768, inside.last };
+	struct berth_lint l;
+	struct file f;
+
+	begin_file(&f, p);
+	write_ports(&f, range, 0, 0, inside);
+	write_ports(&f, k, which, 0, shared);
+	judge(&l, &f, 0);
+	if (found_at(&l, &f, BERTH_LINT_RULE_EPHEMERAL, f.at[0].line))
+		fail_with(&f, &l, "a port that is left out is found");
+	berth_lint_fini(&l);
+	begin_file(&f, p);
+	write_ports(&f, range, 0, 0, inside);
+	write_ports(&f, k, which, 0, outside);
+	judge(&l, &f, 0);
+	if (!found_at(&l, &f, BERTH_LINT_RULE_EPHEMERAL, f.at[0].line))
+		fail_with(&f, &l, "the overlap is not found");
+	berth_lint_fini(&l);
+}
+
 /* A pool of the place without the ports that are avoided. */
 static void try_avoid(const struct berth_lint_place *p, const struct berth_lint_key *k,
 		      unsigned which)
@@ -564,20 +617,6 @@ static void try_avoid(const struct berth_lint_place *p, const struct berth_lint_
 	if (!found_at(&l, &f, BERTH_LINT_RULE_SOURCE, f.at[0].line))
 		fail_with(&f, &l, "the listener in the pool is not found");
 	berth_lint_fini(&l);
-}
-
-/* The first setting of the place that another one may go with. */
-static const struct berth_lint_key *first_listener(const struct berth_lint_place *p,
-						   bool wants_range)
-{
-	const struct berth_lint_key *k;
-
-	for (k = p->keys; k->key; k++)
-		if (is_listener(k) && !(k->flags & BERTH_LINT_SECOND) && !is_default_only(p, k) &&
-		    (!wants_range || is_range(k)))
-			return k;
-	fail_msg("%s: no port that this setting goes with", p->service);
-	return NULL;
 }
 
 static void try_address(const struct berth_lint_place *p, const struct berth_lint_key *k,
@@ -630,7 +669,7 @@ static void try_clients(const struct berth_lint_place *p, const struct berth_lin
 	berth_lint_fini(&l);
 }
 
-/* 0 is off, the default, or a port that the kernel picks. */
+/* 0 is off, the default, no port at all, or one that the kernel picks. */
 static void try_zero(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
 	unsigned declared = 0, line;
@@ -648,7 +687,8 @@ static void try_zero(const struct berth_lint_place *p, const struct berth_lint_k
 			assert_true(l.decls[i].ports.floating);
 			declared++;
 		}
-	if (declared != !(k->flags & (BERTH_LINT_ZERO_OFF | BERTH_LINT_ZERO_INITIAL)))
+	if (declared !=
+	    !(k->flags & (BERTH_LINT_ZERO_OFF | BERTH_LINT_ZERO_INITIAL | BERTH_LINT_NUMBER)))
 		fail_with(&f, &l, "0 does not mean that");
 	berth_lint_fini(&l);
 }
@@ -680,7 +720,9 @@ static void try_names(const struct berth_lint_place *p, const struct berth_lint_
 	for (which = 0; nth(k->key, which, name, sizeof(name)); which++) {
 		for (option = 0; nth(k->option ? k->option : "", option, name, sizeof(name));
 		     option++) {
-			if (k->flags & BERTH_LINT_AVOID)
+			if (k->flags & BERTH_LINT_LEFT_OUT)
+				try_left_out(p, k, which);
+			else if (k->flags & BERTH_LINT_AVOID)
 				try_avoid(p, k, which);
 			else if (k->flags & BERTH_LINT_SOURCE)
 				try_source(p, k, which, option);
