@@ -54,6 +54,14 @@ static int run_path(const char *name, const char *suffix, char *out, size_t size
 	return snprintf(out, size, "%s/%s%s", dir, name, suffix) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
+/* Root's has the offers of holders, which others take from (--for): root's umask must not close it to them. */
+static int make_dir(const char *dir)
+{
+	if (mkdir(dir, 0755))
+		return errno == EEXIST ? 0 : -errno;
+	return is_host_root() && chmod(dir, 0755) ? -errno : 0;
+}
+
 int berth_runs_lock(int *out_fd, struct berth_why *why)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
@@ -61,8 +69,8 @@ int berth_runs_lock(int *out_fd, struct berth_why *why)
 	int err = berth_runs_dir(dir, sizeof(dir));
 	berth_auto_fd int fd = -1;
 
-	if (!err && mkdir(dir, 0755) && errno != EEXIST)
-		err = -errno;
+	if (!err)
+		err = make_dir(dir);
 	if (!err && (lstat(dir, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()))
 		err = -EPERM;
 	if (!err)

@@ -78,6 +78,7 @@ for i in range(100):
   serve far "$far4" 8000
   serve far "$far6" 8000
   for args in "--source $near4 $far4" "--source $near6 $far6" "--source ::ffff:$near4 ::ffff:$far4"; do
+    await_closed
     # shellcheck disable=SC2086
     berth_run --ports 20000-20099 --stats "$tmp/stats" -- "$client" bind --count 50 --hold $args 8000 </dev/null >"$tmp/o"
     equal connections "$(sort -u "$tmp/o" | wc -l)" 50
@@ -92,6 +93,7 @@ for i in range(100):
   serve far "$far4" 8000 --udp
   for args in "bind --source 0.0.0.0 $far4" "bind --source :: $far6" "bind-udp --source $near4 $far4" \
     "bind-udp --source 0.0.0.0 $far4"; do
+    await_closed
     # shellcheck disable=SC2086
     berth_run --ports 20000-20099 --stats "$tmp/stats" -- "$client" ${args%% *} --count 50 --hold ${args#* } 8000 \
       </dev/null >"$tmp/o"

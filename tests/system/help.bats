@@ -168,6 +168,7 @@ library_row()
 }
 
 @test "doctor: the preload library, found, not there, and refused by the loader" {
+  [[ $tmp != *[\ :]* ]] || skip "the loader preloads nothing with a space or colon in its path: $tmp"
   library_row >"$tmp/row"
   jq -e '.verdict == "ok" and .cost == null and .remedy == null' "$tmp/row"
   path=$(jq -r .value "$tmp/row")

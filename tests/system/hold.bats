@@ -201,6 +201,7 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
     equal "status of $whom" "$status" 2
     [[ $stderr == *"there is no \"${whom#*:}\" on this host"* ]]
   done
+  umask 077
   holder --for user:1234 8000
   equal "user 1234" "$(take 1234)" 1
   equal "user 1235" "$(take 1235)" ""
