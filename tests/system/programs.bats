@@ -13,13 +13,13 @@ serve_nginx()
 {
   mkdir -p "$tmp/nginx"
   cat >"$tmp/nginx.conf" <<END
-user root; daemon off; worker_processes 1; pid $tmp/nginx/pid; error_log $tmp/nginx/error;
+user root; daemon off; worker_processes 1; pid "$tmp/nginx/pid"; error_log "$tmp/nginx/error";
 events { worker_connections 4096; }
 http {
   log_format port '\$remote_addr \$remote_port';
-  access_log $tmp/access port;
-  client_body_temp_path $tmp/nginx/1; proxy_temp_path $tmp/nginx/2; fastcgi_temp_path $tmp/nginx/3;
-  uwsgi_temp_path $tmp/nginx/4; scgi_temp_path $tmp/nginx/5;
+  access_log "$tmp/access" port;
+  client_body_temp_path "$tmp/nginx/1"; proxy_temp_path "$tmp/nginx/2"; fastcgi_temp_path "$tmp/nginx/3";
+  uwsgi_temp_path "$tmp/nginx/4"; scgi_temp_path "$tmp/nginx/5";
   server { listen $far4:8080; listen [$far6]:8080; keepalive_timeout ${1:-0}; keepalive_requests 1000000;
     location / { return 200 "\$remote_addr \$remote_port\n"; } }
 }
