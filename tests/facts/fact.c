@@ -320,7 +320,7 @@ void fact_await_state(uint16_t port, uint16_t peer, unsigned state)
 
 	for (tries = 0; fact_state(port, peer) != state; tries++) {
 		errno = ETIMEDOUT;
-		fact_need(tries < 2000, state == FACT_TIME_WAIT ? "TIME_WAIT" : "FIN_WAIT2");
+		fact_need(tries < 20000, state == FACT_TIME_WAIT ? "TIME_WAIT" : "FIN_WAIT2");
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 }

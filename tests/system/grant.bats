@@ -727,7 +727,7 @@ END
   near "$berth" grant --remove
   command -v systemd-analyze >/dev/null || skip "no systemd-analyze here: the unit's syntax was not verified"
   sed "s|${start[0]}|$berth|" "$unit" >"$tmp/berth-grant.service"
-  run systemd-analyze verify --man=no "$tmp/berth-grant.service"
+  run near systemd-analyze verify --man=no "$tmp/berth-grant.service"
   equal "verified: $output" "$status" 0
   equal "said" "$(grep -c berth-grant <<<"$output")" 0
 }

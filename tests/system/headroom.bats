@@ -5,14 +5,8 @@ bats_require_minimum_version 1.5.0
 load lib
 
 setup_file() { system_setup_file; }
+setup() { system_setup; }
 teardown() { system_teardown; }
-
-setup()
-{
-  system_setup
-  # A segment that overtook another may make the peer send a reset, which must not end a TIME_WAIT that is counted.
-  near sysctl -qw net.ipv4.tcp_rfc1337=1
-}
 
 # range FIRST LAST: what the kernel of the near side chooses from
 range()

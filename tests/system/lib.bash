@@ -4,7 +4,7 @@
 #
 # A test file calls `system_setup_file`, `system_setup` and `system_teardown` from its own hooks. Each test has
 #   - the namespaces "near" (10.9.0.1, 2001:db8:9::1) and "far" (10.9.0.2, 2001:db8:9::2), joined by a veth pair;
-#   - a mount namespace with an empty /run, so that it shares runs and lanes with nobody;
+#   - a mount namespace with an empty /run and /dev/shm, so that it shares runs and lanes with nobody;
 #   - a cgroup of its own, in which anything that a run leaves behind is found.
 # near, far: run a command there. launch: the same in the background, ended by the teardown.
 
@@ -98,7 +98,7 @@ remove_cgroup()
   local tries
 
   echo $BASHPID >"$cgroup_home/cgroup.procs"
-  for ((tries = 0; tries < 100; tries++)); do
+  for ((tries = 0; tries < 1000; tries++)); do
     find "$cgroup" -mindepth 1 -type d -exec sh -c 'echo 1 >"$1/cgroup.kill"' sh {} \; 2>/dev/null
     xargs -r kill -KILL <"$cgroup/cgroup.procs" 2>/dev/null || true
     find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null && break
@@ -128,14 +128,15 @@ END
   near sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535 net.ipv4.tcp_rfc1337=1
 }
 
-# A process that holds a mount namespace with an empty /run, as long as the test lives.
+# A process that holds a mount namespace with an empty /run and /dev/shm, as long as the test lives.
 make_mounts()
 {
   local ready
 
   mkfifo "$tmp/hold" "$tmp/ready"
   exec {hold_fd}<>"$tmp/hold" {ready_fd}<>"$tmp/ready"
-  unshare --mount --propagation private sh -c 'mount -t tmpfs -o mode=755 none /run && echo ready && exec cat' \
+  unshare --mount --propagation private sh -c 'mount -t tmpfs -o mode=755 none /run && mount -t tmpfs none /dev/shm &&
+    echo ready && exec cat' \
     <"$tmp/hold" >&"$ready_fd" 3>&- {hold_fd}>&- {ready_fd}>&- &
   holder=$!
   launched+=("$holder")

@@ -323,7 +323,7 @@ for _ in range(3):
 
 @test "ports: real servers, a berth run, another namespace" {
   mkdir "$tmp/nginx"
-  printf 'daemon off; pid %s/pid; error_log stderr; events {}\nhttp { access_log off; server { listen %s:4800; } }\n' \
+  printf 'daemon off; pid "%s/pid"; error_log stderr; events {}\nhttp { access_log off; server { listen %s:4800; } }\n' \
     "$tmp/nginx" "$near4" >"$tmp/nginx.conf"
   launch near nginx -p "$tmp/nginx" -c "$tmp/nginx.conf"
   await_listen near t 4800

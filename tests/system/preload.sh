@@ -21,12 +21,12 @@ skip()
   exit 77
 }
 
-# wait_for COMMAND...: until it succeeds, 10 s at most
+# wait_for COMMAND...: until it succeeds, half a minute at most
 wait_for()
 {
   local i
 
-  for ((i = 0; i < 200; i++)); do
+  for ((i = 0; i < 600; i++)); do
     ! "$@" || return 0
     read -rt 0.05 <> <(:) || :
   done

@@ -137,7 +137,7 @@ persisted()
   persisted ""
   command -v systemd-analyze >/dev/null || skip "no systemd-analyze here: the units' syntax was not verified"
   sed -i "s|${start[0]}|$berth|" "$units/berth-reserve.service"
-  run systemd-analyze verify --man=no "$units/berth-reserve.service" "$units/berth-reserve.timer"
+  run near systemd-analyze verify --man=no "$units/berth-reserve.service" "$units/berth-reserve.timer"
   equal "verified: $output" "$status" 0
   equal said "$(grep -c berth-reserve <<<"$output")" 0
 }

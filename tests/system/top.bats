@@ -182,7 +182,7 @@ screen_is_closed()
 
 @test "top: keys select, order, filter, freeze, show a holder, and quit; the terminal is as it was" {
   still_life
-  open_screen 80 24 "sh -c 'stty -a >$tmp/before; $berth top --every 0.1; echo status \$?; stty -a >$tmp/after; cat'"
+  open_screen 80 24 "sh -c 'stty -a >\"$tmp/before\"; \"$berth\" top --every 0.1; s=\$?; stty -a >\"$tmp/after\"; echo status \$s; cat'"
   await_screen "all destinations"
   on_screen send-keys '?'
   await_screen '^  space            freeze'
@@ -229,7 +229,7 @@ screen_is_closed()
 }
 
 @test "top: a signal gives the terminal back; without one there is a word about --batch" {
-  open_screen 80 24 "sh -c 'stty -a >$tmp/before; $berth top; echo status \$?; stty -a >$tmp/after; cat'"
+  open_screen 80 24 "sh -c 'stty -a >\"$tmp/before\"; \"$berth\" top; s=\$?; stty -a >\"$tmp/after\"; echo status \$s; cat'"
   await_screen "all destinations"
   kill -TERM "$(pgrep -P "$(on_screen display-message -p '#{pane_pid}')" -x berth)"
   await_screen '^status 0$'
@@ -292,7 +292,7 @@ END
   launch near sh -c "exec '$python' '$tmp/hostile.py' '$unit' <'$tmp/ask'"
   await_line "$launch_out" ready
   open_screen 140 24 "'$berth' top --every 0.1"
-  on_screen pipe-pane -o "cat >$tmp/raw"
+  on_screen pipe-pane -o "cat >'$tmp/raw'"
   await_screen '9000 .*\\x1b\]0;pwn\\x07\\x0a\\xffé\\x9b\['
   echo >&"$ask"
   await_screen 'bind .*\\x1b\]0;pwn\\x07\\x0a\\xffé\\x9b\['
