@@ -22,7 +22,8 @@
 	X(DOUBLE_HASH, "double-hash",                                                              \
 	  "a table of counters, an offset each (RFC 6056 algorithm 4)")                            \
 	X(RANDOM_INCREMENT, "random-increment",                                                    \
-	  "one counter, random steps of 1 to 500 (RFC 6056 algorithm 5)")                          \
+	  "one counter, random steps of 1 to 500, then the next free one "                         \
+	  "(RFC 6056 algorithm 5, which takes another step)")                                      \
 	X(LONGEST_IDLE, "longest-idle", "never used first, then the one released longest ago")
 
 #define BERTH_POLICY_ENUM(id, name, text) BERTH_POLICY_##id,
