@@ -498,7 +498,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--object-manager-port" },
 		{ "metrics port of the autoscaler", PORT, TCP, FIXED, "44217" }) },
 	{ "mesos", "mesos-agent|mesos-slave", NULL, "/etc/mesos-slave/resources|/etc/mesos-agent/resources", F(BARE), 0, KEYS(
-		{ "", SET, BOTH, RETRY, NULL, "ports:" }) },
+		{ "", SET, BOTH, RETRY, NULL, "ports:|ports(*):" }) },
 	{ "marathon", "java", NULL, "/etc/default/marathon", F(SHELL), 0, KEYS(
 		{ "MARATHON_LOCAL_PORT_MIN|MARATHON_LOCAL_PORT_MAX", PAIR, TCP, RETRY, "10000-20000" },
 		{ "MARATHON_HTTP_PORT", PORT, TCP, 0, "8080" }) },
