@@ -815,6 +815,47 @@ $root/etc/sysctl.d/r.conf:1: net.ipv4.ip_local_port_range = 32768 60999"
   equal repaired "$status $output" "0 "
 }
 
+# "NAME | FILE | its text | PROTOCOL PORT ... that it has, on loopback | of these, those that are told"
+lives()
+{
+  cat <<'END'
+dnsmasq | /etc/dnsmasq.conf | port=53\ndhcp-range=192.0.2.2,192.0.2.9\nenable-tftp | udp 53 tcp 53 udp 67 udp 69 udp 41234 udp 5182 tcp 5353 | 5353
+unbound | /etc/unbound/unbound.conf | server:\n interface: 127.0.0.1\nremote-control:\n control-enable: yes | udp 53 udp 5182 tcp 8953 tcp 8954 | 8954
+named | /etc/bind/named.conf | options { };\ncontrols { inet * port 40953 allow { any; }; }; | udp 53 udp 20000 tcp 40953 tcp 953 | 953
+named | /etc/bind/named.conf | options { }; | udp 53 tcp 953 |
+sshd | /etc/ssh/sshd_config | Port 22 | tcp 22 tcp 6010 |
+chronyd | /etc/chrony/chrony.conf | allow 192.0.2.0/24 | udp 123 udp 323 udp 50000 |
+chronyd | /etc/chrony/chrony.conf | pool ntp.example | udp 123 udp 323 | 123
+squid | /etc/squid/squid.conf | http_port 3128 | tcp 3128 udp 45678 tcp 3129 | 3129
+java | /etc/zookeeper/conf/zoo.cfg | clientPort=2181 | tcp 8080 |
+END
+}
+
+@test "lint --live: what is no service is not told: a resolver's queries, a client's datagrams, forwarded ports" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  unshare --net true 2>/dev/null || skip "namespaces are refused here"
+  cat >"$tmp/live.py" <<'END'
+import socket, subprocess, sys
+name, wanted = sys.argv[1], sys.argv[2].split()
+open("/proc/self/comm", "w").write(name)
+kept = []
+for protocol, port in zip(wanted[::2], wanted[1::2]):
+    kept.append(socket.socket(type=socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM))
+    kept[-1].bind(("127.0.0.1", int(port)))
+    if protocol == "tcp":
+        kept[-1].listen()
+sys.exit(subprocess.call(sys.argv[3:]))
+END
+  while IFS='|' read -r name path text ports told; do
+    rm -rf "$root"
+    name=${name% } path=${path# } text=${text# } told=${told# }
+    printf '%b\n' "${text% }" | file "${path% }"
+    unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$python" "$tmp/live.py" "$name" "$ports" \
+      "$berth" lint --live --json --root "$root" >"$tmp/json" || true
+    equal "$name: ${text% }" "$(jq -r 'select(.rule == "live").text | capture("port (?<n>[0-9]+)").n' "$tmp/json" | tr '\n' ' ' | sed 's/ $//')" "$told"
+  done < <(lives)
+}
+
 @test "lint --sarif: the objects of SARIF 2.1.0, with what it requires of them and nothing that it does not know" {
   # Blanks and letters beyond ASCII in a name; a finding that is suppressed; one without a line.
   printf 'port 40000\n' | file "/etc/redis/redis-a é.conf"
