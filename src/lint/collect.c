@@ -130,6 +130,8 @@ static const char *label_one(struct berth_lint *l, const struct berth_lint_place
 		return "ports";
 	if (!slash || place->format == BERTH_LINT_NETFILTER)
 		return berth_lint_keep(&l->arena, path, len);
+	if (place->format == BERTH_LINT_COLUMNS)
+		return berth_lint_keep(&l->arena, path, (size_t)(slash - path));
 	if (has_sections)
 		return berth_lint_format(&l->arena, "[%.*s] %.*s", (int)(slash - path), path,
 					 (int)(path + len - slash - 1), slash + 1);

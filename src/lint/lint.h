@@ -155,7 +155,8 @@ struct berth_lint {
 		lost; /* ephemeral ports that only an earlier file of sysctl.d reserves */
 	bool has_rpc; /* something on this host takes ports with bindresvport() */
 	struct berth_portset rpc_spared; /* /etc/bindresvport.blacklist */
-	struct berth_portset declared;   /* ports of listeners; ways.c makes it */
+	struct berth_portset
+		declared; /* ports of listeners, and those that ways offer; of ways.c */
 	bool has_declared;
 	unsigned files;
 	bool is_full; /* settings were left out */

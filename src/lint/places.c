@@ -333,6 +333,10 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "tftp-port-range", SPAN, UDP, RETRY },
 		{ "port", PORT, BOTH, OFF, "53" },
 		{ "listen-address", ADDRESS },
+		{ "dhcp-range", CONDITION },
+		{ "DHCP port", PORT, UDP, FIXED | ELSEWHERE, "67", .when = "dhcp-range=*" },
+		{ "enable-tftp", CONDITION },
+		{ "TFTP port", PORT, UDP, FIXED | ELSEWHERE, "69", .when = "enable-tftp=*" },
 		{ "min-port|max-port", PAIR, UDP, SOURCE },
 		{ "query-port", PORT, UDP, SOURCE | OFF },
 		{ "tftp-max", CLIENTS }) },
@@ -341,7 +345,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "options/use-v4-udp-ports/range|options/use-v6-udp-ports/range", SPAN, UDP, ADD | SOURCE },
 		{ "options/avoid-v4-udp-ports|options/avoid-v6-udp-ports|options/avoid-v4-udp-ports/range|options/avoid-v6-udp-ports/range", SPAN, UDP, ADD | AVOID },
 		{ "options/port", PORT, BOTH },
-		{ "statistics-channels/inet|controls/inet", PORT, TCP, ADD, NULL, "port" },
+		{ "statistics-channels/inet", PORT, TCP, ADD, NULL, "port" },
+		{ "controls/inet", PORT, TCP, ADD, "127.0.0.1:953", "port" },
 		{ "*query-source|*query-source-v6|*notify-source|*notify-source-v6|*parental-source|*parental-source-v6", PORT, UDP, ADD | SOURCE | OFF, NULL, "port" }) },
 	{ "unbound", NULL, "unbound", "/etc/unbound/unbound.conf|/etc/unbound/unbound.conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, BOTH, OFF, "53" },
@@ -350,7 +355,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "outgoing-port-permit", SPAN, UDP, ADD | SOURCE },
 		{ "outgoing-port-avoid", SPAN, UDP, ADD | AVOID | ORDERED },
 		{ "outgoing ports", SPAN, UDP, SOURCE | UNNAMED | FIXED, "1024-65535" },
-		{ "control-port", PORT, TCP, ELSEWHERE }) },
+		{ "control-enable", CONDITION, .initial = "no" },
+		{ "control-port", PORT, TCP, ELSEWHERE, "127.0.0.1:8953", .when = "control-enable=yes" }) },
 	{ "pdns-recursor", "pdns_recursor", "pdns-recursor", "/etc/powerdns/recursor.conf|/etc/powerdns/recursor.d/*.conf", F(LINES), 0, KEYS(
 		{ "local-port", PORT, BOTH, 0, "53" },
 		{ "local-address", PORT, BOTH, LIST },
@@ -374,9 +380,12 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "port", PORT, BOTH, 0, "53" },
 		{ "ip-address|interface", PORT, BOTH, ADD },
 		{ "ip-address|interface", ADDRESS, 0, ADD },
-		{ "control-port", PORT, TCP, ELSEWHERE }) },
+		{ "control-enable", CONDITION, .initial = "no" },
+		{ "control-port", PORT, TCP, ELSEWHERE, "127.0.0.1:8952", .when = "control-enable=yes" }) },
 	{ "chrony", "chronyd", "chrony", "/etc/chrony/chrony.conf|/etc/chrony/conf.d/*.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, UDP, OFF },
+		{ "allow", CONDITION },
+		{ "port", PORT, UDP, OFF, "123", .when = "allow=*" },
 		{ "acquisitionport", PORT, UDP, SOURCE | OFF },
 		{ "cmdport", PORT, UDP, OFF, "127.0.0.1:323" },
 		{ "ntsport", PORT, TCP }) },
@@ -498,7 +507,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "head_start_ray_commands/[]|worker_start_ray_commands/[]", PORT, TCP, ADD | OFF, NULL, "--object-manager-port" },
 		{ "metrics port of the autoscaler", PORT, TCP, FIXED, "44217" }) },
 	{ "mesos", "mesos-agent|mesos-slave", NULL, "/etc/mesos-slave/resources|/etc/mesos-agent/resources", F(BARE), 0, KEYS(
-		{ "", SET, BOTH, RETRY, NULL, "ports:" }) },
+		{ "", SET, BOTH, RETRY, NULL, "ports:|ports(*):" }) },
 	{ "marathon", "java", NULL, "/etc/default/marathon", F(SHELL), 0, KEYS(
 		{ "MARATHON_LOCAL_PORT_MIN|MARATHON_LOCAL_PORT_MAX", PAIR, TCP, RETRY, "10000-20000" },
 		{ "MARATHON_HTTP_PORT", PORT, TCP, 0, "8080" }) },
@@ -608,7 +617,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "listener", PORT, TCP, ADD },
 		{ "port", PORT, TCP }) },
 	/* ---- logins, web, mail, directories ---- */
-	{ "ssh", "sshd", "openssh-server", "/etc/ssh/sshd_config|/etc/ssh/sshd_config.d/*.conf", F(LINES), 0, KEYS(
+	{ "ssh", "sshd", "openssh-server", "/etc/ssh/sshd_config|/etc/ssh/sshd_config.d/*.conf", F(LINES), BERTH_LINT_FORWARDS, KEYS(
 		{ "Port", PORT, TCP, ADD, "22" },
 		{ "ListenAddress", PORT, TCP, ADD },
 		{ "ListenAddress", ADDRESS, 0, ADD }) },

@@ -71,6 +71,7 @@ enum {
 	BERTH_LINT_INSTANCES =
 		4,            /* files are instances that run together: their ports must differ */
 	BERTH_LINT_NAMED = 8, /* a file has the name of its program */
+	BERTH_LINT_FORWARDS = 16 /* listens on loopback for its users, too */
 };
 
 struct berth_lint_place {

@@ -87,9 +87,11 @@ bool berth_lint_is_program(const struct berth_lint_decl *d, const char *name)
 
 bool berth_lint_knows(const struct berth_lint *l, const char *command)
 {
+	/* These run any program: whose ports they have cannot be told. */
+	static const char interpreters[] = "java|beam.smp|lua|lua5.4|python3";
 	size_t i;
 
-	for (i = 0; i < l->decl_count; i++)
+	for (i = 0; !berth_lint_is_one_of(interpreters, command) && i < l->decl_count; i++)
 		if (berth_lint_is_program(&l->decls[i], command))
 			return true;
 	return false;

@@ -59,6 +59,18 @@ static bool is_declared(const struct berth_lint *l, const struct berth_lint_list
 	return false;
 }
 
+/* True for a socket that shows nothing: a client's, or a forwarded one. */
+static bool is_no_service(const struct berth_lint *l, const struct berth_lint_listener *s,
+			  const struct berth_lint_decl *d)
+{
+	if (s->loopback && d->place->flags & BERTH_LINT_FORWARDS)
+		return true;
+	/* A datagram's socket that nobody bound looks like one that somebody did; resolvers bind theirs. */
+	return s->protocol == BERTH_LINT_UDP &&
+	       ((s->port >= l->ephemeral.first && s->port <= l->ephemeral.last) ||
+		(s->port >= 1024 && berth_lint_key_with(d->place, BERTH_LINT_SOURCE)));
+}
+
 static void check_live(const struct berth_lint_judge *j)
 {
 	struct berth_lint *l = j->l;
@@ -69,7 +81,7 @@ static void check_live(const struct berth_lint_judge *j)
 		const struct berth_lint_decl *d;
 		struct berth_lint_finding *f;
 
-		if (is_declared(l, s, &d) || !d)
+		if (is_declared(l, s, &d) || !d || is_no_service(l, s, d))
 			continue;
 		f = berth_lint_find(l, BERTH_LINT_RULE_LIVE, &d->spot);
 		if (!f)

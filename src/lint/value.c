@@ -334,13 +334,14 @@ int berth_lint_read_mapping(const char *text, struct berth_lint_ports *out_ports
 /* The next word of a command line, its quotes taken off, at most size - 1 bytes; false at the end. */
 static bool next_word(const char **line, char *buf, size_t size)
 {
-	const char *at = *line + strspn(*line, " \t");
+	/* Mesos: "cpus:4;ports:[31000-32000]" */
+	const char *at = *line + strspn(*line, " \t;");
 	char quote = 0;
 	size_t len = 0;
 
 	if (!*at)
 		return false;
-	for (; *at && (quote || !strchr(" \t", *at)); at++) {
+	for (; *at && (quote || !strchr(" \t;", *at)); at++) {
 		if (quote ? *at == quote : (*at == '"' || *at == '\''))
 			quote = quote ? 0 : *at;
 		else if (len < size - 1)

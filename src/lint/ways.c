@@ -43,24 +43,49 @@ static bool is_free(struct berth_lint *l, struct berth_range r)
 	return !berth_lint_shared(r, l->ephemeral) && (next < 0 || next > r.last);
 }
 
-/* A place for len ports, at a round number; false where there is none. */
-static bool find_place(struct berth_lint *l, uint32_t len, struct berth_range *out_range)
+/* Whoever goes the ways of two findings must not meet again. */
+static void offer(struct berth_lint *l, struct berth_range r)
+{
+	berth_portset_add_range(&l->declared, r);
+}
+
+/*
+ * A place for len ports, at a round number; false where there is none. shift: what the program adds to the port that its
+ * file has: that one must be free, too.
+ */
+static bool find_place(struct berth_lint *l, uint32_t len, int shift, struct berth_range *out_range)
 {
 	const uint32_t step = len > 100 ? 1000 : 100;
 	uint32_t first;
 
 	for (first = 10000; first + len - 1 <= 65535; first += step) {
-		struct berth_range r = { (uint16_t)first, (uint16_t)(first + len - 1) };
+		struct berth_range r = { (uint16_t)first, (uint16_t)(first + len - 1) }, own;
+		int port = (int)first - shift;
+
+		own = (struct berth_range){ (uint16_t)port, (uint16_t)port };
+		if (shift > 0 && (port < 1024 || !is_free(l, own)))
+			continue;
 
 		/* 30000-32767 is Kubernetes' by default. */
 		if (berth_lint_shared(r, (struct berth_range){ 30000, 32767 }) && first < 32768)
 			continue;
 		if (is_free(l, r)) {
+			offer(l, r);
+			if (shift > 0)
+				offer(l, own);
 			*out_range = r;
 			return true;
 		}
 	}
 	return false;
+}
+
+/* True within "[2001:db8::8080]", but not in a list: "[8080, 8081]". */
+static bool is_in_address(const char *raw, const char *at)
+{
+	const char *open = at > raw && at[-1] == ':' ? memrchr(raw, '[', (size_t)(at - raw)) : NULL;
+
+	return open && !memchr(open, ']', (size_t)(at - open));
 }
 
 /* Writes the line with one number for another where it stands alone; NULL where it does not. */
@@ -72,7 +97,7 @@ static const char *with_number(struct berth_lint *l, const char *raw, uint32_t o
 
 	for (at = strstr(raw, from); at; at = strstr(at + 1, from))
 		if ((at == raw || !isalnum((unsigned char)at[-1])) &&
-		    !isdigit((unsigned char)at[len]))
+		    !isdigit((unsigned char)at[len]) && !is_in_address(raw, at))
 			return berth_lint_format(&l->arena, "%.*s%u%s", (int)(at - raw), raw, new,
 						 at + len);
 	return NULL;
@@ -108,7 +133,8 @@ static const char *moved(struct berth_lint *l, const struct berth_lint_decl *d,
 	/* Instances that share a line: one of them says something else. */
 	if (d->place->flags & BERTH_LINT_INSTANCES && strcmp(d->scope, d->spot.file) != 0)
 		return berth_lint_format(&l->arena, "after the include in %s: %s", d->scope, line);
-	if (d->second.raw) {
+	/* The second one says how many. */
+	if (d->second.raw && !(d->key->flags & BERTH_LINT_COUNT)) {
 		const char *other = strcmp(d->second.file, d->spot.file) ? d->second.file : "";
 
 		second = with_number(l, d->second.raw, d->ports.ports.last, to.last);
@@ -117,7 +143,7 @@ static const char *moved(struct berth_lint *l, const struct berth_lint_decl *d,
 						  d->second.line, second)
 			      : set_to(l, d, to);
 	}
-	if (to.first != to.last)
+	if (to.first != to.last && !(d->key->flags & BERTH_LINT_COUNT))
 		line = with_number(l, line, d->ports.ports.last, to.last);
 	return line ? berth_lint_format(&l->arena, "%s:%u: %s", d->spot.file, d->spot.line, line)
 		    : set_to(l, d, to);
@@ -131,7 +157,8 @@ static void way_to_move(struct berth_lint *l, const struct berth_lint_decl *d,
 	if (d->key->flags & BERTH_LINT_FIXED)
 		return;
 	/* Whoever owns a port below 1024 cannot move: clients know it. */
-	if (d->ports.ports.first >= 1024 && find_place(l, berth_range_len(d->ports.ports), &to))
+	if (d->ports.ports.first >= 1024 &&
+	    find_place(l, berth_range_len(d->ports.ports), d->key->offset, &to))
 		add_way(f, moved(l, d, to));
 }
 
@@ -255,7 +282,7 @@ void berth_lint_ways_floating(struct berth_lint *l, const struct berth_lint_decl
 	bool is_range = d->key->shape == BERTH_LINT_PAIR || d->key->shape == BERTH_LINT_SPAN;
 	struct berth_range to;
 
-	if (find_place(l, is_range ? 1000 : 1, &to))
+	if (find_place(l, is_range ? 1000 : 1, 0, &to))
 		add_way(f, set_to(l, d, to));
 }
 
@@ -301,8 +328,9 @@ static bool longest_without(struct berth_range pool, const struct berth_portset 
 	return best > 0;
 }
 
-/* What stands between name and value in the files of a place: taken from a line of theirs. */
-static char separator_of(const struct berth_lint *l, const struct berth_lint_place *place)
+/* What stands between name and value in the files of a place: taken from a line of theirs, else usual. */
+static char separator_of(const struct berth_lint *l, const struct berth_lint_place *place,
+			 char usual)
 {
 	size_t i;
 
@@ -313,7 +341,20 @@ static char separator_of(const struct berth_lint *l, const struct berth_lint_pla
 		if (raw && raw[strcspn(raw, "=: \t")])
 			return raw[strcspn(raw, "=: \t")];
 	}
-	return ' ';
+	return usual;
+}
+
+/* A list that takes the place of the one before: with what that has. */
+static const char *longer_list(struct berth_lint *l, const struct berth_lint_key *k,
+			       const struct berth_portset *hit)
+{
+	struct berth_portset all = *hit;
+	size_t i;
+
+	for (i = 0; i < l->decl_count; i++)
+		if (l->decls[i].key == k)
+			berth_portset_add_range(&all, l->decls[i].ports.ports);
+	return berth_lint_set_text(l, &all);
 }
 
 /* "within BLOCK: NAME { 1; range 2 3; };", "NAME: 1,2-3", or, where a setting has one range, a line for each. */
@@ -324,11 +365,12 @@ static const char *avoiding(struct berth_lint *l, const struct berth_lint_key *k
 	size_t end = strcspn(k->key, "|");
 	const char *slash = memrchr(k->key, '/', end), *name = slash ? slash + 1 : k->key;
 	int name_len = (int)(k->key + end - name);
-	char text[900] = "", mark = separator_of(l, place);
+	char text[900] = "", mark = separator_of(l, place, k->shape == BERTH_LINT_SET ? '=' : ':');
 	size_t len = 0;
 
 	if (place->format != BERTH_LINT_BRACES && k->shape == BERTH_LINT_SET)
-		return berth_lint_format(&l->arena, "%.*s%c%s", name_len, name, mark, items);
+		return berth_lint_format(&l->arena, "%.*s%c%s", name_len, name, mark,
+					 longer_list(l, k, hit));
 	while (*at && len < sizeof(text)) {
 		int n = (int)strcspn(at, ","), first = (int)strcspn(at, "-");
 
@@ -377,7 +419,7 @@ void berth_lint_ways_clients(struct berth_lint *l, const struct berth_lint_decl 
 					     : NULL;
 	struct berth_range to;
 
-	if (clients->ports <= 65535 && find_place(l, clients->ports, &to))
+	if (clients->ports <= 65535 && find_place(l, clients->ports, 0, &to))
 		add_way(f, moved(l, range, to));
 	if (line)
 		add_way(f, berth_lint_format(&l->arena, "%s:%u: %s", clients->spot.file,
@@ -431,6 +473,7 @@ void berth_lint_ways_names(struct berth_lint *l, const struct berth_lint_decl *d
 		int32_t next = berth_portset_next(named, first);
 
 		if ((next < 0 || next > to.last) && is_free(l, to)) {
+			offer(l, to);
 			add_way(f, moved(l, d, to));
 			return;
 		}

@@ -268,6 +268,8 @@ forms()
 /etc/systemd/system/x.service | [Service]\nExecStart=/bin/x --port 40000 --listen=127.0.0.1:40001\nExecStart=/bin/x -b :40002 -p 40003\nExecStart=/bin/x -addr :40004 | 2 1 2 1 3 1 3 1 4 1
 /etc/systemd/system/x.service | [Service]\nExecStart=/usr/bin/ssh -N -p 40000 host\nExecStart=/usr/bin/podman run -p 40001:80 x\nExecStart=/bin/x -p 3 :0 |
 /etc/systemd/system/x.service | [Service]\nType=oneshot\nExecStart=/usr/bin/dump --port 40000 |
+/etc/mesos-slave/resources | cpus:4;ports:[40000-40009] | 1 10
+/etc/mesos-agent/resources | ports(*):[40000-40004,41000-41004];mem:1 | 1 5 1 5
 /etc/openvpn/x.conf | client\nport 40000\nnobind |
 /etc/strongswan.conf | charon.port = 40500 | 1 1
 /etc/apache-ignite/default-config.xml | <beans>\n<property name="localPort" value="47500"/>\n</beans> | 2 1

@@ -293,11 +293,23 @@ END
   printf 'min-port=51000\nmax-port=51099\n' | file /etc/turnserver.conf
   printf '[rtpengine]\nport-min = 31000\nport-max = 33000\n' | file /etc/rtpengine/rtpengine.conf
   printf 'client {\n min_dynamic_port = 20000\n max_dynamic_port = 60000\n}\n' | file /etc/nomad.d/x.hcl
+  # Of the port and the one 10,000 above it both are free; a number of an address is no port; a count stays.
+  printf 'port 30000\ncluster-enabled yes\n' | file /etc/redis/redis.conf
+  file /etc/nginx/nginx.conf <<<'http { server { listen [2001:db8::40001]:40001; } }'
+  printf 'btl_tcp_port_min_v4 = 41000\nbtl_tcp_port_range_v4 = 50\n' | file /etc/openmpi/openmpi-mca-params.conf
+  file /etc/postfix/master.cf <<<'40025 inet n - y - - smtpd'
+  # A second list would take the place of the first.
+  printf 'udp-source-port-avoid=3000-3009\n' | file /etc/powerdns/recursor.conf
+  printf '[Interface]\nListenPort = 5182\n' | file /etc/wireguard/wg0.conf
   lint
-  ways=$(jq -r 'select(.rule == "ephemeral").ways[]' "$tmp/json")
+  ways=$(jq -r 'select(.rule == "ephemeral" or .rule == "source").ways[]' "$tmp/json")
+  # No two are offered the same ports.
   for way in "proftpd/proftpd.conf:1: PassivePorts 10000 10099" \
-    "turnserver.conf:1: min-port=10000 and :2: max-port=10099" \
+    "turnserver.conf:1: min-port=10100 and :2: max-port=10199" \
     "rtpengine/rtpengine.conf:2: port-min = 31000 and :3: port-max = 32767" \
+    "redis/redis.conf:1: port 3100" "nginx/nginx.conf:1: http { server { listen [2001:db8::40001]:10300; } }" \
+    "openmpi/openmpi-mca-params.conf:1: btl_tcp_port_min_v4 = 10200" "postfix/master.cf:1: 10400 inet n - y - - smtpd" \
+    "powerdns/recursor.conf: add udp-source-port-avoid=3000-3009,3478,4648,5182,5349,20000-60000" \
     "nomad.d/x.hcl:2: min_dynamic_port = 20000 and :3: max_dynamic_port = 32767"; do
     grep -qxF "$root/etc/$way" <<<"$ways" || { echo "$way is not in:" && echo "$ways" && false; }
   done
@@ -356,7 +368,7 @@ ephemeral compose.yaml 8
 ephemeral compose.yaml 11
 ephemeral services.yml 3"
   equal way "$(jq -r 'select(.line == 6).ways[] | select(contains("compose"))' <<<"$output")" \
-    "$tmp/project/compose.yaml:6: - \"\${A:-10000}:80\""
+    "$tmp/project/compose.yaml:6: - \"\${A:-10100}:80\""
   # Each is given, and but one of them outside of the range.
   printf 'A=20002\nC=20001\nE=40005\nB=20003\n' >"$tmp/project/.env"
   run --separate-stderr "$berth" lint --json "$tmp/project"
@@ -611,7 +623,7 @@ END
     "ephemeral error /etc/lighttpd/lighttpd.conf:2 1" "ephemeral error /etc/syslog-ng/syslog-ng.conf:2 1" \
     "ephemeral error /etc/systemd/system/x.service:3 1" "ephemeral error /etc/systemd/system/y.service:3 1"
   # As it stands the line cannot be changed: the setting is named.
-  jq -se --arg root "$root" 'any(.[].ways[]; . == "\($root)/etc/apache2/apache2.conf:2: set Listen to 10000")' "$tmp/json"
+  jq -se --arg root "$root" 'any(.[].ways[]; startswith("\($root)/etc/apache2/apache2.conf:2: set Listen to 1"))' "$tmp/json"
   find "$root" -type f -exec sed -i 's/400\([0-9]\)\([0-9]\)/200\1\2/; s/4004/2004/' {} +
   lint
   found 0
@@ -801,6 +813,47 @@ $root/etc/sysctl.d/r.conf:1: net.ipv4.ip_local_port_range = 32768 60999"
   run --separate-stderr unshare --net sh -c 'ip link set lo up && exec "$@"' sh \
     "$python" "$tmp/live.py" "$berth" lint --live --json --root "$root"
   equal repaired "$status $output" "0 "
+}
+
+# "NAME | FILE | its text | PROTOCOL PORT ... that it has, on loopback | of these, those that are told"
+lives()
+{
+  cat <<'END'
+dnsmasq | /etc/dnsmasq.conf | port=53\ndhcp-range=192.0.2.2,192.0.2.9\nenable-tftp | udp 53 tcp 53 udp 67 udp 69 udp 41234 udp 5182 tcp 5353 | 5353
+unbound | /etc/unbound/unbound.conf | server:\n interface: 127.0.0.1\nremote-control:\n control-enable: yes | udp 53 udp 5182 tcp 8953 tcp 8954 | 8954
+named | /etc/bind/named.conf | options { };\ncontrols { inet * port 40953 allow { any; }; }; | udp 53 udp 20000 tcp 40953 tcp 953 | 953
+named | /etc/bind/named.conf | options { }; | udp 53 tcp 953 |
+sshd | /etc/ssh/sshd_config | Port 22 | tcp 22 tcp 6010 |
+chronyd | /etc/chrony/chrony.conf | allow 192.0.2.0/24 | udp 123 udp 323 udp 50000 |
+chronyd | /etc/chrony/chrony.conf | pool ntp.example | udp 123 udp 323 | 123
+squid | /etc/squid/squid.conf | http_port 3128 | tcp 3128 udp 45678 tcp 3129 | 3129
+java | /etc/zookeeper/conf/zoo.cfg | clientPort=2181 | tcp 8080 |
+END
+}
+
+@test "lint --live: what is no service is not told: a resolver's queries, a client's datagrams, forwarded ports" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  unshare --net true 2>/dev/null || skip "namespaces are refused here"
+  cat >"$tmp/live.py" <<'END'
+import socket, subprocess, sys
+name, wanted = sys.argv[1], sys.argv[2].split()
+open("/proc/self/comm", "w").write(name)
+kept = []
+for protocol, port in zip(wanted[::2], wanted[1::2]):
+    kept.append(socket.socket(type=socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM))
+    kept[-1].bind(("127.0.0.1", int(port)))
+    if protocol == "tcp":
+        kept[-1].listen()
+sys.exit(subprocess.call(sys.argv[3:]))
+END
+  while IFS='|' read -r name path text ports told; do
+    rm -rf "$root"
+    name=${name% } path=${path# } text=${text# } told=${told# }
+    printf '%b\n' "${text% }" | file "${path% }"
+    unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$python" "$tmp/live.py" "$name" "$ports" \
+      "$berth" lint --live --json --root "$root" >"$tmp/json" || true
+    equal "$name: ${text% }" "$(jq -r 'select(.rule == "live").text | capture("port (?<n>[0-9]+)").n' "$tmp/json" | tr '\n' ' ' | sed 's/ $//')" "$told"
+  done < <(lives)
 }
 
 @test "lint --sarif: the objects of SARIF 2.1.0, with what it requires of them and nothing that it does not know" {
