@@ -58,7 +58,10 @@ static int set_cgroup(void *into, const char *value, struct berth_why *why)
 
 static int set_bpffs(void *into, const char *value, struct berth_why *why)
 {
-	(void)why;
+	/* The ledger names the pins as the owner of their ports, for whoever reads it from anywhere. */
+	if (*value != '/')
+		return berth_why(why, -EINVAL, "--bpffs: \"%s\": write the path from \"/\" on",
+				 value);
 	((struct want *)into)->place.bpffs = value;
 	return 0;
 }
@@ -79,7 +82,8 @@ const struct berth_opt berth_grant_opts[] = {
 	  "The rules hold in each network namespace, not only in this one.", NULL,
 	  set_every_netns },
 	{ "cgroup", "DIR", "the root of cgroup v2",
-	  "The rules hold for processes in this cgroup and below.", NULL, set_cgroup },
+	  "The rules hold for sockets that processes in this cgroup and below make there.", NULL,
+	  set_cgroup },
 	{ "bpffs", "DIR", "/sys/fs/bpf", "The BPF file system in which the rules are pinned.", NULL,
 	  set_bpffs },
 	{ "dry-run", NULL, NULL, "Check the rules and print them; change nothing.", NULL,

@@ -49,7 +49,9 @@ static const char *netns_of(const struct want *want)
 
 static int set_netns(void *into, const char *value, struct berth_why *why)
 {
-	(void)why;
+	if (*value != '/' && strchr(value, '/'))
+		return berth_why(why, -EINVAL,
+				 "--netns: \"%s\": write a name, or the path from \"/\" on", value);
 	((struct want *)into)->netns = value;
 	return 0;
 }

@@ -151,6 +151,11 @@ persisted()
   [[ $stderr == *'number expected at character 6, "x"'* ]]
   run --separate-stderr reserve ad 5000
   equal status "$status" 2
+  # What the ledger names is the same from everywhere.
+  run --separate-stderr reserve add 5000 --netns ./inner
+  [[ $status = 2 && $stderr == *'write a name, or the path from "/" on' ]]
+  run --separate-stderr near "$berth" grant --bpffs bpf --rule 'deny tcp 99'
+  [[ $status = 2 && $stderr == *'--bpffs: "bpf": write the path from "/" on' ]]
 }
 
 @test "--netns: another namespace has its own reservations" {
