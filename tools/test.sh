@@ -12,6 +12,13 @@
 # BERTH_TEST_ONLY=checks|meson|system runs one kind, BERTH_TEST_FILTER=REGEX only what has such a name.
 set -u
 
+case $#:${BERTH_TEST_ONLY:-} in
+0: | 0:checks | 0:meson | 0:system) ;;
+*)
+  echo "test.sh: takes no words; BERTH_TEST_ONLY=checks|meson|system and BERTH_TEST_FILTER=REGEX choose" >&2
+  exit 2
+  ;;
+esac
 cd "$(dirname "$0")/.." || exit 2
 build=$(realpath -m "${BUILD:-build}")
 file_limit_s=${BERTH_TEST_FILE_LIMIT:-180}

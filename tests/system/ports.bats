@@ -293,10 +293,10 @@ signal.pause()'
   jq -e . "$out" >"$tmp/parsed"
 }
 
-# Whether the first look of --watch, in $out, has as many rows as $tmp/plain, and the same.
+# same_rows FILE: whether what --watch has written there are the rows of $tmp/plain
 same_rows()
 {
-  jq -cS 'del(.timer_ms, .event)' "$out" | sort | cmp -s - "$tmp/plain"
+  jq -cS 'del(.timer_ms, .event)' "$1" | sort | cmp -s - "$tmp/plain"
 }
 
 @test "ports --watch: the first look has each row, whatever it shares with others" {
@@ -314,10 +314,11 @@ for _ in range(3):
     [ "$(jq -s '[.[] | select(.inode)] | length - (unique_by(.inode) | length)' "$tmp/plain")" -gt 0 ]
     [ "$(jq -s '[.[] | select(.state == "time-wait")] | length' "$tmp/plain")" -gt 2 ]
     launch near "$berth" ports --json --details --source $source --watch
-    out=$launch_out watch=$launch_pid
-    await same_rows || { diff <(jq -cS 'del(.timer_ms, .event)' "$out" | sort) "$tmp/plain" && false; }
-    kill "$watch"
-    await ended "$watch"
+    await same_rows "$launch_out" || {
+      diff <(jq -cS 'del(.timer_ms, .event)' "$launch_out" | sort) "$tmp/plain" || false
+    }
+    kill "$launch_pid"
+    await ended "$launch_pid"
   done
 }
 
