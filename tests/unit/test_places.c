@@ -384,6 +384,9 @@ static void write_conditions(struct file *f, const char *when, bool negated)
 		equal = strchr(one, '=');
 		*equal = 0;
 		assert_true(nth(equal + 1, 0, value, sizeof(value)));
+		/* Set to anything at all, or not set. */
+		if (negated && !*when && !strcmp(value, "*"))
+			return;
 		fill_stars(value);
 		add_setting(f, one, 0, negated && !*when ? "otherwise" : value);
 	}
@@ -514,12 +517,16 @@ static void try_listener(const struct berth_lint_place *p, const struct berth_li
 	berth_lint_fini(&l);
 }
 
-/* What another setting switches off declares nothing. */
+/* What another setting switches off declares nothing, unless a row beside has it always: that one's default it is. */
 static void try_condition(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
+	const struct berth_lint_key *other;
 	struct berth_lint l;
 	struct file f;
 
+	for (other = p->keys; other->key; other++)
+		if (!other->when && other->shape == k->shape && !strcmp(other->key, k->key))
+			return;
 	begin_file(&f, p);
 	write_conditions(&f, k->when, true);
 	write_ports(&f, k, 0, 0, is_range(k) ? inside : inside_one);
