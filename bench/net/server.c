@@ -68,6 +68,8 @@ static void watch(int ep, int op, int fd, uint32_t events)
 static bool
 	paused; /* no descriptor was left: this process waits for a close before it accepts again */
 
+static int highest; /* descriptor of a connection: the limit of descriptors may be a billion */
+
 /* Accepts a batch at most: peers that have closed must not wait behind all that arrive. */
 static void take_new(int ep, int lfd, struct seen *seen)
 {
@@ -76,6 +78,7 @@ static void take_new(int ep, int lfd, struct seen *seen)
 	while (left-- > 0 && (fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		__atomic_add_fetch(&seen->accepted, 1, __ATOMIC_RELAXED);
 		watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
+		highest = fd > highest ? fd : highest;
 	}
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 		__atomic_add_fetch(&seen->refused, 1, __ATOMIC_RELAXED);
@@ -113,9 +116,9 @@ static void on_term(int sig)
 static _Noreturn void leave(void)
 {
 	struct linger at_once = { 1, 0 };
-	int fd, end = (int)raise_nofile();
+	int fd;
 
-	for (fd = 3; fd < end; fd++)
+	for (fd = 3; fd <= highest; fd++)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	_exit(0);
 }

@@ -107,7 +107,7 @@ refuses()
 @test "--stats whose directory goes meanwhile: said at the end, the status stays the program's" {
   mkdir "$tmp/dir"
   status=0
-  berth_run --stats "$tmp/dir/stats" -- sh -c "echo ran; rmdir $tmp/dir; exit 3" >"$tmp/o" 2>"$tmp/e" || status=$?
+  berth_run --stats "$tmp/dir/stats" -- sh -c "echo ran; rmdir '$tmp/dir'; exit 3" >"$tmp/o" 2>"$tmp/e" || status=$?
   cat "$tmp/e"
   equal "lines on stderr" "$(wc -l <"$tmp/e")" 1
   grep -q -- "--stats.*$tmp/dir/stats" "$tmp/e"

@@ -22,7 +22,7 @@ system_setup_file()
   SYSTEM_REFUSED=
   if [ "$(id -u)" != 0 ]; then
     SYSTEM_REFUSED="needs root"
-  elif ! "$berth" doctor --json >"$BATS_FILE_TMPDIR/doctor.json" 2>&1 && [ ! -s "$BATS_FILE_TMPDIR/doctor.json" ]; then
+  elif ! "$berth" doctor --json >"$BATS_FILE_TMPDIR/doctor.json" && [ ! -s "$BATS_FILE_TMPDIR/doctor.json" ]; then
     SYSTEM_REFUSED="berth doctor failed"
   elif [ "$(jq -r .via "$BATS_FILE_TMPDIR/doctor.json")" != bpf ]; then
     SYSTEM_REFUSED="BPF is refused here: $(jq -r '[.rows[] | select(.need == "bpf" and .verdict != "ok") | .name] |
@@ -42,6 +42,8 @@ system_setup()
   [ -z "$SYSTEM_REFUSED" ] || skip "$SYSTEM_REFUSED"
   # Who ends the suite early ends what it has made, too.
   trap 'system_teardown; exit 143' TERM HUP
+  # Whatever the user has: a test that is about one sets it.
+  umask 022
   host_ports=$(ports_of_host)
   make_cgroup
   make_network
@@ -122,7 +124,8 @@ addr add $far4/24 dev far0
 addr add $far6/64 dev far0 nodad
 END
   far sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535
-  near sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535
+  # What is in TIME_WAIT stays there: where ACKs overtake each other, the far side answers one with a reset.
+  near sysctl -qw net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535 net.ipv4.tcp_rfc1337=1
 }
 
 # A process that holds a mount namespace with an empty /run, as long as the test lives.
