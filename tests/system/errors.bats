@@ -118,7 +118,7 @@ refuses()
 @test "no permission: another user, --via bpf" {
   command -v setpriv >/dev/null || skip "setpriv is not installed"
   status=0
-  near setpriv --reuid 65534 --regid 65534 --clear-groups env -u XDG_RUNTIME_DIR "$berth" run --via bpf -- \
+  near env -u XDG_RUNTIME_DIR setpriv --reuid 65534 --regid 65534 --clear-groups "$berth" run --via bpf -- \
     touch "$tmp/started" >"$tmp/o" 2>"$tmp/e" || status=$?
   cat "$tmp/e"
   equal status "$status" 2

@@ -17,8 +17,12 @@ teardown()
 
 none_made()
 {
+  local at
+
   rmdir "${made[@]}" 2>/dev/null
-  ! ls -d "${made[@]}" 2>/dev/null
+  for at in "${made[@]}"; do
+    [ ! -e "$at" ] || return 1
+  done
 }
 
 # The rules hold for the test's own cgroup, and are pinned in a BPF file system of its own.
