@@ -11,6 +11,8 @@
 # What the user or sudo has set decides no test.
 unset BERTH_BPF_LOG BERTH_PRELOAD_LIB BERTH_SOCKETS COLUMNS LINES NO_COLOR SOURCE_DATE_EPOCH SUDO_USER XDG_DATA_HOME \
   XDG_RUNTIME_DIR
+# Who became root by su has the path of a user.
+PATH=$PATH:/usr/sbin:/sbin
 
 build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 berth=${BERTH:-$build/src/cli/berth}
