@@ -27,6 +27,8 @@ deadline=$((SECONDS + ${BERTH_TEST_LIMIT:-590}))
 only=${BERTH_TEST_ONLY:-}
 filter=${BERTH_TEST_FILTER:-.}
 export BUILD=$build BERTH=$build/src/cli/berth
+# Who became root by su has the path of a user.
+export PATH=$PATH:/usr/sbin:/sbin
 # A hook of git says where its repository is: the tests have their own, and the tree is where it is.
 # shellcheck disable=SC2046 # one word for each variable
 unset $(git rev-parse --local-env-vars 2>/dev/null)

@@ -8,6 +8,12 @@
 #   - a cgroup of its own, in which anything that a run leaves behind is found.
 # near, far: run a command there. launch: the same in the background, ended by the teardown.
 
+# What the user or sudo has set decides no test.
+unset BERTH_BPF_LOG BERTH_PRELOAD_LIB BERTH_SOCKETS COLUMNS LINES NO_COLOR SOURCE_DATE_EPOCH SUDO_USER XDG_DATA_HOME \
+  XDG_RUNTIME_DIR
+# Who became root by su has the path of a user.
+PATH=$PATH:/usr/sbin:/sbin
+
 build=${BUILD:-$BATS_TEST_DIRNAME/../../build}
 berth=${BERTH:-$build/src/cli/berth}
 # shellcheck disable=SC2034 # for the test files
