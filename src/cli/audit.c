@@ -141,8 +141,9 @@ const struct berth_opt berth_audit_opts[] = {
 	{ "plot", "FILE", NULL, "Writes an SVG of ports over time.", NULL, set_plot },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a row: host, protocol, destination (null over all), seen, n (judged), first, last, "
-	  "unique, holes (parts of the range that chance does not leave empty), unique_expected, odd, gcd, rising, sigma, lag1, runs_z, chi2, chi2_p, oarc, oarc_bits, bits_low, "
-	  "bits_high (null: cannot be told), shape, finding, system (null: none known).",
+	  "unique, holes (parts of the range that chance does not leave empty), odd, gcd, rising, sigma, lag1, runs_z, shape, "
+	  "finding; null where it cannot be told: unique_expected, chi2, chi2_p, oarc, oarc_bits, bits_low, bits_high; "
+	  "system (null: none known).",
 	  NULL, set_json },
 	{ NULL },
 };

@@ -118,7 +118,8 @@ shape() { jq -r --arg d "$2" 'select(.destination == $d).shape' "$1"; }
     and all(.host != "10.0.0.3")' "$tmp/o" >/dev/null
   # shellcheck disable=SC2154 # bats sets it
   [[ $stderr == "603 frames, 603 ports chosen" ]]
-  "$berth" audit --pcap "$tmp/a.pcap" --least 3 --json 2>/dev/null | jq -e 'select(.host == "10.0.0.3").shape == "too-few"'
+  "$berth" audit --pcap "$tmp/a.pcap" --least 3 --json 2>/dev/null |
+    jq -e 'select(.host == "10.0.0.3") | .shape == "too-few" and .oarc == null and .bits_low == null'
 }
 
 # linux_rows HOST DESTINATION...: rows of a capture, ports chosen as Linux does, destinations in turn
