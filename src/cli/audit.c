@@ -282,6 +282,8 @@ static int on_frame(const uint8_t *bytes, size_t len, int dlt, double time_s, vo
 	struct berth_frame frame;
 	char host[INET6_ADDRSTRLEN], series[INET6_ADDRSTRLEN + 8];
 	int link = link_of(dlt);
+	uint32_t now_ms;
+	bool new_socket;
 
 	view->frames++;
 	if (link < 0) {
@@ -289,10 +291,13 @@ static int on_frame(const uint8_t *bytes, size_t len, int dlt, double time_s, vo
 		view->unread_link = dlt;
 		return 0;
 	}
-	if (!berth_frame_read((enum berth_frame_link)link, bytes, len, &frame) ||
-	    !berth_flows_opens(view->flows, &frame, milliseconds(time_s)))
+	if (!berth_frame_read((enum berth_frame_link)link, bytes, len, &frame))
 		return 0;
-	berth_streams_add(view->streams, &frame);
+	now_ms = milliseconds(time_s);
+	new_socket = berth_flows_opens_socket(view->flows, &frame, now_ms);
+	if (!berth_flows_opens(view->flows, &frame, now_ms))
+		return 0;
+	berth_streams_add(view->streams, &frame, new_socket);
 	if (!view->choices++)
 		view->began_s = time_s;
 	if (view->plot.path) {

@@ -199,6 +199,10 @@ linux_rows()
   capture "$tmp/b.pcap" <"$tmp/rows"
   run --separate-stderr "$berth" audit --pcap "$tmp/b.pcap" --json
   jq -e -s 'map(select(.host == "10.0.0.1")) | length == 1 and .[0].n == 10 and .[0].shape == "random"' <<<"$output" >/dev/null
+  # One socket that speaks with forty others has chosen once.
+  capture "$tmp/d.pcap" < <(for d in {1..40}; do echo "1 $d 51820@4000 51820@4000"; done)
+  run -1 --separate-stderr "$berth" audit --pcap "$tmp/d.pcap"
+  [[ $stderr == *"80 frames, 40 ports chosen"*"nothing to judge"* ]]
   # A resolver that always asks by one port.
   capture "$tmp/c.pcap" <<<"1 1 $(for _ in {1..20}; do echo -n "33333@53 +1000 "; done)"
   run -1 --separate-stderr "$berth" audit --pcap "$tmp/c.pcap" --json
