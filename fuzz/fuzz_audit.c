@@ -35,7 +35,7 @@ static void add_row(const uint8_t *at)
 		f.source_port = port ? port : 1;
 		f.id = i;
 		if (berth_flows_opens(flows, &f, i * 4096)) {
-			berth_streams_add(table, &f);
+			berth_streams_add(table, &f, true);
 			accepted++;
 		}
 		REQUIRE(!berth_flows_opens(flows, &f, i * 4096 + 1));

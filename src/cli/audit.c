@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "src/base/auto.h"
-#include "src/base/svg.h"
+#include "src/cli/audit_plot.h"
 #include "src/cli/audit_row.h"
 #include "src/cli/cli.h"
 #include "src/core/habits.h"
@@ -21,18 +21,10 @@
 #define STREAMS 262144u
 #define CHUNKS 262144u      /* 34 MB, with the streams 56 MB; what is used is touched */
 #define FLOWS 524288u       /* 12 MB */
-#define POINTS 40960u       /* all of --self */
-#define SERIES 10u          /* as many as --self has ways */
 #define DESTINATIONS_MIN 3u /* below it a host is not judged over all of them */
 
-struct point {
-	double x;
-	uint16_t port;
-	uint8_t series;
-};
-
 struct view {
-	const char *pcap, *live, *plot;
+	const char *pcap, *live;
 	bool self, json, all;
 	double seconds;
 	size_t samples, least, most;
@@ -42,15 +34,12 @@ struct view {
 	struct berth_streams *streams;
 	struct berth_flows *flows;
 	uint64_t frames, choices;
+	uint64_t lost;   /* frames that the kernel had no room for */
 	uint64_t unread; /* frames of a link that is not known */
 	int unread_link; /* the last of them */
 	double began_s;
 	unsigned rows, judged, findings;
-	struct point *point;
-	size_t points;
-	uint64_t undrawn; /* ports that the plot has no room for */
-	char series[SERIES][INET6_ADDRSTRLEN + 8];
-	unsigned series_count;
+	struct berth_audit_plot plot;
 };
 
 /* ---- options ---- */
@@ -72,7 +61,7 @@ static int set_live(void *into, const char *value, struct berth_why *why)
 static int set_plot(void *into, const char *value, struct berth_why *why)
 {
 	(void)why;
-	((struct view *)into)->plot = value;
+	((struct view *)into)->plot.path = value;
 	return 0;
 }
 
@@ -152,8 +141,9 @@ const struct berth_opt berth_audit_opts[] = {
 	{ "plot", "FILE", NULL, "Writes an SVG of ports over time.", NULL, set_plot },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a row: host, protocol, destination (null over all), seen, n (judged), first, last, "
-	  "unique, holes (parts of the range that chance does not leave empty), unique_expected, odd, gcd, rising, sigma, lag1, runs_z, chi2, chi2_p, oarc, oarc_bits, bits_low, "
-	  "bits_high (null: cannot be told), shape, finding, system (null: none known).",
+	  "unique, holes (parts of the range that chance does not leave empty), odd, gcd, rising, sigma, lag1, runs_z, shape, "
+	  "finding; null where it cannot be told: unique_expected, chi2, chi2_p, oarc, oarc_bits, bits_low, bits_high; "
+	  "system (null: none known).",
 	  NULL, set_json },
 	{ NULL },
 };
@@ -191,23 +181,6 @@ static void show(struct view *view, const struct berth_audit_row *row,
 
 /* ---- this host ---- */
 
-static void add_point(struct view *view, double x, uint16_t port, const char *series)
-{
-	unsigned i;
-
-	if (!view->plot)
-		return;
-	for (i = 0; i < view->series_count && strcmp(view->series[i], series) != 0; i++)
-		continue;
-	if (i == SERIES || view->points == POINTS) {
-		view->undrawn++;
-		return;
-	}
-	if (i == view->series_count)
-		snprintf(view->series[view->series_count++], sizeof(view->series[0]), "%s", series);
-	view->point[view->points++] = (struct point){ x, port, (uint8_t)i };
-}
-
 static int audit_self(struct view *view, struct berth_why *why)
 {
 	static uint16_t port[BERTH_OWN_COUNT][BERTH_JUDGE_MAX];
@@ -229,7 +202,8 @@ static int audit_self(struct view *view, struct berth_why *why)
 			return n;
 		berth_judge(port[way], (size_t)n, view->knows_range ? &view->range : NULL, &j[way]);
 		for (i = 0; i < n; i++)
-			add_point(view, i, port[way][i], berth_own_rows[way].name);
+			berth_audit_plot_add(&view->plot, i, port[way][i],
+					     berth_own_rows[way].name);
 	}
 	for (way = 0; way < ways; way++) {
 		const struct berth_own_row *how = &berth_own_rows[way];
@@ -308,6 +282,8 @@ static int on_frame(const uint8_t *bytes, size_t len, int dlt, double time_s, vo
 	struct berth_frame frame;
 	char host[INET6_ADDRSTRLEN], series[INET6_ADDRSTRLEN + 8];
 	int link = link_of(dlt);
+	uint32_t now_ms;
+	bool new_socket;
 
 	view->frames++;
 	if (link < 0) {
@@ -315,17 +291,21 @@ static int on_frame(const uint8_t *bytes, size_t len, int dlt, double time_s, vo
 		view->unread_link = dlt;
 		return 0;
 	}
-	if (!berth_frame_read((enum berth_frame_link)link, bytes, len, &frame) ||
-	    !berth_flows_opens(view->flows, &frame, milliseconds(time_s)))
+	if (!berth_frame_read((enum berth_frame_link)link, bytes, len, &frame))
 		return 0;
-	berth_streams_add(view->streams, &frame);
+	now_ms = milliseconds(time_s);
+	new_socket = berth_flows_opens_socket(view->flows, &frame, now_ms);
+	if (!berth_flows_opens(view->flows, &frame, now_ms))
+		return 0;
+	berth_streams_add(view->streams, &frame, new_socket);
 	if (!view->choices++)
 		view->began_s = time_s;
-	if (view->plot) {
+	if (view->plot.path) {
 		address_text(frame.source, host);
 		snprintf(series, sizeof(series), "%s %s", host,
 			 frame.protocol == 6 ? "tcp" : "udp");
-		add_point(view, time_s - view->began_s, frame.source_port, series);
+		berth_audit_plot_add(&view->plot, time_s - view->began_s, frame.source_port,
+				     series);
 	}
 	return 0;
 }
@@ -513,6 +493,9 @@ static void say_what_was_read(const struct view *view, size_t left, size_t left_
 		fprintf(stderr,
 			"; %llu flows were forgotten early: what they sent again may count twice",
 			(unsigned long long)lost);
+	if (view->lost)
+		fprintf(stderr, "; %llu frames were lost: the kernel had no room for them",
+			(unsigned long long)view->lost);
 	if (view->unread)
 		fprintf(stderr, "; %llu frames of link type %s were not read",
 			(unsigned long long)view->unread, link_name(view->unread_link));
@@ -558,7 +541,8 @@ static int audit_capture(struct view *view, struct berth_why *why)
 	if (view->pcap)
 		error = berth_capture_file(view->pcap, on_frame, view, why);
 	else
-		error = berth_capture_live(view->live, view->seconds, on_frame, view, why);
+		error = berth_capture_live(view->live, view->seconds, on_frame, view, &view->lost,
+					   why);
 	/* A file that is cut short is judged as far as it goes, and then complained of. */
 	if (!error || view->choices) {
 		struct berth_why ignored;
@@ -572,47 +556,6 @@ static int audit_capture(struct view *view, struct berth_why *why)
 			"loopback and PPP are",
 			view->pcap ? view->pcap : view->live, link_name(view->unread_link));
 	return error;
-}
-
-/* ---- plot ---- */
-
-static void plot_series(const struct view *view, struct berth_svg *svg, unsigned series)
-{
-	static double x[POINTS], y[POINTS];
-	size_t i, n = 0;
-
-	for (i = 0; i < view->points; i++)
-		if (view->point[i].series == series) {
-			x[n] = view->point[i].x;
-			y[n++] = view->point[i].port;
-		}
-	berth_svg_dots(svg, n, x, y, series, view->series[series]);
-}
-
-static int plot(const struct view *view, struct berth_why *why)
-{
-	berth_auto_file FILE *out = fopen(view->plot, "we");
-	struct berth_svg svg = { .out = out };
-	double last = 0;
-	unsigned i;
-
-	if (!out)
-		return berth_why(why, -errno, "cannot write %s: %s", view->plot, strerror(errno));
-	for (i = 0; i < view->points; i++)
-		last = view->point[i].x > last ? view->point[i].x : last;
-	svg.x = (struct berth_svg_axis){ view->pcap || view->live ? "seconds" : "sockets", 0,
-					 last > 0 ? last : 1, false };
-	svg.y = (struct berth_svg_axis){ "source port", 0, 65536, false };
-	berth_svg_begin(&svg, "Source ports, as they were chosen",
-			view->pcap   ? view->pcap
-			: view->live ? view->live
-				     : "this host, on the loopback");
-	for (i = 0; i < view->series_count; i++)
-		plot_series(view, &svg, i);
-	berth_svg_end(&svg);
-	if (fflush(out) || ferror(out))
-		return berth_why(why, -EIO, "cannot write %s", view->plot);
-	return 0;
 }
 
 /* ---- the verb ---- */
@@ -650,23 +593,29 @@ static int parse(struct view *view, int argc, char **argv, struct berth_why *why
 int berth_audit_main(int argc, char **argv)
 {
 	struct view view = { .least = 8, .most = 20 };
-	berth_auto_free struct point *points = calloc(POINTS, sizeof(*points));
+	berth_auto_free void *points = calloc(BERTH_AUDIT_POINTS, sizeof(*view.plot.point));
 	struct berth_why why;
 	int error = points ? parse(&view, argc, argv, &why) : berth_why(&why, -ENOMEM, "no memory");
 
 	if (!error) {
-		view.point = points;
+		view.plot.point = points;
 		find_ranges(&view);
 		error = view.pcap || view.live ? audit_capture(&view, &why)
 					       : audit_self(&view, &why);
 	}
-	if (!error && view.plot)
-		error = plot(&view, &why);
+	if (!error && view.plot.path)
+		error = berth_audit_plot_write(&view.plot,
+					       view.pcap || view.live ? "seconds" : "sockets",
+					       view.pcap   ? view.pcap
+					       : view.live ? view.live
+							   : "this host, on the loopback",
+					       &why);
 	if (error)
 		return berth_complain("audit", &why, BERTH_EXIT_FAILURE);
-	if (view.undrawn)
+	if (view.plot.undrawn)
 		fprintf(stderr, "%llu ports are not in the plot: it has room for %u, of %u hosts\n",
-			(unsigned long long)view.undrawn, POINTS, SERIES);
+			(unsigned long long)view.plot.undrawn, BERTH_AUDIT_POINTS,
+			BERTH_AUDIT_SERIES);
 	if (!view.judged)
 		fprintf(stderr, "nothing to judge: no row has %u ports\n",
 			view.least > BERTH_JUDGE_MIN ? (unsigned)view.least : BERTH_JUDGE_MIN);

@@ -32,6 +32,7 @@ static void json_known(const char *key, double value, bool known)
 void berth_audit_row_json(const struct berth_audit_row *row, const struct berth_judgement *j,
 			  int habit)
 {
+	bool enough = j->shape != BERTH_SHAPE_TOO_FEW;
 	uint32_t i;
 
 	printf("{\"host\":\"%s\",\"protocol\":\"%s\",\"destination\":", row->host, row->protocol);
@@ -45,7 +46,7 @@ void berth_audit_row_json(const struct berth_audit_row *row, const struct berth_
 	for (i = 0; i < j->holes; i++)
 		printf("%s\"%u-%u\"", i ? "," : "", j->hole[i].first, j->hole[i].last);
 	putchar(']');
-	json_known("unique_expected", j->unique_expected, true);
+	json_known("unique_expected", j->unique_expected, enough);
 	json_known("odd", j->odd, true);
 	json_known("gcd", j->gcd, true);
 	json_known("rising", j->rising, true);
@@ -54,10 +55,13 @@ void berth_audit_row_json(const struct berth_audit_row *row, const struct berth_
 	json_known("runs_z", j->runs_z, true);
 	json_known("chi2", j->chi2, j->chi2_p >= 0);
 	json_known("chi2_p", j->chi2_p, j->chi2_p >= 0);
-	printf(",\"oarc\":\"%s\"", oarc_name[j->oarc]);
-	json_known("oarc_bits", j->oarc_bits, true);
-	json_known("bits_low", j->bits_low, true);
-	json_known("bits_high", j->bits_high, j->bits_high >= 0);
+	if (enough)
+		printf(",\"oarc\":\"%s\"", oarc_name[j->oarc]);
+	else
+		printf(",\"oarc\":null");
+	json_known("oarc_bits", j->oarc_bits, enough);
+	json_known("bits_low", j->bits_low, enough);
+	json_known("bits_high", j->bits_high, enough && j->bits_high >= 0);
 	printf(",\"shape\":\"%s\",\"finding\":%s,\"system\":", berth_shape_name(j->shape),
 	       berth_audit_is_finding(row, j, habit) ? "true" : "false");
 	if (habit < 0)
@@ -98,7 +102,8 @@ void berth_audit_row_text(const struct berth_audit_row *row, const struct berth_
 		       "OARC", "BITS", "SHAPE", "LIKE");
 	printf("%-*s %-5s %-*s %8llu %5u-%-5u %-6s %6.3f %-5s", host, row->host, row->protocol,
 	       destination, row->destination, (unsigned long long)row->seen, j->seen.first,
-	       j->seen.last, parity_of(j), j->lag1, oarc_name[j->oarc]);
+	       j->seen.last, parity_of(j), j->lag1,
+	       j->shape == BERTH_SHAPE_TOO_FEW ? "-" : oarc_name[j->oarc]);
 	print_bits(j);
 	printf(" %-12s %s%s\n", berth_shape_name(j->shape),
 	       habit < 0 ? "-" : berth_habit_row((enum berth_habit)habit).name,

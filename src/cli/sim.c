@@ -189,8 +189,8 @@ const struct berth_opt berth_sim_opts[] = {
 	{ "csv", NULL, NULL, "Comma-separated values, a line of names first.", NULL, set_csv },
 	{ "json", NULL, NULL,
 	  "JSON Lines, one object a policy: scenario, policy, range, ports, seed, hosts, tried, refused, missed, "
-	  "collisions, tries, tries_max, occupancy, occupancy_max, cycle, reuse_min, reuse_1, reuse_50 (null: no pair "
-	  "twice), guess_blind, guess_other, guess_same (null: not known), seconds, cpu_seconds (of all threads). track: known_again, chance, pairs, "
+	  "collisions, tries, tries_max, occupancy, occupancy_max, cycle, reuse_min, reuse_1, reuse_50 (null: "
+	  "later than was played), guess_blind, guess_other, guess_same (null: not known), seconds, cpu_seconds (of all threads). track: known_again, chance, pairs, "
 	  "kept, connections. --list: scenario, text, policies, source; policy, text, shares_ports, system, source.",
 	  NULL, set_json },
 	{ NULL },

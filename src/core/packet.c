@@ -335,11 +335,14 @@ static enum berth_packet_result read_transport(struct reader *rd)
 	return read_ports(rd);
 }
 
-/* RFC 792: unreachable, quench, redirect, time exceeded, parameter; RFC 4443: every type below 128. */
+/*
+ * RFC 792: unreachable, quench, redirect, time exceeded, parameter; RFC 4443: every type below 128, and those that are
+ * not known are for the socket as well (section 2.4 a).
+ */
 static bool is_error_type(uint8_t protocol, uint8_t type)
 {
 	if (protocol == ICMP6)
-		return type >= 1 && type <= 4;
+		return type < 128;
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 

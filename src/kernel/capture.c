@@ -16,9 +16,10 @@
 #define SNAP 256
 #define WAKE_MS 100
 #define BATCH 10000
+#define IP_FILTER "(tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn) or udp or ip6"
 #define FILTER                                                                                     \
-	"(tcp[tcpflags] & (tcp-syn|tcp-ack) = tcp-syn) or udp or ip6 or ether proto 0x8847 or "    \
-	"ether proto 0x8864 or ether proto 0x88a8 or ether proto 0x9100 or vlan"
+	IP_FILTER " or ether proto 0x8847 or ether proto 0x8864 or ether proto 0x88a8 or "         \
+		  "ether proto 0x9100 or vlan"
 
 static volatile sig_atomic_t interrupted;
 
@@ -170,8 +171,12 @@ static int open_live(const char *interface, pcap_t **out, struct berth_why *why)
 		code = berth_why(why, -ENODEV,
 				 "cannot listen on %s: %s; \"ip link\" shows the interfaces",
 				 interface, pcap_statustostr(code));
-	/* The kernel then copies only what may count; the frame's reader decides again. */
-	else if (!pcap_compile(p, &filter, FILTER, 1, PCAP_NETMASK_UNKNOWN)) {
+	/*
+	 * The kernel then copies only what may count; the frame's reader decides again. A link without tags of its own
+	 * knows no filter for them.
+	 */
+	else if (!pcap_compile(p, &filter, FILTER, 1, PCAP_NETMASK_UNKNOWN) ||
+		 !pcap_compile(p, &filter, IP_FILTER, 1, PCAP_NETMASK_UNKNOWN)) {
 		pcap_setfilter(p, &filter);
 		pcap_freecode(&filter);
 	}
@@ -209,8 +214,9 @@ static int drain(pcap_t *p, berth_capture_each *each, void *arg)
 }
 
 int berth_capture_live(const char *interface, double seconds, berth_capture_each *each, void *arg,
-		       struct berth_why *why)
+		       uint64_t *out_lost, struct berth_why *why)
 {
+	struct pcap_stat stat;
 	struct sigaction action = { .sa_handler = on_interrupt }, before;
 	double end = now_s() + seconds;
 	char error[PCAP_ERRBUF_SIZE];
@@ -232,6 +238,8 @@ int berth_capture_live(const char *interface, double seconds, berth_capture_each
 		code = drain(p, each, arg);
 	} while (!code && !interrupted && (seconds <= 0 || now_s() < end));
 	sigaction(SIGINT, &before, NULL);
+	if (!pcap_stats(p, &stat))
+		*out_lost = stat.ps_drop;
 	if (code < 0)
 		code = berth_why(why, -EIO, "%s: libpcap says: %s", interface, pcap_geterr(p));
 	pcap_close(p);

@@ -21,9 +21,9 @@ int berth_capture_file(const char *path, berth_capture_each *each, void *arg,
 
 /*
  * Listens on an interface for seconds (0: until each() ends it or SIGINT comes, whose disposition is the caller's).
- * Needs CAP_NET_RAW. Returns 0, or negative with the sentence in why.
+ * Needs CAP_NET_RAW. *out_lost: how many frames the kernel had no room for. Returns 0, or negative with the sentence in why.
  */
 int berth_capture_live(const char *interface, double seconds, berth_capture_each *each, void *arg,
-		       struct berth_why *why);
+		       uint64_t *out_lost, struct berth_why *why);
 
 #endif

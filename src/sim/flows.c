@@ -6,6 +6,7 @@
 
 #define SET 8u
 #define TCP 6u
+#define DNS 53u
 
 struct flow {
 	uint64_t key; /* of both ends, in the direction of who was seen first; 0: empty */
@@ -101,6 +102,19 @@ bool berth_flows_opens(struct berth_flows *t, const struct berth_frame *frame, u
 	if (f->key != key || f->id == frame->id || now_ms - f->counted_ms < BERTH_FLOWS_QUERY_MS)
 		return false;
 	return open_flow(f, key, frame, now_ms);
+}
+
+bool berth_flows_opens_socket(struct berth_flows *t, const struct berth_frame *frame,
+			      uint32_t now_ms)
+{
+	struct berth_frame socket = *frame;
+
+	if (frame->protocol == TCP || frame->destination_port == DNS)
+		return true;
+	memset(socket.destination, 0, sizeof(socket.destination));
+	socket.destination_port = 0;
+	socket.id = 0;
+	return berth_flows_opens(t, &socket, now_ms);
 }
 
 uint64_t berth_flows_lost(const struct berth_flows *t)

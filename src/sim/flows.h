@@ -31,6 +31,13 @@ struct berth_flows *berth_flows_init(void *memory, uint32_t flows);
 /* True where the packet opens a flow, and its sender is the client. now_ms: the packet's own time, which may wrap. */
 bool berth_flows_opens(struct berth_flows *t, const struct berth_frame *frame, uint32_t now_ms);
 
+/*
+ * True where the packet opens a socket: of UDP one may speak with many, and its port was chosen once. Of TCP, and of
+ * queries to port 53, whose sender would do better to take another port for each: as each flow.
+ */
+bool berth_flows_opens_socket(struct berth_flows *t, const struct berth_frame *frame,
+			      uint32_t now_ms);
+
 /* How many flows were forgotten within the time in which they might have come again. */
 uint64_t berth_flows_lost(const struct berth_flows *t);
 

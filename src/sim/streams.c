@@ -203,7 +203,7 @@ static void keep_port(struct berth_streams *t, struct berth_stream *s, uint16_t 
 	s->kept++;
 }
 
-void berth_streams_add(struct berth_streams *t, const struct berth_frame *frame)
+void berth_streams_add(struct berth_streams *t, const struct berth_frame *frame, bool new_socket)
 {
 	struct berth_stream key, *s;
 	bool new_one, is_new;
@@ -220,7 +220,8 @@ void berth_streams_add(struct berth_streams *t, const struct berth_frame *frame)
 	key.all = true;
 	s = find_stream(t, &key, &is_new);
 	s->destinations += new_one;
-	keep_port(t, s, frame->source_port);
+	if (new_socket)
+		keep_port(t, s, frame->source_port);
 }
 
 uint64_t berth_streams_evicted(const struct berth_streams *t, uint64_t *out_ports)

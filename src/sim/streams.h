@@ -2,8 +2,8 @@
 /*
  * Source ports by host and destination, in a fixed amount of memory.
  *
- * Each port that was chosen goes to two streams: that of its host and destination, and that of its host over all
- * destinations. A stream keeps the first BERTH_JUDGE_MAX ports in chunks of 60 and counts the others. Where
+ * Each port that was chosen goes to two streams: that of its host and destination, and, where it is that of a new socket,
+ * that of its host over all destinations. A stream keeps the first BERTH_JUDGE_MAX ports in chunks of 60 and counts the others. Where
  * streams or chunks run out, the stream that was quiet longest is given up, and counted.
  */
 #ifndef BERTH_SIM_STREAMS_H
@@ -34,8 +34,11 @@ size_t berth_streams_size(uint32_t streams, uint32_t chunks);
 /* Makes the table, empty, in memory of that size, aligned as malloc() does. At least 8 streams and chunks. */
 struct berth_streams *berth_streams_init(void *memory, uint32_t streams, uint32_t chunks);
 
-/* Adds a port that was chosen: berth_flows_opens() said so. */
-void berth_streams_add(struct berth_streams *t, const struct berth_frame *frame);
+/*
+ * Adds a port that was chosen: berth_flows_opens() said so. new_socket: for the host, too, and not only toward this
+ * destination.
+ */
+void berth_streams_add(struct berth_streams *t, const struct berth_frame *frame, bool new_socket);
 
 /* How many streams were given up, and ports in them. */
 uint64_t berth_streams_evicted(const struct berth_streams *t, uint64_t *out_ports);

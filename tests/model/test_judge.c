@@ -403,7 +403,7 @@ static void streams_keep_or_count(void **unused)
 				(uint8_t)berth_below(berth_random_draw(&r), 3),
 				(uint8_t)berth_below(berth_random_draw(&r), 50), (uint16_t)(i + 1));
 
-			berth_streams_add(t, &f);
+			berth_streams_add(t, &f, true);
 		}
 		for (in_streams = 0, i = 0; i < berth_streams_count(t); i++) {
 			const struct berth_stream *s = berth_streams_get(t, i);
@@ -500,6 +500,29 @@ static void a_resolver_that_keeps_its_port_is_seen(void **unused)
 	free(t);
 }
 
+/* One socket of UDP that speaks with many has chosen once; of TCP, and to port 53, each flow counts. */
+static void one_socket_speaks_with_many(void **unused)
+{
+	struct berth_flows *t = flows_of(1024);
+	struct berth_frame f = frame_of(1, 1, 5000);
+	uint32_t i, n[3] = { 0, 0, 0 };
+
+	(void)unused;
+	f.client = true;
+	for (i = 0; i < 50; i++) {
+		f.destination[15] = (uint8_t)i;
+		f.protocol = 17;
+		f.destination_port = 443;
+		n[0] += berth_flows_opens_socket(t, &f, i);
+		f.destination_port = 53;
+		n[1] += berth_flows_opens_socket(t, &f, i);
+		f.protocol = 6;
+		n[2] += berth_flows_opens_socket(t, &f, i);
+	}
+	assert_true(n[0] == 1 && n[1] == 50 && n[2] == 50);
+	free(t);
+}
+
 static void flows_that_are_forgotten_are_counted(void **unused)
 {
 	struct berth_flows *t = flows_of(8);
@@ -540,6 +563,7 @@ int main(void)
 		cmocka_unit_test(streams_keep_or_count),
 		cmocka_unit_test(what_is_sent_again_opens_no_flow),
 		cmocka_unit_test(a_resolver_that_keeps_its_port_is_seen),
+		cmocka_unit_test(one_socket_speaks_with_many),
 		cmocka_unit_test(flows_that_are_forgotten_are_counted),
 	};
 

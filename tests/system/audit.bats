@@ -118,7 +118,8 @@ shape() { jq -r --arg d "$2" 'select(.destination == $d).shape' "$1"; }
     and all(.host != "10.0.0.3")' "$tmp/o" >/dev/null
   # shellcheck disable=SC2154 # bats sets it
   [[ $stderr == "603 frames, 603 ports chosen" ]]
-  "$berth" audit --pcap "$tmp/a.pcap" --least 3 --json 2>/dev/null | jq -e 'select(.host == "10.0.0.3").shape == "too-few"'
+  "$berth" audit --pcap "$tmp/a.pcap" --least 3 --json 2>/dev/null |
+    jq -e 'select(.host == "10.0.0.3") | .shape == "too-few" and .oarc == null and .bits_low == null'
 }
 
 # linux_rows HOST DESTINATION...: rows of a capture, ports chosen as Linux does, destinations in turn
@@ -198,6 +199,10 @@ linux_rows()
   capture "$tmp/b.pcap" <"$tmp/rows"
   run --separate-stderr "$berth" audit --pcap "$tmp/b.pcap" --json
   jq -e -s 'map(select(.host == "10.0.0.1")) | length == 1 and .[0].n == 10 and .[0].shape == "random"' <<<"$output" >/dev/null
+  # One socket that speaks with forty others has chosen once.
+  capture "$tmp/d.pcap" < <(for d in {1..40}; do echo "1 $d 51820@4000 51820@4000"; done)
+  run -1 --separate-stderr "$berth" audit --pcap "$tmp/d.pcap"
+  [[ $stderr == *"80 frames, 40 ports chosen"*"nothing to judge"* ]]
   # A resolver that always asks by one port.
   capture "$tmp/c.pcap" <<<"1 1 $(for _ in {1..20}; do echo -n "33333@53 +1000 "; done)"
   run -1 --separate-stderr "$berth" audit --pcap "$tmp/c.pcap" --json

@@ -315,6 +315,10 @@ static void test_icmp(void **state)
 	assert_int_equal(p.icmp_info, 1280);
 	b.byte[40] = 128;
 	expect_bad(&b, BERTH_PACKET_PROTOCOL);
+	/* One that nobody knows yet is for the socket, too. */
+	b.byte[40] = 100;
+	expect_good(&b, &p);
+	assert_true(p.is_icmp_error && p.icmp_type == 100);
 	/* An error about an error has no ports. */
 	b.byte[40] = 1, b.byte[54] = 58;
 	expect_bad(&b, BERTH_PACKET_PROTOCOL);
