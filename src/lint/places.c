@@ -614,8 +614,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "-l|--listen", PORT, TCP, ADD },
 		{ "-l|--listen", ADDRESS, 0, ADD }) },
 	{ "mosquitto", NULL, "mosquitto", "/etc/mosquitto/mosquitto.conf|/etc/mosquitto/conf.d/*.conf", F(LINES), 0, KEYS(
-		{ "listener", PORT, TCP, ADD },
-		{ "port", PORT, TCP }) },
+		{ "listener", PORT, TCP, ADD | OFF },
+		{ "port", PORT, TCP, OFF }) },
 	/* ---- logins, web, mail, directories ---- */
 	{ "ssh", "sshd", "openssh-server", "/etc/ssh/sshd_config|/etc/ssh/sshd_config.d/*.conf", F(LINES), BERTH_LINT_FORWARDS, KEYS(
 		{ "Port", PORT, TCP, ADD, "22" },
@@ -657,7 +657,7 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "agentaddress", PORT, UDP, ADD }) },
 	{ "rsyslog", "rsyslogd", "rsyslog", "/etc/rsyslog.conf|/etc/rsyslog.d/*.conf", F(LINES), 0, KEYS(
 		{ "$UDPServerRun", PORT, UDP, ADD },
-		{ "input(type", PORT, BOTH, ADD, NULL, "port=" },
+		{ "input(type|input(", PORT, BOTH, ADD, NULL, "port=" },
 		{ "$InputTCPServerRun", PORT, TCP, ADD }) },
 	{ "syslog-ng", NULL, "syslog-ng-core", "/etc/syslog-ng/syslog-ng.conf|/etc/syslog-ng/conf.d/*.conf", F(PARENS), 0, KEYS(
 		{ "source/*/port|source/*/localport", PORT, BOTH, ADD }) },
