@@ -123,9 +123,13 @@ static const char *service_of(struct berth_lint *l, const struct berth_lint_foun
 static const char *label_one(struct berth_lint *l, const struct berth_lint_place *place,
 			     const char *path, size_t len)
 {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash;
 	bool has_sections = place->format == BERTH_LINT_INI || place->format == BERTH_LINT_UNIT;
 
+	/* An element is of its list. */
+	while (len > 3 && !memcmp(path + len - 3, "/[]", 3))
+		len -= 3;
+	slash = memrchr(path, '/', len);
 	if (!len)
 		return "ports";
 	if (!slash || place->format == BERTH_LINT_NETFILTER)

@@ -102,7 +102,7 @@ const struct berth_lint_place berth_lint_kubernetes = {
 };
 
 const struct berth_lint_place berth_lint_compose = {
-	"docker", "dockerd|docker-proxy", NULL, "compose.yaml|compose.yml|docker-compose.yaml|docker-compose.yml|docker-compose.override.yml",
+	"docker", "dockerd|docker-proxy", NULL, "compose.yaml|compose.yml|compose.*.yaml|compose.*.yml|docker-compose.yaml|docker-compose.yml|docker-compose.*.yaml|docker-compose.*.yml",
 	F(YAML), EACH, KEYS(
 		{ "services/*/ports/[]", MAPPING, 0, ADD },
 		{ "services/*/ports/[]/published", SPAN, BOTH, ADD })

@@ -174,6 +174,12 @@ END
   ln -s /dev/null "$root/etc/systemd/system/a.socket"
   lint
   found 0
+  # "systemctl link", and an alias.
+  printf '[Socket]\nListenStream=40007\n' | file /srv/app/b.socket
+  ln -s /srv/app/b.socket "$root/etc/systemd/system/b.socket"
+  ln -s b.socket "$root/etc/systemd/system/also-b.socket"
+  lint
+  found 1 "ephemeral error /etc/systemd/system/b.socket:2 1"
 }
 
 @test "lint: units: services of packages count where they are enabled, templates by their instances" {
@@ -367,6 +373,9 @@ END
 ephemeral compose.yaml 8
 ephemeral compose.yaml 11
 ephemeral services.yml 3"
+  printf 'services:\n  db:\n    ports: [ "40009:1" ]\n' | tee "$tmp/project/compose.override.yaml" >"$tmp/project/docker-compose.ci.yml"
+  equal overrides "$("$berth" lint --json "$tmp/project" | grep -c "docker's ports 40009")" 2
+  rm "$tmp/project/compose.override.yaml" "$tmp/project/docker-compose.ci.yml"
   equal way "$(jq -r 'select(.line == 6).ways[] | select(contains("compose"))' <<<"$output")" \
     "$tmp/project/compose.yaml:6: - \"\${A:-10100}:80\""
   # Each is given, and but one of them outside of the range.
