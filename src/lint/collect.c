@@ -331,6 +331,11 @@ static int read_ports(const struct group *g, const struct berth_lint_key *k,
 		at += strspn(at, " \t,");
 		n = berth_lint_read_endpoint(&at, k->usual, g->l->named, g->l->named_arg, &p,
 					     out_what);
+		/* "ADDRESS" of "ADDRESS PORT". */
+		if (!n && k->flags & BERTH_LINT_SECOND && k->usual && !*at) {
+			p.ports = (struct berth_range){ k->usual, k->usual };
+			n = 1;
+		}
 		if (n > 0 && k->flags & BERTH_LINT_WORDS_UDP && says_udp(at))
 			p.protocols = BERTH_LINT_UDP;
 		if (k->flags & BERTH_LINT_SECOND) {
