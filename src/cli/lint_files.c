@@ -377,7 +377,7 @@ static unsigned telling_parts(const char *glob)
 	static const char *const named[] = { "default/", "applications.d/", "etc/" };
 	static const char *const common[] = { "conf.d/", "sites-enabled/", "conf-enabled/",
 					      "main/",   "config.d/",      "conf/",
-					      "*/",      "server/" };
+					      "*/",      "server/",        "default/*" };
 	const char *base = base_of(glob), *parent = tail_of(glob, 2);
 	bool says_little = strcspn(base, "*?") < 3;
 	size_t i;

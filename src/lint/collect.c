@@ -145,16 +145,21 @@ static const char *label_one(struct berth_lint *l, const struct berth_lint_place
 /* A key of the table with what its '?' and '*' between words stand for, as a rule. */
 static const char *spelt(struct berth_lint *l, const char *key)
 {
-	char text[BERTH_LINT_PATH_MAX], *at;
+	char text[BERTH_LINT_PATH_MAX];
+	const char *at;
+	size_t len = 0;
 
-	snprintf(text, sizeof(text), "%s", key);
-	for (at = text; *at; at++)
+	for (at = key; *at && len < sizeof(text); at++) {
+		bool begins = at == key || at[-1] == ' ';
+
 		if (*at == '?')
-			*at = '_';
-		else if (*at == '*' && at > text && isalpha((unsigned char)at[-1]) &&
-			 isalpha((unsigned char)at[1]))
-			*at = ' ';
-	return berth_lint_keep(&l->arena, text, strlen(text));
+			text[len++] = '_';
+		else if (*at != '*' || !isalpha((unsigned char)at[1]))
+			text[len++] = *at;
+		else if (!begins)
+			text[len++] = isalpha((unsigned char)at[-1]) ? ' ' : '*';
+	}
+	return berth_lint_keep(&l->arena, text, len);
 }
 
 static const char *label_of(struct berth_lint *l, const struct berth_lint_found *f,

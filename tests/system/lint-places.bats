@@ -295,6 +295,8 @@ END
   for name in etcd distcc gpsd mosh services environment; do
     printf '\177ELF\0' >"$tmp/tree/bin/$name"
   done
+  mkdir -p "$tmp/tree/themes/default"
+  printf 'PORT=40001\nx="never closed\n' >"$tmp/tree/themes/default/script"
   printf '=head1 NAME\n\n[x\n' >"$tmp/tree/Perl.pod"
   echo 'GPSD_OPTIONS="-S 40000"' >"$tmp/tree/etc/default/gpsd"
   run --separate-stderr "$berth" lint "$tmp/tree" --json
