@@ -268,6 +268,15 @@ static bool is_wanted(const struct names *wanted, const char *name, const char *
 					    by_name) != NULL;
 }
 
+/* True for a link to a unit of another name, or to /dev/null; "systemctl link" makes one to a file of the same name. */
+static bool is_alias(const struct berth_tree *t, const char *name, const char *path)
+{
+	char target[PATH_MAX];
+
+	return berth_tree_read_link(t, path, target, sizeof(target)) >= 0 &&
+	       strcmp(base_of(target), name) != 0;
+}
+
 static void add_unit(struct gather *g, const char *name, const char *path, const char *directories,
 		     const struct names *wanted)
 {
@@ -275,8 +284,8 @@ static void add_unit(struct gather *g, const char *name, const char *path, const
 	char part[512];
 	size_t i;
 
-	/* A link to /dev/null masks a unit; another one is an alias of a unit that is read under its own name. */
-	if (berth_tree_is_link(g->t, path) || !is_wanted(wanted, name, path))
+	/* A link to /dev/null masks a unit; an alias is of a unit that is read under its own name. */
+	if (is_alias(g->t, name, path) || !is_wanted(wanted, name, path))
 		return;
 	g->scope = name;
 	add_file(g, path);
@@ -368,7 +377,7 @@ static unsigned telling_parts(const char *glob)
 	static const char *const named[] = { "default/", "applications.d/", "etc/" };
 	static const char *const common[] = { "conf.d/", "sites-enabled/", "conf-enabled/",
 					      "main/",   "config.d/",      "conf/",
-					      "*/",      "server/" };
+					      "*/",      "server/",        "default/*" };
 	const char *base = base_of(glob), *parent = tail_of(glob, 2);
 	bool says_little = strcspn(base, "*?") < 3;
 	size_t i;

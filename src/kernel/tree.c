@@ -112,6 +112,18 @@ bool berth_tree_is_link(const struct berth_tree *t, const char *path)
 	return fd >= 0 && !fstat(fd, &st) && S_ISLNK(st.st_mode);
 }
 
+int berth_tree_read_link(const struct berth_tree *t, const char *path, char *buf, size_t size)
+{
+	berth_auto_fd int fd = open_below(t, path, O_PATH | O_NOFOLLOW);
+	ssize_t len = fd < 0 ? -1 : readlinkat(fd, "", buf, size - 1);
+
+	/* Of an empty path readlinkat(2) says ENOENT where the descriptor is no link. */
+	if (len < 0)
+		return fd >= 0 && errno == ENOENT ? -EINVAL : -errno;
+	buf[len] = 0;
+	return (int)len;
+}
+
 /* What editors and dpkg leave behind. */
 static bool is_left_behind(const char *name)
 {

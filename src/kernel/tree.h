@@ -32,6 +32,12 @@ bool berth_tree_has(const struct berth_tree *t, const char *path);
 bool berth_tree_is_link(const struct berth_tree *t, const char *path);
 
 /*
+ * Writes what a symbolic link holds, as it stands, to buf, cut at its size. Returns its length or -errno: -EINVAL for
+ * what is no link.
+ */
+int berth_tree_read_link(const struct berth_tree *t, const char *path, char *buf, size_t size);
+
+/*
  * Calls fn for each path that a glob means ('*', '?' and "[...]" within a part), in the order of names; hidden files and what
  * editors and dpkg leave behind are none. A glob without a wildcard is taken as it stands, whether it is there or not.
  */

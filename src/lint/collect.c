@@ -123,9 +123,13 @@ static const char *service_of(struct berth_lint *l, const struct berth_lint_foun
 static const char *label_one(struct berth_lint *l, const struct berth_lint_place *place,
 			     const char *path, size_t len)
 {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash;
 	bool has_sections = place->format == BERTH_LINT_INI || place->format == BERTH_LINT_UNIT;
 
+	/* An element is of its list. */
+	while (len > 3 && !memcmp(path + len - 3, "/[]", 3))
+		len -= 3;
+	slash = memrchr(path, '/', len);
 	if (!len)
 		return "ports";
 	if (!slash || place->format == BERTH_LINT_NETFILTER)
@@ -141,16 +145,21 @@ static const char *label_one(struct berth_lint *l, const struct berth_lint_place
 /* A key of the table with what its '?' and '*' between words stand for, as a rule. */
 static const char *spelt(struct berth_lint *l, const char *key)
 {
-	char text[BERTH_LINT_PATH_MAX], *at;
+	char text[BERTH_LINT_PATH_MAX];
+	const char *at;
+	size_t len = 0;
 
-	snprintf(text, sizeof(text), "%s", key);
-	for (at = text; *at; at++)
+	for (at = key; *at && len < sizeof(text); at++) {
+		bool begins = at == key || at[-1] == ' ';
+
 		if (*at == '?')
-			*at = '_';
-		else if (*at == '*' && at > text && isalpha((unsigned char)at[-1]) &&
-			 isalpha((unsigned char)at[1]))
-			*at = ' ';
-	return berth_lint_keep(&l->arena, text, strlen(text));
+			text[len++] = '_';
+		else if (*at != '*' || !isalpha((unsigned char)at[1]))
+			text[len++] = *at;
+		else if (!begins)
+			text[len++] = isalpha((unsigned char)at[-1]) ? ' ' : '*';
+	}
+	return berth_lint_keep(&l->arena, text, len);
 }
 
 static const char *label_of(struct berth_lint *l, const struct berth_lint_found *f,
@@ -327,6 +336,11 @@ static int read_ports(const struct group *g, const struct berth_lint_key *k,
 		at += strspn(at, " \t,");
 		n = berth_lint_read_endpoint(&at, k->usual, g->l->named, g->l->named_arg, &p,
 					     out_what);
+		/* "ADDRESS" of "ADDRESS PORT". */
+		if (!n && k->flags & BERTH_LINT_SECOND && k->usual && !*at) {
+			p.ports = (struct berth_range){ k->usual, k->usual };
+			n = 1;
+		}
 		if (n > 0 && k->flags & BERTH_LINT_WORDS_UDP && says_udp(at))
 			p.protocols = BERTH_LINT_UDP;
 		if (k->flags & BERTH_LINT_SECOND) {

@@ -5,6 +5,9 @@
 
 #include "src/lint/format.h"
 
+/* Of a call that is never closed the lines behind are not lost. */
+#define CALL_LINES_MAX 32
+
 struct reader {
 	const char *at, *end;
 	unsigned line;    /* of what was read last; begins at 0 */
@@ -133,6 +136,22 @@ static char *split_at(char *end, const char *separators)
 	return value;
 }
 
+/* rsyslog's "input(" and "include(" go on up to their ")": their lines are one. */
+static void join_call(struct reader *r, char *line)
+{
+	if (strncmp(line, "input(", 6) != 0 && strncmp(line, "include(", 8) != 0)
+		return;
+	while (r->at < r->end && !strchr(r->text, ')') && r->went_on < CALL_LINES_MAX) {
+		cut_comment(line, "#");
+		r->len = strlen(r->text);
+		if (r->len < sizeof(r->text) - 1)
+			r->text[r->len++] = ' ';
+		append_line(r);
+		r->went_on++;
+	}
+	trim_end(line);
+}
+
 void berth_lint_parse_lines(const char *text, size_t len, const struct berth_lint_sink *sink)
 {
 	struct reader r = { text, text + len };
@@ -141,6 +160,7 @@ void berth_lint_parse_lines(const char *text, size_t len, const struct berth_lin
 	while ((key = next_line(&r, false))) {
 		if (is_comment(key) || *key == '<')
 			continue;
+		join_call(&r, key);
 		value = split_at(key + strcspn(key, " \t=:"), "=:");
 		cut_comment(value, "#");
 		sink->item(sink->arg, key, unquote(value), r.line);

@@ -69,6 +69,7 @@ const struct berth_lint_place berth_lint_unit = {
 		{ "Socket/ListenDatagram", PORT, UDP, RESET },
 		{ "WireGuard/ListenPort", PORT, UDP },
 		{ "VXLAN/DestinationPort", PORT, UDP },
+		{ "VXLAN/PortRange", SPAN, UDP, SOURCE },
 		{ "GENEVE/DestinationPort", PORT, UDP },
 		{ "FooOverUDP/Port", PORT, UDP },
 		{ "Container/PublishPort", MAPPING, 0, RESET },
@@ -102,7 +103,7 @@ const struct berth_lint_place berth_lint_kubernetes = {
 };
 
 const struct berth_lint_place berth_lint_compose = {
-	"docker", "dockerd|docker-proxy", NULL, "compose.yaml|compose.yml|docker-compose.yaml|docker-compose.yml|docker-compose.override.yml",
+	"docker", "dockerd|docker-proxy", NULL, "compose.yaml|compose.yml|compose.*.yaml|compose.*.yml|docker-compose.yaml|docker-compose.yml|docker-compose.*.yaml|docker-compose.*.yml",
 	F(YAML), EACH, KEYS(
 		{ "services/*/ports/[]", MAPPING, 0, ADD },
 		{ "services/*/ports/[]/published", SPAN, BOTH, ADD })
@@ -156,7 +157,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "lockd/udp-port", PORT, UDP, 0, "0" },
 		{ "sm-notify/outgoing-port", PORT, UDP, SOURCE },
 		{ "nfsd/port", PORT, BOTH, 0, "2049" },
-		{ "nfsd/rdma-port", PORT, TCP, 0 }) },
+		{ "nfsd/rdma", CONDITION, .initial = "n" },
+		{ "nfsd/rdma-port", PORT, TCP, 0, "20049", .when = "nfsd/rdma=y|yes|1|t|true|on" }) },
 	{ "nfs", "rpc.mountd|rpc.statd", "nfs-common", "/etc/default/nfs-common|/etc/default/nfs-kernel-server", F(SHELL), 0, KEYS(
 		{ "STATDOPTS", PORT, BOTH, 0, NULL, "--port|-p" },
 		{ "STATDOPTS", PORT, UDP, SOURCE, NULL, "--outgoing-port|-o" },
@@ -232,14 +234,14 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "asterisk", NULL, NULL, "/etc/asterisk/sip.conf|/etc/asterisk/iax.conf", F(INI), 0, KEYS(
 		{ "general/bindport|general/udpbindaddr|general/tcpbindaddr|general/tlsbindaddr", PORT, BOTH, ADD }) },
 	{ "asterisk", NULL, NULL, "/etc/asterisk/pjsip.conf", F(INI), 0, KEYS(
-		{ "*/bind", PORT, BOTH, ADD }) },
+		{ "*/bind", PORT, BOTH, ADD, .usual = 5060 }) },
 	{ "freeswitch", NULL, NULL, "/etc/freeswitch/autoload_configs/switch.conf.xml", F(XML), 0, KEYS(
 		{ "configuration/settings/rtp-start-port|configuration/settings/rtp-end-port", PAIR, UDP, RETRY, "16384-32768" },
 		{ "configuration/settings/max-sessions", CLIENTS, .offset = 2 }) },
 	{ "freeswitch", NULL, NULL, "/etc/freeswitch/autoload_configs/event_socket.conf.xml", F(XML), 0, KEYS(
 		{ "configuration/settings/listen-port", PORT, TCP }) },
 	{ "kamailio", NULL, "kamailio", "/etc/kamailio/kamailio.cfg|/etc/kamailio/kamailio-local.cfg", F(LINES), 0, KEYS(
-		{ "listen", PORT, BOTH, ADD },
+		{ "listen", PORT, BOTH, ADD, .usual = 5060 },
 		{ "port", PORT, BOTH, 0, "5060" }) },
 	{ "janus", NULL, "janus", "/etc/janus/janus.jcfg", F(BLOCKS), 0, KEYS(
 		{ "media/rtp_port_range", SPAN, UDP, RETRY }) },
@@ -614,8 +616,8 @@ const struct berth_lint_place berth_lint_places[] = {
 		{ "-l|--listen", PORT, TCP, ADD },
 		{ "-l|--listen", ADDRESS, 0, ADD }) },
 	{ "mosquitto", NULL, "mosquitto", "/etc/mosquitto/mosquitto.conf|/etc/mosquitto/conf.d/*.conf", F(LINES), 0, KEYS(
-		{ "listener", PORT, TCP, ADD },
-		{ "port", PORT, TCP }) },
+		{ "listener", PORT, TCP, ADD | OFF },
+		{ "port", PORT, TCP, OFF }) },
 	/* ---- logins, web, mail, directories ---- */
 	{ "ssh", "sshd", "openssh-server", "/etc/ssh/sshd_config|/etc/ssh/sshd_config.d/*.conf", F(LINES), BERTH_LINT_FORWARDS, KEYS(
 		{ "Port", PORT, TCP, ADD, "22" },
@@ -638,7 +640,9 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "slapd", NULL, "slapd", "/etc/default/slapd", F(SHELL), 0, KEYS(
 		{ "SLAPD_SERVICES", PORT, TCP, LIST }) },
 	{ "freeradius", NULL, "freeradius-config", "/etc/freeradius/3.0/radiusd.conf|/etc/freeradius/3.0/sites-enabled/*", F(BLOCKS), 0, KEYS(
-		{ "*listen/port", PORT, UDP, ADD | OFF }) },
+		/* 0: /etc/services has them, for logins and for their accounts. */
+		{ "*listen/port", PORT, UDP, ADD | INITIAL, "1812" },
+		{ "*listen/port", PORT, UDP, ADD | INITIAL, "1813" }) },
 	{ "prosody", "lua5.4|lua", "prosody", "/etc/prosody/prosody.cfg.lua|/etc/prosody/conf.d/*.cfg.lua", F(BLOCKS), 0, KEYS(
 		{ "c2s_ports|s2s_ports|http_ports|https_ports|component_ports", SET, TCP, ADD }) },
 	/* ---- inetd ---- */
@@ -654,15 +658,15 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "cups", "cupsd", "cups-daemon", "/etc/cups/cupsd.conf", F(LINES), 0, KEYS(
 		{ "Listen|Port", PORT, TCP, ADD }) },
 	{ "snmpd", NULL, "snmpd", "/etc/snmp/snmpd.conf|/etc/snmp/snmpd.conf.d/*.conf", F(LINES), 0, KEYS(
-		{ "agentaddress", PORT, UDP, ADD }) },
+		{ "agentaddress", PORT, UDP, ADD, .usual = 161 }) },
 	{ "rsyslog", "rsyslogd", "rsyslog", "/etc/rsyslog.conf|/etc/rsyslog.d/*.conf", F(LINES), 0, KEYS(
 		{ "$UDPServerRun", PORT, UDP, ADD },
-		{ "input(type", PORT, BOTH, ADD, NULL, "port=" },
+		{ "input(type|input(", PORT, BOTH, ADD, NULL, "port=" },
 		{ "$InputTCPServerRun", PORT, TCP, ADD }) },
 	{ "syslog-ng", NULL, "syslog-ng-core", "/etc/syslog-ng/syslog-ng.conf|/etc/syslog-ng/conf.d/*.conf", F(PARENS), 0, KEYS(
 		{ "source/*/port|source/*/localport", PORT, BOTH, ADD }) },
 	{ "collectd", NULL, "collectd", "/etc/collectd/collectd.conf|/etc/collectd/collectd.conf.d/*.conf", F(LINES), 0, KEYS(
-		{ "Listen", PORT, UDP, ADD | SECOND }) },
+		{ "Listen", PORT, UDP, ADD | SECOND, .usual = 25826 }) },
 	{ "munin-node", NULL, "munin-node", "/etc/munin/munin-node.conf", F(LINES), 0, KEYS(
 		{ "port", PORT, TCP, 0, "4949" },
 		{ "host", ADDRESS }) },
@@ -701,7 +705,7 @@ const struct berth_lint_place berth_lint_places[] = {
 	{ "distcc", "distccd", "distcc", "/etc/default/distcc", F(SHELL), 0, KEYS(
 		{ "OPTIONS", PORT, TCP, 0, NULL, "--port|-p" }) },
 	{ "nut", "upsd|nut-server", "nut-server", "/etc/nut/upsd.conf", F(LINES), 0, KEYS(
-		{ "LISTEN", PORT, TCP, ADD | SECOND }) },
+		{ "LISTEN", PORT, TCP, ADD | SECOND, .usual = 3493 }) },
 	{ "xrdp", NULL, "xrdp", "/etc/xrdp/xrdp.ini", F(INI), 0, KEYS(
 		{ "Globals/port", PORT, TCP, 0, "3389" }) },
 	{ "xrdp-sesman", NULL, "xrdp", "/etc/xrdp/sesman.ini", F(INI), 0, KEYS(

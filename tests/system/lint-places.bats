@@ -270,6 +270,8 @@ forms()
 /etc/systemd/system/x.service | [Service]\nType=oneshot\nExecStart=/usr/bin/dump --port 40000 |
 /etc/mesos-slave/resources | cpus:4;ports:[40000-40009] | 1 10
 /etc/mesos-agent/resources | ports(*):[40000-40004,41000-41004];mem:1 | 1 5 1 5
+/etc/rsyslog.d/x.conf | input(type="imudp"\n      address="127.0.0.1"\n      port="40514")\naction(type="omfwd" target="x" port="40515")\ninput(\n  type="imtcp" port="40516"\n)\n$UDPServerRun 40517 | 1 1 5 1 8 1
+/etc/mosquitto/mosquitto.conf | listener 40883 127.0.0.1\nlistener 0 /run/x.sock | 1 1
 /etc/openvpn/x.conf | client\nport 40000\nnobind |
 /etc/strongswan.conf | charon.port = 40500 | 1 1
 /etc/apache-ignite/default-config.xml | <beans>\n<property name="localPort" value="47500"/>\n</beans> | 2 1
@@ -293,6 +295,8 @@ END
   for name in etcd distcc gpsd mosh services environment; do
     printf '\177ELF\0' >"$tmp/tree/bin/$name"
   done
+  mkdir -p "$tmp/tree/themes/default"
+  printf 'PORT=40001\nx="never closed\n' >"$tmp/tree/themes/default/script"
   printf '=head1 NAME\n\n[x\n' >"$tmp/tree/Perl.pod"
   echo 'GPSD_OPTIONS="-S 40000"' >"$tmp/tree/etc/default/gpsd"
   run --separate-stderr "$berth" lint "$tmp/tree" --json

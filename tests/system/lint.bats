@@ -30,6 +30,8 @@ source | /etc/unbound/unbound.conf | server:\n  outgoing-port-avoid: 1-65535\n  
 + | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
 source | /etc/nftables.conf | table ip nat { chain c {\n ip  protocol tcp \\n  masquerade \\n  to  :1024-65535\n} } | table ip nat { chain c {\n ip protocol tcp \\n  masquerade \\n  to :32768-60999\n} }
 + | /etc/redis/redis.conf | port 6379 | -
+source | /etc/systemd/network/v.netdev | [VXLAN]\nPortRange=5000-5999 | [VXLAN]\nPortRange=32768-60999
++ | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
 source | /etc/bind/named.conf.options | options {\n use-v4-udp-ports { range 1024 65535; };\n}; | options {\n use-v4-udp-ports { range 32768 60999; };\n};
 + | /etc/wireguard/wg0.conf | [Interface]\nListenPort = 5182 | -
 + | /etc/wireguard/wg1.conf | [Interface]\nListenPort = 5183 | -
@@ -122,6 +124,13 @@ meetings()
 /etc/vsftpd.conf | listen=NO\nlisten_ipv6=YES | /etc/inetd.conf | ftp stream tcp nowait root /usr/sbin/vsftpd vsftpd | yes
 /etc/nomad.d/n.hcl | client {\n reserved {\n  reserved_ports = "22,20500-20510"\n }\n} | /etc/redis/redis.conf | port 20505 | no
 /etc/nomad.d/n.hcl | client {\n reserved {\n  reserved_ports = "22,20500-20510"\n }\n} | /etc/redis/redis.conf | port 20511 | yes
+/etc/nut/upsd.conf | LISTEN 192.0.2.1 | /etc/redis/redis.conf | bind 192.0.2.1\nport 3493 | yes
+/etc/nut/upsd.conf | LISTEN 192.0.2.1 | /etc/redis/redis.conf | bind 192.0.2.2\nport 3493 | no
+/etc/collectd/collectd.conf | Listen "192.0.2.1" | /etc/wireguard/w.conf | [Interface]\nListenPort=25826 | yes
+/etc/snmp/snmpd.conf | agentaddress 127.0.0.1,[::1] | /etc/wireguard/w.conf | [Interface]\nListenPort=161 | yes
+/etc/freeradius/3.0/sites-enabled/default | server default {\nlisten {\n type = acct\n port = 0\n}\n} | /etc/wireguard/w.conf | [Interface]\nListenPort=1813 | yes
+/etc/nfs.conf | [nfsd]\nrdma=y | /etc/redis/redis.conf | port 20049 | yes
+/etc/nfs.conf | [nfsd]\nrdma-port=20049 | /etc/redis/redis.conf | port 20049 | no
 /etc/systemd/system/x.service | [Service]\nEnvironmentFile=/etc/default/x\nExecStart=/bin/x --port ${PORT} | /etc/default/x | PORT=8080 | no
 /etc/systemd/system/y.service | [Service]\nExecStart=/bin/y --port 8080 | /etc/default/x | PORT=8080 | yes
 /etc/systemd/system/x.service | [Service]\nType=oneshot\nExecStart=/bin/dump --port 8080 | /etc/default/y | PORT=8080 | no
@@ -174,6 +183,12 @@ END
   ln -s /dev/null "$root/etc/systemd/system/a.socket"
   lint
   found 0
+  # "systemctl link", and an alias.
+  printf '[Socket]\nListenStream=40007\n' | file /srv/app/b.socket
+  ln -s /srv/app/b.socket "$root/etc/systemd/system/b.socket"
+  ln -s b.socket "$root/etc/systemd/system/also-b.socket"
+  lint
+  found 1 "ephemeral error /etc/systemd/system/b.socket:2 1"
 }
 
 @test "lint: units: services of packages count where they are enabled, templates by their instances" {
@@ -367,6 +382,9 @@ END
 ephemeral compose.yaml 8
 ephemeral compose.yaml 11
 ephemeral services.yml 3"
+  printf 'services:\n  db:\n    ports: [ "40009:1" ]\n' | tee "$tmp/project/compose.override.yaml" >"$tmp/project/docker-compose.ci.yml"
+  equal overrides "$("$berth" lint --json "$tmp/project" | grep -c "docker's ports 40009")" 2
+  rm "$tmp/project/compose.override.yaml" "$tmp/project/docker-compose.ci.yml"
   equal way "$(jq -r 'select(.line == 6).ways[] | select(contains("compose"))' <<<"$output")" \
     "$tmp/project/compose.yaml:6: - \"\${A:-10100}:80\""
   # Each is given, and but one of them outside of the range.

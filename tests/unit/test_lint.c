@@ -57,6 +57,9 @@ static void test_formats(void **state)
 		  "\xef\xbb\xbf"
 		  "a \"1 2\"\r\nb=1",
 		  "1 a=1 2\n2 b=1\n" },
+		{ BERTH_LINT_LINES,
+		  "input(type=\"a\"\n  port=\"1\"\r\n)\nb 2\n input( # x\n t=\"c\")\nlast(\n3 4\n",
+		  "1 input(type=\"a\"   port=\"1\" )\n4 b=2\n5 input(=t=\"c\")\n7 last(=\n8 3=4\n" },
 		{ BERTH_LINT_LINES, "bind :::80\nbind :80\na : :80\nb :\n",
 		  "1 bind=:::80\n2 bind=:80\n3 a=:80\n4 b=\n" },
 		{ BERTH_LINT_LINES, "listen [::]:80\nu http://x:80/#y\n",
