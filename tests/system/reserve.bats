@@ -295,6 +295,16 @@ persisted()
   persisted 5000-5001
 }
 
+@test "a read-only file system: the list is read, nothing is changed" {
+  reserve add 5000
+  near sh -c 'mount --bind /var/lib/berth /var/lib/berth && mount -o remount,ro,bind /var/lib/berth'
+  equal list "$(reserve list --json | jq -r .ports)" 5000
+  run --separate-stderr reserve add 5001
+  equal status "$status" 2
+  [[ $stderr == *"Read-only file system; mount -o remount,rw its file system"* ]]
+  kernel 5000
+}
+
 @test "a ledger with a field that is not berth's is not overwritten" {
   reserve add 5000 --until 2099-01-01
   near cp /var/lib/berth/reservations.json /run/good
