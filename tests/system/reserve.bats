@@ -66,6 +66,15 @@ persisted()
   near grep -q 8080 /etc/sysctl.d/10-admin.conf
 }
 
+@test "what somebody has written over is put back by whoever reads the list, beside his" {
+  reserve add 5000,6000-6009
+  near sysctl -qw net.ipv4.ip_local_reserved_ports=8080
+  near rm /etc/sysctl.d/60-berth-reserved.conf
+  reserve list --json | jq -se 'map([.source, .ports]) == [["berth", "5000,6000-6009"], ["kernel", "8080"]]'
+  kernel 5000,6000-6009,8080
+  persisted 5000,6000-6009
+}
+
 @test "a file that comes later in sysctl.d is named" {
   near sh -c 'echo "net.ipv4.ip_local_reserved_ports=1" >/etc/sysctl.d/99-admin.conf'
   run --separate-stderr reserve add 5000
