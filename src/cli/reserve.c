@@ -358,6 +358,18 @@ static int find_action(const char *name, struct berth_why *why)
 	return berth_why(why, -EINVAL, "\"%s\": choose one of list, add PORTS, remove PORTS", name);
 }
 
+/* To write where something is to be changed, or could be: what is over is taken out by root who reads the list. */
+static int open_ledger(struct want *want, bool writes, struct berth_ledger **out_ledger,
+		       struct berth_why *why)
+{
+	int err = berth_ledger_open(!want->dry_run && (writes || !geteuid()), out_ledger, why);
+
+	if (err != -EROFS || writes)
+		return err;
+	want->dry_run = true;
+	return berth_ledger_open(false, out_ledger, why);
+}
+
 int berth_reserve_main(int argc, char **argv)
 {
 	struct want want = { 0 };
@@ -372,8 +384,7 @@ int berth_reserve_main(int argc, char **argv)
 	i = words < 0 ? words : find_action(words ? argv[0] : NULL, &why);
 	err = i < 0 ? i : 0;
 	if (!err)
-		err = berth_ledger_open(!want.dry_run && (actions[i].writes || !geteuid()), &l,
-					&why);
+		err = open_ledger(&want, actions[i].writes, &l, &why);
 	if (!err)
 		err = actions[i].act(&want, l, words, argv, 1, &why);
 	berth_ledger_close(l);

@@ -3,8 +3,10 @@
  * The loader of bpf/grant.bpf.c.
  *
  * New rules are new programs with new tables, attached and pinned beside the old ones, where they let everything pass:
- * it is not their turn. One write to a map gives it to them, at all hooks at once; then the old ones are taken away. A
- * call that passes two hooks at that moment may meet both. The directory is locked meanwhile.
+ * it is not their turn. One write to a map gives it to them, at all hooks at once; then the old ones are taken away. The
+ * kernel runs the programs of a cgroup in the order in which they came, so a call that is on its way at that moment meets
+ * the old rules, the new or both; only where --cgroup names another cgroup than before it may meet neither. The directory
+ * is locked meanwhile.
  */
 #include "src/kernel/grant.h"
 

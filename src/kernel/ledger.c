@@ -571,8 +571,7 @@ bool berth_ledger_waits(const struct berth_ledger *l)
 	{
 		const char *netns = text_of(e, "netns");
 
-		if (!*netns || !berth_reserved_has_netns(netns) ||
-		    berth_reserved_read(netns, &now, NULL))
+		if (!berth_reserved_has_netns(netns) || berth_reserved_read(netns, &now, NULL))
 			continue;
 		parse(text_of(e, "ports"), &want);
 		if (subtract(&want, &now), want.count)

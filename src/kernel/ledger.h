@@ -36,7 +36,10 @@ int berth_ledger_open(bool write, struct berth_ledger **out_ledger, struct berth
 /* How many reservations the sweep has ended. */
 unsigned berth_ledger_swept(const struct berth_ledger *l);
 
-/* True where a namespace with a name, which may have come after the ledger was saved, lacks what is reserved in it. */
+/*
+ * True where a namespace lacks what is reserved in it: one with a name has come after the ledger was saved, somebody has
+ * written over ip_local_reserved_ports, or a berth was killed.
+ */
 bool berth_ledger_waits(const struct berth_ledger *l);
 
 /* Reads "pid:N", "unit:NAME" or "path:PATH" (a number is a pid, a word with a slash a path) into out (size). */

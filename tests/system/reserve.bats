@@ -66,6 +66,15 @@ persisted()
   near grep -q 8080 /etc/sysctl.d/10-admin.conf
 }
 
+@test "what somebody has written over is put back by whoever reads the list, beside his" {
+  reserve add 5000,6000-6009
+  near sysctl -qw net.ipv4.ip_local_reserved_ports=8080
+  near rm /etc/sysctl.d/60-berth-reserved.conf
+  reserve list --json | jq -se 'map([.source, .ports]) == [["berth", "5000,6000-6009"], ["kernel", "8080"]]'
+  kernel 5000,6000-6009,8080
+  persisted 5000,6000-6009
+}
+
 @test "a file that comes later in sysctl.d is named" {
   near sh -c 'echo "net.ipv4.ip_local_reserved_ports=1" >/etc/sysctl.d/99-admin.conf'
   run --separate-stderr reserve add 5000
@@ -293,6 +302,16 @@ persisted()
   [[ $stderr == *"60-berth-reserved.conf: cannot write it (No space left on device); the ports are reserved until the next boot only"* ]]
   kernel 5000-5002
   persisted 5000-5001
+}
+
+@test "a read-only file system: the list is read, nothing is changed" {
+  reserve add 5000
+  near sh -c 'mount --bind /var/lib/berth /var/lib/berth && mount -o remount,ro,bind /var/lib/berth'
+  equal list "$(reserve list --json | jq -r .ports)" 5000
+  run --separate-stderr reserve add 5001
+  equal status "$status" 2
+  [[ $stderr == *"Read-only file system; mount -o remount,rw its file system"* ]]
+  kernel 5000
 }
 
 @test "a ledger with a field that is not berth's is not overwritten" {

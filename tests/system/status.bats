@@ -53,8 +53,8 @@ teardown() { system_teardown; }
 
 @test "a command line that is no UTF-8, and one with what a terminal obeys" {
   # shellcheck disable=SC2016 # for the inner shell
-  near "$berth" run --stats "$tmp/stats" -- sh -c '"$0" status >"$1"; "$0" status --json >"$2"; printf %s "$3" >"$4"' \
-    "$berth" "$tmp/o" "$tmp/json" $'a\xffb\xc2\x9bc' "$tmp/argument"
+  near "$berth" run --stats "$tmp/stats" -- sh -c '"$1" status >"$2"; "$1" status --json >"$3"; printf %s "$0" >"$4"' \
+    $'a\xffb\xc2\x9bc' "$berth" "$tmp/o" "$tmp/json" "$tmp/argument"
   equal "as it was given" "$(od -An -tx1 "$tmp/argument")" " 61 ff 62 c2 9b 63"
   [[ $(jq -r .command "$tmp/json") == *$'a\xef\xbf\xbdb\xc2\x9bc'* ]]
   [[ $(jq -r .command "$tmp/stats") == *$'a\xef\xbf\xbdb'* ]]
