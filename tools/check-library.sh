@@ -7,23 +7,14 @@ cd "$(dirname "$0")/.."
 . tools/sources.sh
 need cc
 need pkg-config
-build=$(realpath -m "${BUILD:-build}")
-shared=$build/src/lib/libberth.so
-[ -e "$shared" ] || {
-  echo "$shared has not been built"
-  exit 1
-}
-if nm "$shared" | grep -qE '__(asan|tsan|ubsan|sanitizer|gcov)_'; then
-  echo "the library is instrumented"
-  exit 77
-fi
+find_library
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # What the headers promise is what is exported, each name with its version, and nothing else.
 tr '\n' ' ' <<<"$(cat include/berth/*.h)" | grep -oE 'BERTH_API [^;(]*\(' | grep -oE 'berth_\w+\($' |
   tr -d '(' | sort >"$work/promised"
-nm -D --defined-only "$shared" | awk '$2 == "T" { print $3 }' | sort >"$work/exported"
+nm -D --defined-only "$library" | awk '$2 == "T" { print $3 }' | sort >"$work/exported"
 sed 's/@@BERTH_[0-9.]*$//' "$work/exported" | diff "$work/promised" - || {
   echo "the headers' names (<) and the exported ones (>) differ"
   exit 1
@@ -33,7 +24,7 @@ if grep -v '@@BERTH_' "$work/exported"; then
   exit 1
 fi
 # No allocation, no lock, no thread of its own.
-if nm -D -u "$shared" | awk '{ print $2 }' | sed 's/@.*//' |
+if nm -D -u "$library" | awk '{ print $2 }' | sed 's/@.*//' |
   grep -vxE 'mem(cpy|move|set|cmp|chr)|__assert_fail|__stack_chk_fail|__cxa_finalize|__gmon_start__|_ITM_.*'; then
   echo "the library wants these from outside"
   exit 1

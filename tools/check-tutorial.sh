@@ -6,16 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/sources.sh
 need cc
-build=$(realpath -m "${BUILD:-build}")
-library=$build/src/lib/libberth.so
-[ -e "$library" ] || {
-  echo "$library has not been built"
-  exit 1
-}
-if nm "$library" | grep -qE '__(asan|tsan|ubsan|sanitizer|gcov)_'; then
-  echo "the library is instrumented"
-  exit 77
-fi
+find_library
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

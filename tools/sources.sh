@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Read by the check scripts: which files belong to the tree.
+# Read by the check scripts: which files belong to the tree, what a check needs.
 # shellcheck shell=bash
 
 # Files of the tree, one each line: what git knows or would add; without git, all but what was built. Without
@@ -22,4 +22,19 @@ need()
   command -v "$1" >/dev/null && return
   echo "$1 is not installed"
   exit 77
+}
+
+# Sets $build and $library, the shared libberth that was built there; skips the whole check where it is instrumented.
+find_library()
+{
+  build=$(realpath -m "${BUILD:-build}")
+  library=$build/src/lib/libberth.so
+  [ -e "$library" ] || {
+    echo "$library has not been built"
+    exit 1
+  }
+  if nm "$library" | grep -qE '__(asan|tsan|ubsan|sanitizer|gcov)_'; then
+    echo "the library is instrumented"
+    exit 77
+  fi
 }

@@ -33,7 +33,40 @@ static bool runs_program(const struct berth_verb *verb)
 	return strstr(verb->operands, "PROGRAM") != NULL;
 }
 
-static void bash_verb(FILE *out, const struct berth_verb *verb)
+/* The names of the verbs that have one word. */
+static void names(FILE *out, const struct berth_verb *verbs)
+{
+	const char *blank = "";
+
+	for (; verbs->name; verbs++) {
+		if (berth_opt_second_word(verbs))
+			continue;
+		fprintf(out, "%s%s", blank, verbs->name);
+		blank = " ";
+	}
+}
+
+/* Operands that are words: "bash|zsh|fish", or verbs. */
+static bool has_words(const struct berth_verb *verb)
+{
+	return (*verb->operands >= 'a' && *verb->operands <= 'z') ||
+	       !strcmp(verb->operands, "[VERB]");
+}
+
+static bool has_files(const struct berth_verb *verb)
+{
+	return strstr(verb->operands, "FILE") || strstr(verb->operands, "PATH");
+}
+
+static void operand_words(FILE *out, const struct berth_verb *verbs, const struct berth_verb *verb)
+{
+	if (*verb->operands == '[')
+		names(out, verbs);
+	else
+		spaced(out, verb->operands);
+}
+
+static void bash_verb(FILE *out, const struct berth_verb *verbs, const struct berth_verb *verb)
 {
 	const struct berth_verb *below = verb;
 	const struct berth_opt *opt;
@@ -46,14 +79,14 @@ static void bash_verb(FILE *out, const struct berth_verb *verb)
 			fputs("COMPREPLY=($(compgen -W '", out);
 			spaced(out, opt->values);
 			fputs("' -- \"$cur\")); ", out);
-		} else if (takes(opt, "FILE") || takes(opt, "PATH")) {
-			fputs("COMPREPLY=($(compgen -f -- \"$cur\")); ", out);
 		} else if (takes(opt, "DIR")) {
-			fputs("COMPREPLY=($(compgen -d -- \"$cur\")); ", out);
+			fputs("compopt -o dirnames +o default; ", out);
 		}
 		fputs("return ;;\n", out);
 	}
 	fprintf(out, "\t'%s':*) words='", verb->name);
+	if (has_words(verb))
+		operand_words(out, verbs, verb);
 	for (opt = verb->opts; opt->name; opt++)
 		fprintf(out, "%s--%s", opt == verb->opts ? "" : " ", opt->name);
 	fprintf(out, "%s' ;", runs_program(verb) ? " --" : "");
@@ -73,6 +106,7 @@ static void join_words(FILE *out, const struct berth_verb *verbs)
 			fprintf(out, "\t'%s') verb='%s' ;;\n", verb->name, verb->name);
 }
 
+/* What returns without words leaves it to the shell, which knows files best. */
 static void bash(FILE *out, const struct berth_verb *verbs)
 {
 	const struct berth_verb *verb;
@@ -82,15 +116,12 @@ static void bash(FILE *out, const struct berth_verb *verbs)
 	      "\tCOMPREPLY=()\n"
 	      "\tif ((COMP_CWORD == 1)); then\n\t\tCOMPREPLY=($(compgen -W '",
 	      out);
-	for (verb = verbs; verb->name; verb++)
-		if (!berth_opt_second_word(verb))
-			fprintf(out, "%s%s", verb == verbs ? "" : " ", verb->name);
+	names(out, verbs);
 	fputs("' -- \"$cur\"))\n\t\treturn\n\tfi\n"
 	      "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
 	      "\t\t[[ ${COMP_WORDS[i]} == -- ]] || continue\n"
-	      "\t\tif ((i + 1 == COMP_CWORD)); then\n"
-	      "\t\t\tCOMPREPLY=($(compgen -c -- \"$cur\"))\n"
-	      "\t\telse\n\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\t\tfi\n\t\treturn\n\tdone\n"
+	      "\t\t((i + 1 < COMP_CWORD)) || COMPREPLY=($(compgen -c -- \"$cur\"))\n"
+	      "\t\treturn\n\tdone\n"
 	      "\tif [[ $cur == = ]]; then\n\t\tcur=\n"
 	      "\telif [[ $prev == = ]]; then\n\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n\tfi\n"
 	      "\tlocal verb=${COMP_WORDS[1]}\n"
@@ -99,7 +130,7 @@ static void bash(FILE *out, const struct berth_verb *verbs)
 	join_words(out, verbs);
 	fputs("\tesac\n\tcase $verb:$prev in\n", out);
 	for (verb = verbs; verb->name; verb++)
-		bash_verb(out, verb);
+		bash_verb(out, verbs, verb);
 	fputs("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
 	      "complete -o default -F _berth berth\n",
 	      out);
@@ -138,7 +169,7 @@ static void zsh_opt(FILE *out, const struct berth_opt *opt)
 	fputc('\'', out);
 }
 
-static void zsh_operands(FILE *out, const struct berth_verb *verb)
+static void zsh_operands(FILE *out, const struct berth_verb *verbs, const struct berth_verb *verb)
 {
 	const struct berth_verb *below = verb;
 	const char *before = "(";
@@ -148,6 +179,14 @@ static void zsh_operands(FILE *out, const struct berth_verb *verb)
 		return;
 	}
 	fputs(" \\\n\t\t\t'*:operand:", out);
+	if (has_words(verb)) {
+		fputc('(', out);
+		operand_words(out, verbs, verb);
+		fputs(")'\n", out);
+		return;
+	}
+	if (has_files(verb))
+		fputs("_files", out);
 	for (; (below = berth_opt_next_below(below, verb)); below++, before = " ")
 		fprintf(out, "%s%s", before, berth_opt_second_word(below));
 	fputs(*before == ' ' ? ")'\n" : "'\n", out);
@@ -177,7 +216,7 @@ static void zsh(FILE *out, const struct berth_verb *verbs)
 		fprintf(out, "\t'%s')\n\t\t_arguments -S", verb->name);
 		for (opt = verb->opts; opt->name; opt++)
 			zsh_opt(out, opt);
-		zsh_operands(out, verb);
+		zsh_operands(out, verbs, verb);
 		fputs("\t\t;;\n", out);
 	}
 	/* Loaded by name the file is the function's body; read in, it registers the function. */
@@ -232,6 +271,13 @@ static void fish(FILE *out, const struct berth_verb *verbs)
 		fputs("'\n", out);
 		for (opt = verb->opts; opt->name; opt++)
 			fish_opt(out, verb, opt);
+		if (has_words(verb)) {
+			fprintf(out, "complete -c berth -n '__berth_in %s' -a '", verb->name);
+			operand_words(out, verbs, verb);
+			fputs("'\n", out);
+		}
+		if (has_files(verb))
+			fprintf(out, "complete -c berth -n '__berth_in %s' -F\n", verb->name);
 		if (runs_program(verb))
 			fprintf(out,
 				"complete -c berth -n '__berth_program %s' "

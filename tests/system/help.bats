@@ -64,6 +64,12 @@ setup() { tmp=$BATS_TEST_TMPDIR; }
       $shell -n "$tmp/$shell"
     fi
   done
+  for verb in grant lint; do
+    grep -A 99 "^.'$verb')" "$tmp/zsh" | grep -m 1 "'\*:operand" | grep -q ':_files'
+    grep -qxF "complete -c berth -n '__berth_in $verb' -F" "$tmp/fish"
+  done
+  grep -qF "'*:operand:(bash zsh fish)'" "$tmp/zsh"
+  grep -qxF "complete -c berth -n '__berth_in completion' -a 'bash zsh fish'" "$tmp/fish"
   cat >"$tmp/complete.sh" <<END
 . "$tmp/bash"
 complete_words()
@@ -81,9 +87,11 @@ complete_words berth run --policy seq
 complete_words berth ports fr
 complete_words berth ports free --dry
 complete_words berth ports --json --dry
+complete_words berth help expl
+complete_words berth completion fi
 END
   bash "$tmp/complete.sh" >"$tmp/o"
-  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,free,--dry-run,,"
+  equal completions "$(sed 's/ *$//' "$tmp/o" | tr '\n' ',')" "status,--policy,sequential,free,--dry-run,,explain,fish,"
 }
 
 # keys ARG...: names of members that berth ARG... prints as JSON
