@@ -101,7 +101,7 @@ keys() { "$berth" "$@" 2>"$tmp/e" | jq -r '.. | objects | keys[]' | sort -u; }
   command -v jq >/dev/null || skip "jq is not installed"
   "$berth" doctor --json >"$tmp/o" || [ $? = 1 ]
   for words in "doctor" "explain 80" "explain EADDRINUSE" "services 80" "services --schemes https" "services --systems" \
-    "sim --hosts 1 --connections 100 --distribution" "sim --scenario track --hosts 2 --connections 100" "sim --list" \
+    "sim --hosts 1 --connections 100 --distribution" "sim --scenario track --hosts 2" "sim --list" \
     "audit --samples 10" "headroom" "lint --explain all" "lint --places"; do
     verb=${words%% *}
     "$berth" help "$verb" | tr -s ' \n' ' ' >"$tmp/help"
