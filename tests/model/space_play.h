@@ -254,7 +254,8 @@ static void do_bind(void)
 	RIGHT_IS(error == BERTH_SPACE_E_QUOTA, twin_over_quota(&twin, w.owner, count));
 	if (error == BERTH_SPACE_E_ROOM || error == BERTH_SPACE_E_QUOTA)
 		return;
-	RIGHT_IS(error == BERTH_SPACE_E_SYSTEM, w.port && w.port < 1024 && !twin.system[w.owner]);
+	RIGHT_IS(error == BERTH_SPACE_E_SYSTEM,
+		 w.port && w.port < twin.system_end && !twin.system[w.owner]);
 	if (error == BERTH_SPACE_E_SYSTEM)
 		return;
 	for (i = 0; i < count; i++) {
