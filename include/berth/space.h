@@ -190,7 +190,7 @@ struct berth_space_config {
 /*
  * Makes a space without local addresses and without room for sockets, of at most 3 KB
  * (longest-idle: and 256 KB for each address; double-hash: and 4 bytes for each counter; linux: and
- * 256 KB). Errors: INVALID, MEMORY. Any thread.
+ * 256 KB, linux-5.12: and 1 KB). Errors: INVALID, MEMORY. Any thread.
  */
 BERTH_API int berth_space_new(const struct berth_space_config *config,
 			      const struct berth_space_memory *memory,
