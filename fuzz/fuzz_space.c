@@ -69,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (unsigned times = 1 + (what >> 5); times && left; times--)
 			steps[what % 32 % (sizeof(steps) / sizeof(*steps))]();
 		crowd = what == 31 ? !crowd : crowd;
+		REQUIRE(!calls);
 	}
 	wrong = twin_space_audit(&twin, sp);
 	if (wrong)

@@ -35,7 +35,9 @@ for header in include/berth/*.h; do
   printf '#include "%s"\nextern int alone;\n' "$header" >"$work/alone.c"
   cc -std=c99 -pedantic -Wall -Wextra -Werror -I. -fsyntax-only "$work/alone.c"
   command -v c++ >/dev/null &&
-    c++ -x c++ -std=c++11 -Wall -Wextra -Werror -I. -fsyntax-only "$work/alone.c"
+    for std in c++11 c++20; do
+      c++ -x c++ -std=$std -pedantic -Wall -Wextra -Werror -I. -fsyntax-only "$work/alone.c"
+    done
 done
 
 # A program that knows pkg-config only.

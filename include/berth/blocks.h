@@ -37,8 +37,9 @@ struct berth_block {
 
 /*
  * Computes the block size: the ports of an address by the subscribers that share it, rounded down
- * (RFC 7422 section 2.2); what is over at the end of each address is left to dynamic blocks.
- * Errors: INVALID (nothing to share, or more subscribers than ports). Any thread; pure.
+ * (RFC 7422 section 2.2); what is over at the end of each address is left to dynamic blocks. More
+ * for them (the RFC's dynamic pool): ports that first and last leave out. Errors: INVALID (nothing
+ * to share, or more subscribers than ports). Any thread; pure.
  */
 BERTH_API int berth_plan_init(struct berth_plan *plan, uint32_t subscribers, uint32_t addresses,
 			      uint16_t first, uint16_t last);

@@ -14,6 +14,7 @@
  *    netbsd-randinc after as many tries as the range has ports, netbsd-hash and netbsd-doublehash where their counter
  *    of 16 bits wraps on the way, linux, linux-5.12, linux-4.2 and linux-bind before the first or the last port of a
  *    range of odd length. The error is BERTH_SPACE_E_LUCK then.
+ *  - What a system never chooses is the caller's to withhold: OpenBSD's baddynamic, ip_local_reserved_ports of Linux.
  *  - What is of the time (a new key each 10 s; 45 s of sequence) goes by the clock of berth_space_advance().
  *
  * A space of its own is a host of its own: its counters begin anywhere, by the keys of its configuration, and are not

@@ -60,8 +60,9 @@ extern "C" {
 	X(E_LUCK,     -19, "luck",      "the tries of the policy are over, although a port is free")
 
 /*
- * Name, and what it does. Algorithms 1 to 5 are those of RFC 6056 section 3.3. The habits of
- * systems: habits.h.
+ * Name, and what it does. Algorithms 1 to 5 are those of RFC 6056 section 3.3; where the first port
+ * is taken, the RFC's fifth goes on by random steps, as netbsd-randinc does, and this one by one.
+ * The habits of systems: habits.h.
  */
 #define BERTH_SPACE_POLICIES(X) \
 	X(UNIFORM,          "uniform",          "every free port equally likely") \
@@ -69,7 +70,7 @@ extern "C" {
 	X(RANDOM_RETRY,     "random-retry",     "random ports, as many tries as there are ports (algorithm 2)") \
 	X(HASH,             "hash",             "one counter, an offset for each destination (algorithm 3)") \
 	X(DOUBLE_HASH,      "double-hash",      "a table of counters, an offset each (algorithm 4)") \
-	X(RANDOM_INCREMENT, "random-increment", "one counter, random steps (algorithm 5)") \
+	X(RANDOM_INCREMENT, "random-increment", "one counter, a random step, then the next free port (algorithm 5)") \
 	X(SEQUENTIAL,       "sequential",       "the port after the last one") \
 	X(LONGEST_IDLE,     "longest-idle",     "never used first, then the port that all left longest ago") \
 	X(HABIT,            "habit",            "a function of the caller")
@@ -132,7 +133,9 @@ struct berth_space_choice {
 	struct berth_flow
 		flow;         /* local, and the destination; all zero with bind; local_port is 0 */
 	uint16_t first, last; /* the ephemeral range */
-	/* How many ports may be chosen, at least one; where that is many, or up to an eighth less. */
+	/*
+	 * How many ports may be chosen, at least one; where that is many, or up to an eighth less.
+	 */
 	uint32_t count;
 	uint64_t rnd; /* the caller's random bits */
 };
@@ -155,7 +158,9 @@ struct berth_space_config {
 	uint8_t protocol;
 	uint8_t policy;       /* enum berth_space_policy */
 	uint16_t first, last; /* ephemeral range; 0, 0: 49152-65535 (RFC 6335), or the habit's */
-	/* Ports below are never chosen, and bound only by owners with BERTH_SPACE_SYSTEM; 0: 1024. */
+	/*
+	 * Ports below are never chosen, and bound only by owners with BERTH_SPACE_SYSTEM; 0: 1024.
+	 */
 	uint16_t system_end;
 	uint16_t addresses; /* how many local addresses and wildcards there may be; 0: 4 */
 	uint16_t owners;    /* how many owners there may be; 0: 1 */
@@ -185,7 +190,7 @@ struct berth_space_config {
 /*
  * Makes a space without local addresses and without room for sockets, of at most 3 KB
  * (longest-idle: and 256 KB for each address; double-hash: and 4 bytes for each counter; linux: and
- * 256 KB). Errors: INVALID, MEMORY. Any thread.
+ * 256 KB, linux-5.12: and 1 KB). Errors: INVALID, MEMORY. Any thread.
  */
 BERTH_API int berth_space_new(const struct berth_space_config *config,
 			      const struct berth_space_memory *memory,

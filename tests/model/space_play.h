@@ -13,11 +13,13 @@ static struct twin_space twin;
 static struct berth_space_config config;
 static uint32_t now_ms;
 static size_t taken_bytes;
+static uint32_t calls; /* of the allocator, since the room was last made */
 
 static void *get(void *context, size_t size)
 {
 	(void)context;
 	taken_bytes += size;
+	calls++;
 	return malloc(size);
 }
 
@@ -25,6 +27,7 @@ static void put(void *context, void *memory, size_t size)
 {
 	(void)context;
 	taken_bytes -= size;
+	calls++;
 	free(memory);
 }
 
@@ -79,6 +82,7 @@ static void begin(unsigned policy, uint16_t first, uint16_t last, uint32_t socke
 	RIGHT_IS(berth_space_make_room(sp, &room), 0);
 	add_local(v6(0));
 	add_local(v6(1));
+	calls = 0;
 }
 
 static void end(void)
@@ -479,6 +483,7 @@ static void do_range(void)
 		for (p = first; p <= last; p++)
 			twin.withheld[p] = withhold;
 	}
+	calls = 0;
 }
 
 static void set_owner(uint16_t owner, uint32_t quota, bool system)
