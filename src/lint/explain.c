@@ -20,6 +20,8 @@ static const char syntax
 	  "says. A datagram can reach the wrong program.",
   twice[] =
 	  "The second of them to start fails with \"Address already in use\": after a reboot it may be the other one.",
+  denied[] =
+	  "systemd refuses the bind() with EPERM, \"Operation not permitted\", root's too: the service fails at its next start.",
   source[] =
 	  "A resolver or NAT that chooses source ports itself does not look at ip_local_reserved_ports. While it "
 	  "sends from a server's port the server cannot start, or an answer meets the server.",

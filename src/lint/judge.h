@@ -18,6 +18,9 @@ struct berth_lint_judge {
 /* One declaration (rules_alone.c). */
 void berth_lint_judge_alone(struct berth_lint_judge *j, const struct berth_lint_decl *d);
 
+/* A declaration of a unit of systemd against what that unit may bind (rules_policy.c). */
+void berth_lint_judge_policy(struct berth_lint *l, const struct berth_lint_decl *d);
+
 /* Two of them, and pools of source ports against listeners (rules_pairs.c). */
 void berth_lint_judge_pairs(struct berth_lint_judge *j);
 

@@ -19,6 +19,7 @@
 	X(EPHEMERAL, ephemeral, WARNING, "a listener's ports lie in the ephemeral range")          \
 	X(OVERLAP, overlap, WARNING, "two programs' ranges share ports")                           \
 	X(TWICE, twice, ERROR, "two programs listen on one port")                                  \
+	X(DENIED, denied, ERROR, "a port that its own unit may not bind")                          \
 	X(SOURCE, source, WARNING, "a pool of source ports holds a listener's port")               \
 	X(CLIENTS, clients, WARNING, "a range has fewer ports than clients are allowed")           \
 	X(LIVE, live, WARNING, "a listener is outside of the range its file declares")             \

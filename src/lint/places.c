@@ -76,6 +76,8 @@ const struct berth_lint_place berth_lint_unit = {
 		{ "Pod/PublishPort", MAPPING, 0, RESET },
 		{ "Kube/PublishPort", MAPPING, 0, RESET },
 		{ "Service/Type", CONDITION, .initial = "simple" },
+		{ "Service/SocketBindAllow", BERTH_LINT_POLICY, 0, RESET },
+		{ "Service/SocketBindDeny", BERTH_LINT_POLICY, 0, RESET },
 		{ "Service/ExecStart", PORT, BOTH, RESET | NUMBER, NULL, "-p|-P|:", .when = SERVES },
 		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--http-port", .when = SERVES },
 		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--listen", .when = SERVES },

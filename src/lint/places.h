@@ -21,6 +21,7 @@ enum berth_lint_shape {
 	BERTH_LINT_CONDITION,    /* another row asks for it */
 	BERTH_LINT_EPHEMERAL,    /* sysctl: ip_local_port_range */
 	BERTH_LINT_RESERVED,     /* sysctl: ip_local_reserved_ports */
+	BERTH_LINT_POLICY,       /* what a unit may bind */
 	BERTH_LINT_UNPRIVILEGED, /* sysctl: ip_unprivileged_port_start */
 };
 

@@ -177,6 +177,8 @@ void berth_lint_judge_alone(struct berth_lint_judge *j, const struct berth_lint_
 		return;
 	}
 	check_ephemeral(j, d);
+	if (d->place == &berth_lint_unit && !strncmp(d->key->key, "Service/", 8))
+		berth_lint_judge_policy(j->l, d);
 	check_resvport(j, d);
 	if (j->registry && berth_lint_is_single(d))
 		check_name(j, d);

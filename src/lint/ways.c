@@ -543,6 +543,25 @@ void berth_lint_ways_lost(struct berth_lint *l, const struct berth_lint_spot *la
 	way_to_fix(l, f);
 }
 
+void berth_lint_ways_denied(struct berth_lint *l, const char *unit,
+			    const struct berth_lint_spot *deny, const struct berth_portset *ports,
+			    struct berth_lint_finding *f)
+{
+	const char *set = berth_lint_set_text(l, ports);
+	const char *directory = quoted(
+		l, berth_lint_format(&l->arena, "%s/etc/systemd/system/%s.d", root_of(l, f), unit));
+
+	/* A setting has one range. The last file may have forgotten what those before allow. */
+	if (!strchr(set, ','))
+		add_way(f,
+			berth_lint_format(
+				&l->arena,
+				"mkdir -p %s && printf '[Service]\\nSocketBindAllow=%s\\n' >%s/zz-ports.conf",
+				directory, set, directory));
+	add_way(f, berth_lint_format(&l->arena, "take out %s:%u: %s", deny->file, deny->line,
+				     deny->raw ? deny->raw : ""));
+}
+
 void berth_lint_ways_reserved(struct berth_lint *l, struct berth_lint_finding *f)
 {
 	struct berth_portset in = { 0 };

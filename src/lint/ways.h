@@ -56,6 +56,11 @@ void berth_lint_ways_applied(struct berth_lint *l, struct berth_lint_finding *f,
 void berth_lint_ways_lost(struct berth_lint *l, const struct berth_lint_spot *last,
 			  const struct berth_portset *all, struct berth_lint_finding *f);
 
+/* Ports that a unit denies itself, at `deny`. */
+void berth_lint_ways_denied(struct berth_lint *l, const char *unit,
+			    const struct berth_lint_spot *deny, const struct berth_portset *ports,
+			    struct berth_lint_finding *f);
+
 /* A reservation of ports that the kernel never chooses. */
 void berth_lint_ways_reserved(struct berth_lint *l, struct berth_lint_finding *f);
 

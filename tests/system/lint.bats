@@ -62,6 +62,9 @@ refused | /etc/sysctl.d/x.conf | net.ipv4.ip_local_port_range = 1000 65535\nnet.
 refused | /etc/sysctl.d/x.conf | net.ipv4.ip_unprivileged_port_start = 40000 | net.ipv4.ip_unprivileged_port_start = 32768
 reserved | /etc/sysctl.d/60-x.conf | net.ipv4.ip_local_reserved_ports = 40000-40009 | -
 + | /etc/sysctl.d/70-x.conf | net.ipv4.ip_local_reserved_ports = 40005,41000 | net.ipv4.ip_local_reserved_ports = 40000-40009,41000
+denied | /etc/systemd/system/x.service | [Service]\nExecStart=/bin/x --port 8080\nSocketBindAllow=udp:8080\nSocketBindDeny=any | [Service]\nExecStart=/bin/x --port 8080\nSocketBindAllow=ipv6:8000-8080\nSocketBindDeny=any
++ | /etc/systemd/system/x.service.d/a.conf | [Service]\nSocketBindAllow=\nSocketBindAllow=tcp:8081 | [Service]\nSocketBindDeny=8080
+denied | /etc/systemd/system/x.service | [Service]\nEnvironment=PORT=8080\nSocketBindDeny=ipv4:tcp\nSocketBindDeny=ipv4:udp:1-9999\nSocketBindDeny=ipv6 | [Service]\nEnvironment=PORT=8080\nSocketBindDeny=any\nSocketBindDeny=\nSocketBindDeny=ipv4\nSocketBindDeny=tcp
 open | /etc/sysctl.d/x.conf | net.ipv4.ip_unprivileged_port_start = 0 | net.ipv4.ip_unprivileged_port_start = 81
 + | /etc/apache2/ports.conf | Listen 80 | -
 reserved | /etc/sysctl.d/x.conf | net.ipv4.ip_local_reserved_ports = 8080,40000-40009 | net.ipv4.ip_local_reserved_ports = 40000-40009
@@ -74,7 +77,7 @@ END
   # Two need a running host, and have a test of their own.
   equal rules "$( (head -n 1 "$tmp/out" | tr ' ' '\n' && printf 'live\napplied\n') | sort)" \
     "$("$berth" lint --explain all | grep -oE '^[a-z]+ \(' | tr -d ' (' | sort)"
-  equal kinds "$(sed -n 2p "$tmp/out")" "add fix line reason spare take out write"
+  equal kinds "$(sed -n 2p "$tmp/out")" "add drop-in fix line reason spare take out write"
 }
 
 @test "lint: one port declared twice: addresses, protocols and wildcards" {

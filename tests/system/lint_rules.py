@@ -67,6 +67,9 @@ def go(way, root, finding):
         with open(match[1], "w", encoding="utf-8") as file:
             file.write(text.replace(match[2] + " {", match[2] + " {\n" + match[3], 1))
         return "add"
+    if way.startswith(f"mkdir -p {root}/etc/systemd/system/"):
+        subprocess.run(["sh", "-c", way], check=True)
+        return "drop-in"
     if match := re.fullmatch(r"(/\S+): add (.*)", way):
         for text in match[2].split(", and "):
             append(match[1], text)
