@@ -326,7 +326,9 @@ udp6 EAGAIN"
   await waits "$run_pid"
   launch near "$berth" grant --bpffs /run/bpf --cgroup "$cgroup" --rule 'deny tcp 40000'
   await waits "$launch_pid"
+  # Told to stop is not stopped: it would take the lock and stop then.
   kill -STOP "$run_pid"
+  await grep -q '^State:.T' "/proc/$run_pid/status"
   echo >&"$release"
   wait "$launch_pid"
   kill -CONT "$run_pid"
