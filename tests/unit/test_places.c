@@ -331,6 +331,17 @@ static void write_pair(struct file *f, const struct berth_lint_key *k, struct be
 	add_setting(f, k->key, 0, f->place->format == BERTH_LINT_WORDS ? line + 2 : line);
 }
 
+/* True where a setting is an address, which may have a port. */
+static bool is_address(const struct berth_lint_place *p, const struct berth_lint_key *k)
+{
+	const struct berth_lint_key *other;
+
+	for (other = p->keys; other->key; other++)
+		if (other->shape == BERTH_LINT_ADDRESS && !strcmp(other->key, k->key))
+			return true;
+	return false;
+}
+
 /* Adds the setting with these ports; which: of "a|b" in the key, or, where all are through, in the option. */
 static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned which,
 			unsigned option, struct berth_range r)
@@ -347,6 +358,8 @@ static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned
 		strcat(ports, ":80");
 	if (k->flags & BERTH_LINT_SECOND) {
 		snprintf(value, sizeof(value), "192.0.2.1 %s", ports);
+	} else if (is_address(f->place, k)) {
+		snprintf(value, sizeof(value), "192.0.2.1:%s", ports);
 	} else if (k->option) {
 		strcpy(value, f->place->format == BERTH_LINT_WORDS ? "" : "x ");
 		/* Mesos has its resources without anything in front of them. */
@@ -359,11 +372,12 @@ static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned
 	add_setting(f, k->key, which, value);
 }
 
-/* Settings that a row asks for: "KEY=VALUE&...". negated: the last of them is not so. */
+/* Settings that a row asks for: "KEY=VALUE&...", VALUE as a key. negated: the last of them is not so. */
 static void write_conditions(struct file *f, const char *when, bool negated)
 {
-	char one[128], *equal;
+	char one[256], value[128], *equal;
 	size_t len;
+	bool is_not;
 
 	while (when && *when) {
 		len = strcspn(when, "&");
@@ -371,7 +385,13 @@ static void write_conditions(struct file *f, const char *when, bool negated)
 		when += len + (when[len] == '&');
 		equal = strchr(one, '=');
 		*equal = 0;
-		add_setting(f, one, 0, negated && !*when ? "otherwise" : equal + 1);
+		is_not = negated && !*when;
+		/* Of a setting that may have any value only its absence is another one. */
+		if (is_not && !strcmp(equal + 1, "*"))
+			continue;
+		assert_true(nth(equal + 1, 0, value, sizeof(value)));
+		fill_stars(value);
+		add_setting(f, one, 0, is_not ? "otherwise" : value);
 	}
 }
 
@@ -536,6 +556,33 @@ static void try_source(const struct berth_lint_place *p, const struct berth_lint
 	berth_lint_fini(&l);
 }
 
+/* A range of the place without the ports that are left out of it. */
+static void try_left_out(const struct berth_lint_place *p, const struct berth_lint_key *k,
+			 unsigned which)
+{
+	const struct berth_lint_key *range = p->keys;
+	struct berth_lint l;
+	struct file f;
+
+	while (range->key && (!is_listener(range) || !is_range(range)))
+		range++;
+	assert_non_null(range->key);
+	begin_file(&f, p);
+	write_ports(&f, range, 0, 0, inside);
+	write_ports(&f, k, which, 0, inside);
+	judge(&l, &f, 0);
+	if (found_at(&l, &f, BERTH_LINT_RULE_EPHEMERAL, f.at[0].line))
+		fail_with(&f, &l, "ports that are left out are found");
+	berth_lint_fini(&l);
+	begin_file(&f, p);
+	write_ports(&f, range, 0, 0, inside);
+	write_ports(&f, k, which, 0, outside);
+	judge(&l, &f, 0);
+	if (!found_at(&l, &f, BERTH_LINT_RULE_EPHEMERAL, f.at[0].line))
+		fail_with(&f, &l, "the overlap is not found");
+	berth_lint_fini(&l);
+}
+
 /* A pool of the place without the ports that are avoided. */
 static void try_avoid(const struct berth_lint_place *p, const struct berth_lint_key *k,
 		      unsigned which)
@@ -680,7 +727,9 @@ static void try_names(const struct berth_lint_place *p, const struct berth_lint_
 	for (which = 0; nth(k->key, which, name, sizeof(name)); which++) {
 		for (option = 0; nth(k->option ? k->option : "", option, name, sizeof(name));
 		     option++) {
-			if (k->flags & BERTH_LINT_AVOID)
+			if (k->flags & BERTH_LINT_LEFT_OUT)
+				try_left_out(p, k, which);
+			else if (k->flags & BERTH_LINT_AVOID)
 				try_avoid(p, k, which);
 			else if (k->flags & BERTH_LINT_SOURCE)
 				try_source(p, k, which, option);
@@ -690,6 +739,18 @@ static void try_names(const struct berth_lint_place *p, const struct berth_lint_
 				return;
 		}
 	}
+}
+
+/* True where another row has the setting whatever else is set. */
+static bool has_other_row(const struct berth_lint_place *p, const struct berth_lint_key *k)
+{
+	const struct berth_lint_key *other;
+
+	for (other = p->keys; other->key; other++)
+		if (other != k && !other->when && other->shape == k->shape &&
+		    !strcmp(other->key, k->key))
+			return true;
+	return false;
 }
 
 static void try_key(const struct berth_lint_place *p, const struct berth_lint_key *k)
@@ -707,9 +768,10 @@ static void try_key(const struct berth_lint_place *p, const struct berth_lint_ke
 	}
 	if (has_ports)
 		try_names(p, k);
-	if (has_ports && k->when)
+	if (has_ports && k->when && !has_other_row(p, k))
 		try_condition(p, k);
-	if (k->shape == BERTH_LINT_PORT && !k->offset && is_listener(k))
+	if (k->shape == BERTH_LINT_PORT && !k->offset && is_listener(k) &&
+	    !(k->flags & BERTH_LINT_NUMBER))
 		try_zero(p, k);
 	if (k->shape == BERTH_LINT_CLIENTS)
 		try_clients(p, k);
