@@ -78,10 +78,10 @@ const struct berth_lint_place berth_lint_unit = {
 		{ "Service/Type", CONDITION, .initial = "simple" },
 		{ "Service/SocketBindAllow", BERTH_LINT_POLICY, 0, RESET },
 		{ "Service/SocketBindDeny", BERTH_LINT_POLICY, 0, RESET },
-		{ "Service/ExecStart", PORT, BOTH, RESET | NUMBER, NULL, "-p|-P|:", .when = SERVES },
+		{ "Service/ExecStart", PORT, BOTH, RESET | NUMBER, NULL, "-p|-P|-b|:", .when = SERVES },
 		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--port|--http-port", .when = SERVES },
 		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--listen", .when = SERVES },
-		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--bind|-b", .when = SERVES },
+		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--bind", .when = SERVES },
 		{ "Service/ExecStart", PORT, BOTH, RESET, NULL, "--web.listen-address|--listen-address", .when = SERVES },
 		{ "Service/ExecStart", PAIR, TCP, RESET | RETRY, NULL, "--min-worker-port|--max-worker-port", .when = SERVES }, /* Ray */
 		{ "Service/ExecStart", SET, TCP, RESET | RETRY, NULL, "--worker-port-list", .when = SERVES },

@@ -47,7 +47,7 @@ enum {
 	BERTH_LINT_ELSEWHERE = 131072, /* not at the place's ADDRESS */
 	BERTH_LINT_LEFT_OUT = 262144,  /* AVOID: of the ranges that it listens on */
 	BERTH_LINT_NUMBER =
-		524288, /* an option that means many things: a port where it is a number from 1024 on */
+		524288, /* an option that means many things: a port where it is a number from 1024 on, or an address with one */
 };
 
 struct berth_lint_key {

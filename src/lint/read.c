@@ -235,6 +235,9 @@ static void remember(struct berth_lint_reading *r, int key, int half, const char
 static bool is_own_port(const char *line, const char *value)
 {
 	static const char *const clients[] = { "ssh", "autossh", "sshfs" };
+	static const char digits[] = "0123456789";
+	const char *colon = strrchr(value, ':'), *port;
+	unsigned long number;
 	size_t len = strcspn(line, " \t"), i;
 	const char *slash = memrchr(line, '/', len), *name = slash ? slash + 1 : line;
 
@@ -242,7 +245,11 @@ static bool is_own_port(const char *line, const char *value)
 	for (i = 0; i < sizeof(clients) / sizeof(*clients); i++)
 		if (strlen(clients[i]) == len && !memcmp(name, clients[i], len))
 			return false;
-	return value[strspn(value, "0123456789")] == 0 && strtoul(value, NULL, 10) >= 1024;
+	/* "PORT" or "ADDR:PORT"; "8080:80" is a container's. */
+	port = colon ? colon + 1 : value;
+	number = strtoul(port, NULL, 10);
+	return !(colon && colon > value && (size_t)(colon - value) == strspn(value, digits)) &&
+	       !port[strspn(port, digits)] && number >= 1024 && number <= 65535;
 }
 
 /* What an option of a command line says; of a pair each of two. An empty line is kept where it forgets others. */

@@ -265,8 +265,8 @@ forms()
 /etc/kubernetes/manifests/x.json | {"kind": "Pod", "spec": {"initContainers": [\n{"ports": [{"hostPort": 40000}]}]}} | 2 1
 /var/lib/kubelet/config.yaml | kind: KubeletConfiguration\nreadOnlyPort: 40255\nhealthzPort: 0 | 2 1
 /etc/systemd/system/x.socket | [Socket]\nListenStream=@40000\nListenStream=/run/40001\nListenStream=vsock::40002\nListenStream=[::]:40003 | 5 1
-/etc/systemd/system/x.service | [Service]\nExecStart=/bin/x --port 40000 --listen=127.0.0.1:40001\nExecStart=/bin/x -b :40002 -p 40003\nExecStart=/bin/x -addr :40004 | 2 1 2 1 3 1 3 1 4 1
-/etc/systemd/system/x.service | [Service]\nExecStart=/usr/bin/ssh -N -p 40000 host\nExecStart=/usr/bin/podman run -p 40001:80 x\nExecStart=/bin/x -p 3 :0 |
+/etc/systemd/system/x.service | [Service]\nExecStart=/bin/x --port 40000 --listen=127.0.0.1:40001\nExecStart=/bin/x -b 127.0.0.1:40002\nExecStart=/bin/x -p 40003\nExecStart=/bin/x -addr :40004 | 2 1 2 1 3 1 4 1 5 1
+/etc/systemd/system/x.service | [Service]\nExecStart=/usr/bin/ssh -N -p 40000 host\nExecStart=/usr/bin/podman run -p 40001:80 x\nExecStart=/bin/x -p 3 :0\nExecStart=/bin/x -b 115200 -P 1M\nExecStart=/bin/x -b 40000x |
 /etc/systemd/system/x.service | [Service]\nType=oneshot\nExecStart=/usr/bin/dump --port 40000 |
 /etc/mesos-slave/resources | cpus:4;ports:[40000-40009] | 1 10
 /etc/mesos-agent/resources | ports(*):[40000-40004,41000-41004];mem:1 | 1 5 1 5

@@ -331,8 +331,8 @@ static void write_pair(struct file *f, const struct berth_lint_key *k, struct be
 	add_setting(f, k->key, 0, f->place->format == BERTH_LINT_WORDS ? line + 2 : line);
 }
 
-/* True where the same setting says at which addresses the others are: a port stands behind one. */
-static bool is_address_too(const struct berth_lint_place *p, const struct berth_lint_key *k)
+/* True where a setting is an address, which may have a port. */
+static bool is_address(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
 	const struct berth_lint_key *other;
 
@@ -358,6 +358,8 @@ static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned
 		strcat(ports, ":80");
 	if (k->flags & BERTH_LINT_SECOND) {
 		snprintf(value, sizeof(value), "192.0.2.1 %s", ports);
+	} else if (is_address(f->place, k)) {
+		snprintf(value, sizeof(value), "192.0.2.1:%s", ports);
 	} else if (k->option) {
 		strcpy(value, f->place->format == BERTH_LINT_WORDS ? "" : "x ");
 		/* Mesos has its resources without anything in front of them. */
@@ -365,17 +367,17 @@ static void write_ports(struct file *f, const struct berth_lint_key *k, unsigned
 			*value = 0;
 		with_option(value, sizeof(value), k->option, option, ports);
 	} else {
-		snprintf(value, sizeof(value), "%s%s",
-			 is_address_too(f->place, k) ? "192.0.2.1:" : "", ports);
+		strcpy(value, ports);
 	}
 	add_setting(f, k->key, which, value);
 }
 
-/* Settings that a row asks for: "KEY=VALUE&...". negated: the last of them is not so. */
+/* Settings that a row asks for: "KEY=VALUE&...", VALUE as a key. negated: the last of them is not so. */
 static void write_conditions(struct file *f, const char *when, bool negated)
 {
-	char one[256], value[64], *equal;
+	char one[256], value[128], *equal;
 	size_t len;
+	bool is_not;
 
 	while (when && *when) {
 		len = strcspn(when, "&");
@@ -383,12 +385,13 @@ static void write_conditions(struct file *f, const char *when, bool negated)
 		when += len + (when[len] == '&');
 		equal = strchr(one, '=');
 		*equal = 0;
+		is_not = negated && !*when;
+		/* Of a setting that may have any value only its absence is another one. */
+		if (is_not && !strcmp(equal + 1, "*"))
+			continue;
 		assert_true(nth(equal + 1, 0, value, sizeof(value)));
-		/* Set to anything at all, or not set. */
-		if (negated && !*when && !strcmp(value, "*"))
-			return;
 		fill_stars(value);
-		add_setting(f, one, 0, negated && !*when ? "otherwise" : value);
+		add_setting(f, one, 0, is_not ? "otherwise" : value);
 	}
 }
 
@@ -517,16 +520,12 @@ static void try_listener(const struct berth_lint_place *p, const struct berth_li
 	berth_lint_fini(&l);
 }
 
-/* What another setting switches off declares nothing, unless a row beside has it always: that one's default it is. */
+/* What another setting switches off declares nothing. */
 static void try_condition(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
-	const struct berth_lint_key *other;
 	struct berth_lint l;
 	struct file f;
 
-	for (other = p->keys; other->key; other++)
-		if (!other->when && other->shape == k->shape && !strcmp(other->key, k->key))
-			return;
 	begin_file(&f, p);
 	write_conditions(&f, k->when, true);
 	write_ports(&f, k, 0, 0, is_range(k) ? inside : inside_one);
@@ -557,35 +556,23 @@ static void try_source(const struct berth_lint_place *p, const struct berth_lint
 	berth_lint_fini(&l);
 }
 
-/* The first setting of the place that another one may go with. */
-static const struct berth_lint_key *first_listener(const struct berth_lint_place *p,
-						   bool wants_range)
-{
-	const struct berth_lint_key *k;
-
-	for (k = p->keys; k->key; k++)
-		if (is_listener(k) && !(k->flags & BERTH_LINT_SECOND) && !is_default_only(p, k) &&
-		    (!wants_range || is_range(k)))
-			return k;
-	fail_msg("%s: no port that this setting goes with", p->service);
-	return NULL;
-}
-
-/* Of a range that the place listens on, those that are avoided are not. */
+/* A range of the place without the ports that are left out of it. */
 static void try_left_out(const struct berth_lint_place *p, const struct berth_lint_key *k,
 			 unsigned which)
 {
-	const struct berth_lint_key *range = first_listener(p, true);
-	const struct berth_range shared = { 32768, inside.last };
+	const struct berth_lint_key *range = p->keys;
 	struct berth_lint l;
 	struct file f;
 
+	while (range->key && (!is_listener(range) || !is_range(range)))
+		range++;
+	assert_non_null(range->key);
 	begin_file(&f, p);
 	write_ports(&f, range, 0, 0, inside);
-	write_ports(&f, k, which, 0, shared);
+	write_ports(&f, k, which, 0, inside);
 	judge(&l, &f, 0);
 	if (found_at(&l, &f, BERTH_LINT_RULE_EPHEMERAL, f.at[0].line))
-		fail_with(&f, &l, "a port that is left out is found");
+		fail_with(&f, &l, "ports that are left out are found");
 	berth_lint_fini(&l);
 	begin_file(&f, p);
 	write_ports(&f, range, 0, 0, inside);
@@ -624,6 +611,20 @@ static void try_avoid(const struct berth_lint_place *p, const struct berth_lint_
 	if (!found_at(&l, &f, BERTH_LINT_RULE_SOURCE, f.at[0].line))
 		fail_with(&f, &l, "the listener in the pool is not found");
 	berth_lint_fini(&l);
+}
+
+/* The first setting of the place that another one may go with. */
+static const struct berth_lint_key *first_listener(const struct berth_lint_place *p,
+						   bool wants_range)
+{
+	const struct berth_lint_key *k;
+
+	for (k = p->keys; k->key; k++)
+		if (is_listener(k) && !(k->flags & BERTH_LINT_SECOND) && !is_default_only(p, k) &&
+		    (!wants_range || is_range(k)))
+			return k;
+	fail_msg("%s: no port that this setting goes with", p->service);
+	return NULL;
 }
 
 static void try_address(const struct berth_lint_place *p, const struct berth_lint_key *k,
@@ -676,7 +677,7 @@ static void try_clients(const struct berth_lint_place *p, const struct berth_lin
 	berth_lint_fini(&l);
 }
 
-/* 0 is off, the default, no port at all, or one that the kernel picks. */
+/* 0 is off, the default, or a port that the kernel picks. */
 static void try_zero(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
 	unsigned declared = 0, line;
@@ -694,8 +695,7 @@ static void try_zero(const struct berth_lint_place *p, const struct berth_lint_k
 			assert_true(l.decls[i].ports.floating);
 			declared++;
 		}
-	if (declared !=
-	    !(k->flags & (BERTH_LINT_ZERO_OFF | BERTH_LINT_ZERO_INITIAL | BERTH_LINT_NUMBER)))
+	if (declared != !(k->flags & (BERTH_LINT_ZERO_OFF | BERTH_LINT_ZERO_INITIAL)))
 		fail_with(&f, &l, "0 does not mean that");
 	berth_lint_fini(&l);
 }
@@ -741,6 +741,18 @@ static void try_names(const struct berth_lint_place *p, const struct berth_lint_
 	}
 }
 
+/* True where another row has the setting whatever else is set. */
+static bool has_other_row(const struct berth_lint_place *p, const struct berth_lint_key *k)
+{
+	const struct berth_lint_key *other;
+
+	for (other = p->keys; other->key; other++)
+		if (other != k && !other->when && other->shape == k->shape &&
+		    !strcmp(other->key, k->key))
+			return true;
+	return false;
+}
+
 static void try_key(const struct berth_lint_place *p, const struct berth_lint_key *k)
 {
 	char name[256];
@@ -756,9 +768,10 @@ static void try_key(const struct berth_lint_place *p, const struct berth_lint_ke
 	}
 	if (has_ports)
 		try_names(p, k);
-	if (has_ports && k->when)
+	if (has_ports && k->when && !has_other_row(p, k))
 		try_condition(p, k);
-	if (k->shape == BERTH_LINT_PORT && !k->offset && is_listener(k))
+	if (k->shape == BERTH_LINT_PORT && !k->offset && is_listener(k) &&
+	    !(k->flags & BERTH_LINT_NUMBER))
 		try_zero(p, k);
 	if (k->shape == BERTH_LINT_CLIENTS)
 		try_clients(p, k);
