@@ -11,7 +11,7 @@
 #define MOST_SOCKETS (1u << 24)
 #define SHARE_RECORDS 4u /* a share is counted for its address and its family, there by kind */
 
-/* What a range comes to without the system ports of the space. */
+/* The lowest port of a range that may be chosen: no system port. */
 static uint16_t lowest_of(const struct berth_space *sp, uint16_t first)
 {
 	return first < sp->config.system_end ? sp->config.system_end : first;
