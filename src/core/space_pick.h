@@ -105,17 +105,26 @@ BERTH_INLINE int32_t berth_space_pick_uniform(const struct berth_space_pick *p)
 	return berth_space_redraw(&copy);
 }
 
-/* Algorithm 2: a suitable port, or LUCK as often as its tries would all fail, which many ports do not. */
+/* True as often as all tries of algorithm 2 fail where n ports are suitable; many do not. */
+BERTH_INLINE bool berth_space_is_unlucky(const struct berth_space_pick *p, uint32_t n)
+{
+	return !BERTH_LIKELY(n > BERTH_SPACE_LUCK) && n &&
+	       (uint32_t)berth_draw_mix(p->rnd ^ 1) < p->sp->no_luck[n];
+}
+
+/* Algorithm 2: a suitable port, or LUCK. */
 BERTH_INLINE int32_t berth_space_pick_retry(const struct berth_space_pick *p)
 {
-	uint32_t pairs = p->to && !p->exact ? p->to->d->pairs : 0;
+	uint32_t n = p->set->set.count;
 	struct berth_space_pick copy;
 
-	if (!BERTH_LIKELY((p->exact || p->to) && p->set->set.count > pairs + BERTH_SPACE_LUCK)) {
-		copy = berth_space_copy(p);
-		return berth_space_retry(&copy);
-	}
-	return berth_space_pick_uniform(p);
+	if (p->exact)
+		return berth_space_is_unlucky(p, n) ? BERTH_SPACE_E_LUCK
+						    : berth_space_pick_uniform(p);
+	if (p->to && n > p->to->d->pairs + BERTH_SPACE_LUCK)
+		return berth_space_pick_uniform(p);
+	copy = berth_space_copy(p);
+	return berth_space_retry(&copy);
 }
 
 /* A counter, the place of the range at which the search starts, and the counter after it. */

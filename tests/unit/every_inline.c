@@ -121,6 +121,7 @@ void (*const berth_every_inline[])(void) = {
 	(void (*)(void))berth_space_next,
 	(void (*)(void))berth_space_anywhere,
 	(void (*)(void))berth_space_pick_uniform,
+	(void (*)(void))berth_space_is_unlucky,
 	(void (*)(void))berth_space_pick_retry,
 	(void (*)(void))berth_space_pick_counted,
 	(void (*)(void))berth_space_pick_oldest,
