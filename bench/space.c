@@ -373,7 +373,7 @@ static double bytes_each(uint32_t sockets, uint32_t destinations)
 
 	make(BERTH_SPACE_UNIFORM, sockets, destinations);
 	for (i = 0; i < sockets; i++) {
-		uint32_t d = i % destinations;
+		uint32_t d = 1 + i % destinations;
 
 		memcpy(want.remote.byte + 12, &d, sizeof(d));
 		must(connect_once(draw(), &s), "connect");
