@@ -133,17 +133,23 @@ static void serve(struct want *want, int watch, int i)
 }
 
 /* Watches the streams; the descriptor is readable when one is shut down. Of connections it hears nothing. */
-static int watch_streams(const struct want *want)
+static int watch_streams(const struct want *want, int *out_fd, struct berth_why *why)
 {
-	int fd = epoll_create1(EPOLL_CLOEXEC), i;
+	berth_auto_fd int fd = epoll_create1(EPOLL_CLOEXEC);
+	bool watched = fd >= 0;
+	int i;
 
-	for (i = 0; i < want->count; i++) {
+	for (i = 0; watched && i < want->count; i++) {
 		struct epoll_event e = { .events = EPOLLET, .data.u32 = (uint32_t)i };
 
-		if (!want->at[i].udp && epoll_ctl(fd, EPOLL_CTL_ADD, want->socket[i], &e))
-			return -1;
+		watched = want->at[i].udp || !epoll_ctl(fd, EPOLL_CTL_ADD, want->socket[i], &e);
 	}
-	return fd;
+	if (!watched)
+		return berth_why(why, -errno,
+				 "the kernel refused to watch the sockets (%s); see \"ulimit -n\"",
+				 strerror(errno));
+	*out_fd = berth_take_fd(&fd);
+	return 0;
 }
 
 /* Sees to one endpoint, whose stream was shut down or whose taker has ended; one line where a program did the former. */
@@ -177,20 +183,31 @@ static void guard(struct want *want, int watch, bool begun)
 		guard_one(want, (int)e[i].data.u32, begun);
 }
 
-/* Serves takers until a signal asks for the end. */
-static int keep(struct want *want)
+/* The descriptor is readable when a signal asks for the end. */
+static int watch_signals(int *out_fd, struct berth_why *why)
 {
-	struct pollfd fds[ENDPOINTS_MAX + 2];
 	sigset_t ends;
-	int i, watch = watch_streams(want);
 
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
+	*out_fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	if (*out_fd < 0)
+		return berth_why(why, -errno,
+				 "the kernel refused to watch for signals (%s); see \"ulimit -n\"",
+				 strerror(errno));
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	fds[want->count] =
-		(struct pollfd){ .fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN };
+	return 0;
+}
+
+/* Serves takers until a signal asks for the end. */
+static int keep(struct want *want, int watch, int ends)
+{
+	struct pollfd fds[ENDPOINTS_MAX + 2];
+	int i;
+
+	fds[want->count] = (struct pollfd){ .fd = ends, .events = POLLIN };
 	for (i = 0; i < want->count; i++)
 		fds[i] = (struct pollfd){ .fd = want->offer[i], .events = POLLIN };
 	fds[want->count + 1] = (struct pollfd){ .fd = watch, .events = POLLIN };
@@ -210,9 +227,12 @@ static int keep(struct want *want)
 
 static int hold(struct want *want)
 {
+	berth_auto_fd int watch = -1, ends = -1;
 	struct berth_why why;
-	int i, status = open_all(want, &why) ? berth_complain("hold", &why, BERTH_EXIT_FAILURE)
-					     : keep(want);
+	int i, status = open_all(want, &why) || watch_streams(want, &watch, &why) ||
+					watch_signals(&ends, &why)
+				? berth_complain("hold", &why, BERTH_EXIT_FAILURE)
+				: keep(want, watch, ends);
 
 	for (i = 0; i < want->count; i++)
 		if (want->offer[i] >= 0)

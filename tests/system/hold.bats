@@ -230,3 +230,22 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
     equal "status of $bad" "$status" 2
   done
 }
+
+@test "a holder that cannot watch its sockets or signals holds nothing" {
+  local held=0 refused=0 n
+
+  for n in 4 5 6 7 8 9 10; do
+    # shellcheck disable=SC2016 # for the shell within
+    launch near sh -c 'ulimit -n "$0" && exec "$@"' "$n" "$berth" hold 127.0.0.1:8447
+    await eval 'grep -q held "$launch_out" || grep -q "^berth hold: " "$launch_out.err" || ended "$launch_pid"'
+    if grep -q held "$launch_out"; then
+      held=$((held + 1))
+      kill -TERM "$launch_pid"
+      await ended "$launch_pid"
+    else
+      grep -qE 'refused to watch .*ulimit -n' "$launch_out.err" && refused=$((refused + 1))
+    fi
+  done
+  [ "$held" -gt 0 ]
+  [ "$refused" -gt 0 ]
+}
