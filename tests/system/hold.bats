@@ -237,6 +237,7 @@ print(os.environ["LISTEN_FDNAMES"], [socket.socket(fileno=3 + i).getsockname()[:
   for n in 4 5 6 7 8 9 10; do
     # shellcheck disable=SC2016 # for the shell within
     launch near sh -c 'ulimit -n "$0" && exec "$@"' "$n" "$berth" hold 127.0.0.1:8447
+    # shellcheck disable=SC2016 # evaluated again and again
     await eval 'grep -q held "$launch_out" || grep -q "^berth hold: " "$launch_out.err" || ended "$launch_pid"'
     if grep -q held "$launch_out"; then
       held=$((held + 1))
